@@ -1,0 +1,101 @@
+//! Data-path entry points: submit, cancel, answer, release.
+
+use crate::abi::{otapb_buffer, otapb_component, otapb_error, otapb_host_error};
+use crate::panic::guarded;
+
+/// Hands a request to a component. When it is accepted, exactly one
+/// OTAPB_EVENT_DONE follows for `call_id`, whatever happens, and exactly one
+/// notice that the payload was released (a flag of that event, or an event of
+/// its own), unless the component is shut down first.
+///
+/// @param component    Never NULL; started.
+/// @param call_id      The host's name for the call. Not 0, and not that of
+///                     another call in flight in this component.
+/// @param signal       OTAPB_SIGNAL_*.
+/// @param context      A request context block (see otapb_context), copied during the
+///                     call; NULL with `context_len` 0 for a request without context.
+/// @param context_len  Its size in bytes.
+/// @param payload      OTLP protobuf. Not copied: it must stay where it is,
+///                     unchanged, until its release is reported. Never NULL.
+/// @param payload_len  Its size in bytes; not 0.
+/// @return NULL when the call was accepted. Otherwise an error that the caller
+///         releases, and nothing is kept: kind Configuration for a wrong
+///         argument (`field` names it), Retryable when the component does not
+///         run, Timeout when the deadline is already past.
+///
+/// Threading: any thread, also from inside a callback. Never blocks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otapb_submit(
+    component: *mut otapb_component,
+    call_id: u64,
+    signal: u32,
+    context: *const u8,
+    context_len: usize,
+    payload: *const u8,
+    payload_len: usize,
+) -> *mut otapb_error {
+    guarded(|| todo!())
+}
+
+/// Tells the component that the caller of `call_id` no longer waits for it.
+/// Work in context-aware nodes stops; the call still gets its
+/// OTAPB_EVENT_DONE. The first cancel of a call counts.
+///
+/// @param component  NULL is fine.
+/// @param call_id    The call.
+/// @param reason     OTAPB_CANCEL_REASON_*; another value counts as CANCELLED.
+/// @param cause      Why, as text for nodes and logs; borrowed for the call.
+///                   NULL with `cause_len` 0 for none.
+/// @param cause_len  Its length in bytes.
+/// @return true if the call was in flight and not cancelled before.
+///
+/// Threading: any thread, also from inside a callback. Never blocks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otapb_cancel(
+    component: *mut otapb_component,
+    call_id: u64,
+    reason: u32,
+    cause: *const u8,
+    cause_len: usize,
+) -> bool {
+    todo!()
+}
+
+/// Answers an emission: the host has handed its data on, or failed to.
+///
+/// @param component    NULL is fine.
+/// @param emission_id  The emission.
+/// @param error        Why the data was refused, borrowed for the call; or NULL
+///                     if it was accepted.
+/// @return true if the emission awaited its answer; false if it was unknown or
+///         had been answered (counted, never fatal).
+///
+/// Threading: any thread, also from inside a callback. Never blocks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otapb_emission_done(
+    component: *mut otapb_component,
+    emission_id: u64,
+    error: *const otapb_host_error,
+) -> bool {
+    todo!()
+}
+
+/// Frees an event's buffer, and with it the event's views.
+///
+/// @param buffer  NULL is fine. Must not be released twice.
+///
+/// Threading: any thread, also from inside a callback. Never blocks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otapb_buffer_release(buffer: *mut otapb_buffer) {
+    todo!()
+}
+
+/// Frees an error and those chained to it.
+///
+/// @param error  NULL is fine. Must not be released twice.
+///
+/// Threading: any thread, also from inside a callback. Never blocks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otapb_error_release(error: *mut otapb_error) {
+    todo!()
+}

@@ -1,0 +1,1 @@
+//! Hosts otap-dataflow pipelines. The only crate that names otel-arrow-dfe-*.

@@ -1,0 +1,1 @@
+//! otapbridge's own nodes: context_attributes and fault.
