@@ -1,1 +1,35 @@
-//! Request context, cancellation, in-flight table and structured errors. No engine, no unsafe.
+//! Request context, cancellation, in-flight table and structured errors.
+//!
+//! A request context arrives as one contiguous block (see [`block`]), is copied
+//! once, and is read in place: a field is decoded when it is asked for. This
+//! crate knows neither the engine nor the C ABI, and has no unsafe code.
+#![forbid(unsafe_code)]
+
+mod arena;
+
+pub mod address;
+pub mod auth;
+pub mod block;
+pub mod encode;
+pub mod error;
+pub mod error_table;
+pub mod in_flight;
+pub mod metadata;
+pub mod request;
+pub mod signal;
+pub mod span;
+
+#[cfg(test)]
+mod test_random;
+
+pub use address::Address;
+pub use auth::{Auth, AuthValue};
+pub use block::ContextBlock;
+pub use encode::BlockBuilder;
+pub use error::{ErrorDetails, ErrorKind, ProcessingError};
+pub use error_table::ErrorTable;
+pub use in_flight::{Duplicate, InFlightTable};
+pub use metadata::{Metadata, Value};
+pub use request::{CancelReason, RequestContext};
+pub use signal::Signal;
+pub use span::SpanContext;

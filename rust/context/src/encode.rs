@@ -1,0 +1,228 @@
+//! Writes context blocks, for requests that begin in Rust or merge several.
+
+use std::time::Duration;
+
+use crate::arena;
+use crate::block::{
+    ContextBlock, ENTRY_ADDRESS, ENTRY_AUTH, ENTRY_AUTH_ITEM, ENTRY_AUTH_LIST, ENTRY_AUTH_OPAQUE,
+    ENTRY_BAGGAGE, ENTRY_LINK, ENTRY_METADATA, ENTRY_METADATA_EMPTY, ENTRY_SIZE, ENTRY_TRACE_STATE,
+    FLAG_DEADLINE, FLAG_SPAN, FLAG_SPAN_REMOTE, HEAD_SIZE, MAX_BLOCK_SIZE, MAX_ENTRY_COUNT,
+};
+use crate::error::ProcessingError;
+use crate::span::SpanContext;
+
+/// Collects the content of a block; [`build`](Self::build) lays it out.
+#[derive(Debug, Default)]
+pub struct BlockBuilder {
+    deadline: Option<(i64, i64)>,
+    span: Option<SpanContext>,
+    /// Offsets count from the first byte of `bytes`.
+    entries: Vec<PendingEntry>,
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct PendingEntry {
+    kind: u32,
+    key_offset: usize,
+    key_len: usize,
+    value_offset: usize,
+    value_len: usize,
+}
+
+impl BlockBuilder {
+    /// A builder without content.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the deadline: time left, and the wall clock in nanoseconds since 1970 for display.
+    pub fn deadline(&mut self, remaining: Duration, unix_nanos: i64) -> &mut Self {
+        let remaining = i64::try_from(remaining.as_nanos()).unwrap_or(i64::MAX);
+        self.deadline_nanos(remaining, unix_nanos)
+    }
+
+    /// Sets the deadline by nanoseconds left, which are 0 or below if it has passed.
+    pub fn deadline_nanos(&mut self, remaining: i64, unix_nanos: i64) -> &mut Self {
+        self.deadline = Some((remaining, unix_nanos));
+        self
+    }
+
+    /// Sets the span context.
+    pub fn span_context(&mut self, span: SpanContext) -> &mut Self {
+        self.span = Some(span);
+        self
+    }
+
+    /// Sets the W3C tracestate header's text. Empty text is left out.
+    pub fn trace_state(&mut self, text: &str) -> &mut Self {
+        self.single(ENTRY_TRACE_STATE, text)
+    }
+
+    /// Sets the W3C baggage header's text. Empty text is left out.
+    pub fn baggage(&mut self, text: &str) -> &mut Self {
+        self.single(ENTRY_BAGGAGE, text)
+    }
+
+    /// Sets the peer's address, see [`Address`](crate::Address).
+    pub fn address(&mut self, network: &str, text: &str) -> &mut Self {
+        self.remove(ENTRY_ADDRESS);
+        self.push(ENTRY_ADDRESS, network.as_bytes(), text.as_bytes());
+        self
+    }
+
+    /// Adds a metadata key with all its values; call it once for a key. The key is
+    /// written in lower case.
+    pub fn metadata<V: AsRef<[u8]>>(
+        &mut self,
+        key: &str,
+        values: impl IntoIterator<Item = V>,
+    ) -> &mut Self {
+        let key = key.to_lowercase();
+        let mut any = false;
+        for value in values {
+            self.push(ENTRY_METADATA, key.as_bytes(), value.as_ref());
+            any = true;
+        }
+        if !any {
+            self.push(ENTRY_METADATA_EMPTY, key.as_bytes(), &[]);
+        }
+        self
+    }
+
+    /// Adds an authentication attribute that is a string.
+    pub fn auth(&mut self, name: &str, value: impl AsRef<[u8]>) -> &mut Self {
+        self.push(ENTRY_AUTH, name.as_bytes(), value.as_ref());
+        self
+    }
+
+    /// Adds an authentication attribute that is a list of strings.
+    pub fn auth_list<V: AsRef<[u8]>>(
+        &mut self,
+        name: &str,
+        items: impl IntoIterator<Item = V>,
+    ) -> &mut Self {
+        self.push(ENTRY_AUTH_LIST, name.as_bytes(), &[]);
+        for item in items {
+            self.push(ENTRY_AUTH_ITEM, name.as_bytes(), item.as_ref());
+        }
+        self
+    }
+
+    /// Adds the name of an authentication attribute of another type.
+    pub fn auth_opaque(&mut self, name: &str) -> &mut Self {
+        self.push(ENTRY_AUTH_OPAQUE, name.as_bytes(), &[]);
+        self
+    }
+
+    /// Adds a linked span.
+    pub fn link(&mut self, span: SpanContext) -> &mut Self {
+        self.push(ENTRY_LINK, &[], &span.to_link());
+        self
+    }
+
+    /// Lays the block out.
+    ///
+    /// # Errors
+    /// Configuration, if the block exceeds [`MAX_BLOCK_SIZE`] or [`MAX_ENTRY_COUNT`].
+    pub fn build(&self) -> Result<ContextBlock, ProcessingError> {
+        if self.entries.len() > MAX_ENTRY_COUNT {
+            return Err(ProcessingError::configuration(
+                format!(
+                    "{} entries exceed the limit of {MAX_ENTRY_COUNT}",
+                    self.entries.len()
+                ),
+                Some("context.entry_count".into()),
+            ));
+        }
+        let data_offset = HEAD_SIZE + self.entries.len() * ENTRY_SIZE;
+        let total_size = data_offset + self.bytes.len();
+        if total_size > MAX_BLOCK_SIZE {
+            return Err(ProcessingError::configuration(
+                format!("{total_size} bytes exceed the limit of {MAX_BLOCK_SIZE}"),
+                Some("context.total_size".into()),
+            ));
+        }
+
+        let mut block = arena::take(total_size);
+        self.write_head(&mut block, total_size);
+        for entry in &self.entries {
+            put(&mut block, entry.kind);
+            put_size(&mut block, data_offset + entry.key_offset);
+            put_size(&mut block, entry.key_len);
+            put_size(&mut block, data_offset + entry.value_offset);
+            put_size(&mut block, entry.value_len);
+        }
+        block.extend_from_slice(&self.bytes);
+        ContextBlock::from_vec(block)
+    }
+
+    /// Writes the fields in the order of their offsets.
+    fn write_head(&self, block: &mut Vec<u8>, total_size: usize) {
+        let mut flags = 0;
+        if self.deadline.is_some() {
+            flags |= FLAG_DEADLINE;
+        }
+        if let Some(span) = self.span {
+            flags |= FLAG_SPAN;
+            if span.remote {
+                flags |= FLAG_SPAN_REMOTE;
+            }
+        }
+        let (remaining, unix) = self.deadline.unwrap_or_default();
+        put_size(block, HEAD_SIZE);
+        put(block, flags);
+        block.extend_from_slice(&remaining.to_ne_bytes());
+        block.extend_from_slice(&unix.to_ne_bytes());
+        block.extend_from_slice(&self.span.map_or([0; 16], |span| span.trace_id));
+        block.extend_from_slice(&self.span.map_or([0; 8], |span| span.span_id));
+        put(block, self.span.map_or(0, |span| span.trace_flags.into()));
+        put_size(block, self.entries.len());
+        put_size(block, HEAD_SIZE);
+        put_size(block, total_size);
+    }
+
+    fn single(&mut self, kind: u32, text: &str) -> &mut Self {
+        self.remove(kind);
+        if !text.is_empty() {
+            self.push(kind, &[], text.as_bytes());
+        }
+        self
+    }
+
+    fn remove(&mut self, kind: u32) {
+        self.entries.retain(|entry| entry.kind != kind);
+    }
+
+    fn push(&mut self, kind: u32, key: &[u8], value: &[u8]) {
+        let key_offset = match self.entries.last() {
+            // The values of one key share its bytes.
+            Some(last) if self.bytes[last.key_offset..][..last.key_len] == *key => last.key_offset,
+            _ => self.append(key),
+        };
+        let value_offset = self.append(value);
+        self.entries.push(PendingEntry {
+            kind,
+            key_offset,
+            key_len: key.len(),
+            value_offset,
+            value_len: value.len(),
+        });
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> usize {
+        let offset = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        offset
+    }
+}
+
+fn put(block: &mut Vec<u8>, number: u32) {
+    block.extend_from_slice(&number.to_ne_bytes());
+}
+
+/// Sizes fit, because a block is limited to [`MAX_BLOCK_SIZE`].
+fn put_size(block: &mut Vec<u8>, size: usize) {
+    put(block, size as u32);
+}

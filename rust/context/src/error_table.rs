@@ -1,0 +1,315 @@
+//! Lets a structured error travel beside a text.
+//!
+//! The engine hands errors on as reason texts, to which nodes add words of their
+//! own. The table keeps the error and puts a mark into the text, by which
+//! the error is found again wherever the mark ended up. The mark is
+//! `⟦otapbridge-error:<table>-<id>⟧`: printable, so that it also survives a text
+//! being quoted or written as JSON, and with a random number for the table, so
+//! that no outside text can name an entry.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+
+use parking_lot::Mutex;
+
+use crate::error::ProcessingError;
+
+const OPEN: &str = "\u{27e6}otapbridge-error:";
+const CLOSE: &str = "\u{27e7}";
+/// Two numbers of up to 16 hexadecimal digits and a hyphen.
+const MAX_BODY: usize = 33;
+
+/// Entries kept by default.
+pub const DEFAULT_CAPACITY: usize = 65_536;
+
+/// Errors that travel as marks in texts. Bounded: the oldest goes first, and its
+/// text then stands for itself. Any thread may use it.
+#[derive(Debug)]
+pub struct ErrorTable {
+    table: u64,
+    capacity: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    last_id: u64,
+    /// Ids ascend, so the first entry is the oldest.
+    entries: BTreeMap<u64, ProcessingError>,
+}
+
+impl Default for ErrorTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ErrorTable {
+    /// A table for [`DEFAULT_CAPACITY`] entries.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_capacity(DEFAULT_CAPACITY)
+    }
+
+    /// A table for so many entries, at least one.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self {
+            table: RandomState::new().hash_one(0_u8),
+            capacity: capacity.max(1),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Keeps the error and returns its text, without any older marks and with its own.
+    #[must_use]
+    pub fn insert(&self, error: ProcessingError) -> String {
+        let text = error.to_string();
+        let mut state = self.state.lock();
+        state.last_id += 1;
+        let id = state.last_id;
+        if state.entries.len() >= self.capacity {
+            state.entries.pop_first();
+        }
+        state.entries.insert(id, error);
+        drop(state);
+        format!("{}{OPEN}{:x}-{id:x}{CLOSE}", strip(&text), self.table)
+    }
+
+    /// The error of the first mark in the text that this table knows. The entry stays.
+    #[must_use]
+    pub fn resolve(&self, text: &str) -> Option<ProcessingError> {
+        let state = self.state.lock();
+        self.ids(text)
+            .find_map(|id| state.entries.get(&id))
+            .cloned()
+    }
+
+    /// As [`resolve`](Self::resolve), but the entry is removed.
+    #[must_use]
+    pub fn take(&self, text: &str) -> Option<ProcessingError> {
+        let mut state = self.state.lock();
+        self.ids(text).find_map(|id| state.entries.remove(&id))
+    }
+
+    /// The id of the first mark of this table in the text, for [`forget`](Self::forget).
+    #[must_use]
+    pub fn id(&self, text: &str) -> Option<u64> {
+        self.ids(text).next()
+    }
+
+    /// Removes an entry. Whether it was there.
+    pub fn forget(&self, id: u64) -> bool {
+        self.state.lock().entries.remove(&id).is_some()
+    }
+
+    /// Number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.state.lock().entries.len()
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn ids<'t>(&self, text: &'t str) -> impl Iterator<Item = u64> + use<'t> {
+        let table = self.table;
+        text.split(OPEN).skip(1).filter_map(move |rest| {
+            let (body, _) = rest.split_once(CLOSE)?;
+            let (of_table, id) = parse_body(body)?;
+            (of_table == table).then_some(id)
+        })
+    }
+}
+
+/// Removes every mark of any table, also one that was cut off at the text's end.
+#[must_use]
+pub fn strip(text: &str) -> Cow<'_, str> {
+    if !text.contains(OPEN) {
+        return Cow::Borrowed(text);
+    }
+    let mut kept = String::with_capacity(text.len());
+    // Looking back from each end also finds marks that appear by the removal of another.
+    for piece in text.split_inclusive(CLOSE) {
+        kept.push_str(piece);
+        if let Some(start) = kept.strip_suffix(CLOSE).and_then(mark_start) {
+            kept.truncate(start);
+        }
+    }
+    if let Some(start) = kept.rfind(OPEN)
+        && kept[start + OPEN.len()..]
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+    {
+        kept.truncate(start);
+    }
+    Cow::Owned(kept)
+}
+
+/// Where a mark begins whose body ends at the end of `text`.
+fn mark_start(text: &str) -> Option<usize> {
+    let mut floor = text.len().saturating_sub(OPEN.len() + MAX_BODY);
+    while !text.is_char_boundary(floor) {
+        floor += 1;
+    }
+    let start = floor + text[floor..].rfind(OPEN)?;
+    parse_body(&text[start + OPEN.len()..])?;
+    Some(start)
+}
+
+fn parse_body(body: &str) -> Option<(u64, u64)> {
+    let (table, id) = body.split_once('-')?;
+    Some((parse_hex(table)?, parse_hex(id)?))
+}
+
+fn parse_hex(text: &str) -> Option<u64> {
+    // `from_str_radix` accepts a sign.
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    digits.then(|| u64::from_str_radix(text, 16).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::test_random::Random;
+
+    fn error(text: &str) -> ProcessingError {
+        ProcessingError::retryable(text).with_host_error_id(42)
+    }
+
+    #[test]
+    fn an_error_is_found_wherever_its_mark_is() {
+        let table = ErrorTable::new();
+        let reason = table.insert(error("no route"));
+        for text in [
+            reason.clone(),
+            format!("final retry: {reason}"),
+            format!("{reason} (3 items)"),
+            format!("\u{27e6}otapbridge-error:1-1\u{27e7} {reason}"),
+            format!("\u{27e6}otapbridge-error:{reason}"),
+            format!("{:?}", format!("outer: {reason}")),
+        ] {
+            let found = table.resolve(&text).expect("mark found");
+            assert_eq!(found.kind(), ErrorKind::Retryable);
+            assert_eq!(found.host_error_id(), 42);
+            assert_eq!(found.message(), "no route");
+        }
+        assert_eq!(table.len(), 1);
+        assert_eq!(strip(&reason), "no route");
+        assert_eq!(
+            strip(&format!("final retry: {reason} (3 items)")),
+            "final retry: no route (3 items)"
+        );
+    }
+
+    #[test]
+    fn take_and_forget_remove() {
+        let table = ErrorTable::new();
+        let (a, b) = (table.insert(error("a")), table.insert(error("b")));
+        let both = format!("{a}; {b}");
+        assert_eq!(table.take(&both).expect("first").message(), "a");
+        assert_eq!(table.take(&both).expect("second").message(), "b");
+        assert!(table.take(&both).is_none() && table.is_empty());
+        let c = table.insert(error("c"));
+        let id = table.id(&c).expect("mark");
+        assert!(table.forget(id) && !table.forget(id));
+        assert!(table.resolve(&c).is_none());
+    }
+
+    #[test]
+    fn the_oldest_goes_first() {
+        let table = ErrorTable::with_capacity(3);
+        let texts: Vec<_> = (0..5)
+            .map(|n| table.insert(error(&n.to_string())))
+            .collect();
+        assert_eq!(table.len(), 3);
+        let found: Vec<_> = texts.iter().map(|t| table.resolve(t).is_some()).collect();
+        assert_eq!(found, [false, false, true, true, true]);
+    }
+
+    #[test]
+    fn foreign_marks_name_nothing() {
+        let (table, other) = (ErrorTable::new(), ErrorTable::new());
+        let reason = other.insert(error("theirs"));
+        let _ = table.insert(error("ours"));
+        assert!(table.resolve(&reason).is_none());
+        assert!(table.resolve("").is_none());
+    }
+
+    #[test]
+    fn a_message_that_looks_like_a_mark_is_harmless() {
+        let table = ErrorTable::new();
+        let first = table.insert(error("first"));
+        for message in [
+            first.clone(),
+            "\u{27e6}otapbridge-error:".to_owned(),
+            "\u{27e6}otapbridge-error:12".to_owned(),
+            "\u{27e6}otapbridge-error:1-1\u{27e7}".to_owned(),
+            "\u{27e6}otap\u{27e6}otapbridge-error:1-1\u{27e7}bridge-error:2-2\u{27e7}".to_owned(),
+        ] {
+            let reason = table.insert(ProcessingError::permanent(message.clone()));
+            let found = table.resolve(&reason).expect("own mark");
+            assert_eq!(found.message(), message);
+            assert!(found.is_permanent());
+            assert!(!strip(&reason).contains(OPEN), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_mark_that_was_cut_off_is_removed() {
+        let table = ErrorTable::new();
+        let reason = table.insert(error("text"));
+        let full = reason.len();
+        for end in "text".len() + OPEN.len()..full {
+            if reason.is_char_boundary(end) {
+                assert_eq!(strip(&reason[..end]), "text", "{end}");
+                assert!(table.resolve(&reason[..end]).is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn texts_without_marks_stay_as_they_are() {
+        for text in [
+            "",
+            "plain",
+            "\u{27e7}",
+            "\u{27e6}x\u{27e7}",
+            "otapbridge-error:1-1",
+        ] {
+            assert!(matches!(strip(text), Cow::Borrowed(same) if same == text));
+        }
+        let odd = "\u{27e6}otapbridge-error:not hex\u{27e7} tail";
+        assert_eq!(strip(odd), odd);
+        let signed = "\u{27e6}otapbridge-error:+1-+1\u{27e7}";
+        assert_eq!(strip(signed), signed);
+    }
+
+    #[test]
+    fn any_mixture_is_stripped_to_its_words() {
+        let table = ErrorTable::new();
+        let mut random = Random::new(7);
+        for _ in 0..2000 {
+            let (mut text, mut words) = (String::new(), String::new());
+            let mut marks = 0;
+            for _ in 0..random.below(6) {
+                if random.chance(2) {
+                    let word = random.text(8);
+                    text.push_str(&word);
+                    words.push_str(&word);
+                } else {
+                    text.push_str(&table.insert(error("!")));
+                    words.push('!');
+                    marks += 1;
+                }
+            }
+            assert_eq!(strip(&text), words);
+            assert_eq!(table.resolve(&text).is_some(), marks > 0);
+        }
+    }
+}

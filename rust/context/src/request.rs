@@ -1,0 +1,279 @@
+//! One request's context, shared by everything that works on the request.
+
+use std::future::pending;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::address::Address;
+use crate::auth::Auth;
+use crate::block::{ContextBlock, ENTRY_ADDRESS, ENTRY_BAGGAGE, ENTRY_TRACE_STATE};
+use crate::error::ProcessingError;
+use crate::metadata::Metadata;
+use crate::span::SpanContext;
+
+static LIVE: AtomicU64 = AtomicU64::new(0);
+
+/// Why a request was cancelled. The numbers are those of `OTAPB_CANCEL_REASON_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum CancelReason {
+    /// The caller was cancelled.
+    Cancelled = 1,
+    /// The caller's deadline passed.
+    Deadline = 2,
+}
+
+impl CancelReason {
+    /// The reason with this number.
+    #[must_use]
+    pub const fn from_u32(number: u32) -> Option<Self> {
+        match number {
+            1 => Some(Self::Cancelled),
+            2 => Some(Self::Deadline),
+            _ => None,
+        }
+    }
+}
+
+/// Deadline, cancellation and metadata of a request: what Go's `context.Context`
+/// carries. Clones share one state; any thread may use it.
+#[derive(Clone, Debug, Default)]
+pub struct RequestContext {
+    /// `None` is the context of work without a request.
+    state: Option<Arc<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    block: ContextBlock,
+    deadline: Option<Instant>,
+    cancellation: OnceLock<(CancelReason, Box<str>)>,
+    notify: Notify,
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        LIVE.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl RequestContext {
+    /// A context with the content of `block`. Its deadline is the block's
+    /// remaining time from now on.
+    #[must_use]
+    pub fn new(block: ContextBlock) -> Self {
+        let deadline = block.deadline_remaining_ns().map(deadline_from_now);
+        LIVE.fetch_add(1, Ordering::Relaxed);
+        Self {
+            state: Some(Arc::new(State {
+                block,
+                deadline,
+                cancellation: OnceLock::new(),
+                notify: Notify::new(),
+            })),
+        }
+    }
+
+    /// The context of work without a request: nothing in it, never done, not to
+    /// be cancelled. Allocates nothing. A request without content that can be
+    /// cancelled is `new(ContextBlock::empty())`.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self { state: None }
+    }
+
+    /// Number of contexts made by [`new`](Self::new) in this process and not yet
+    /// dropped; clones do not count.
+    #[must_use]
+    pub fn live() -> u64 {
+        LIVE.load(Ordering::Relaxed)
+    }
+
+    /// Whether both are the same request.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        match (&self.state, &other.state) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    /// When the request's time is up, on the monotonic clock.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.state.as_ref()?.deadline
+    }
+
+    /// Time left until the deadline, zero once it has passed.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        self.deadline()
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// The deadline as wall clock in nanoseconds since 1970. For display only:
+    /// what binds is [`deadline`](Self::deadline).
+    #[must_use]
+    pub fn deadline_unix_nanos(&self) -> Option<i64> {
+        self.block().deadline_unix_ns()
+    }
+
+    /// Cancels the request and wakes everyone who waits. Only the first call counts
+    /// and returns true; on [`empty`](Self::empty) none does.
+    pub fn cancel(&self, reason: CancelReason, cause: &str) -> bool {
+        let Some(state) = &self.state else {
+            return false;
+        };
+        let first = state.cancellation.set((reason, cause.into())).is_ok();
+        if first {
+            state.notify.notify_waiters();
+        }
+        first
+    }
+
+    /// Whether [`cancel`](Self::cancel) was called.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancellation().is_some()
+    }
+
+    /// Reason and cause of the cancellation.
+    #[must_use]
+    pub fn cancellation(&self) -> Option<(CancelReason, &str)> {
+        let (reason, cause) = self.state.as_ref()?.cancellation.get()?;
+        Some((*reason, cause))
+    }
+
+    /// Why work on the request should stop: `Some` once it was cancelled
+    /// or its deadline has passed. The counterpart of Go's `Context.Err`.
+    #[must_use]
+    pub fn error(&self) -> Option<ProcessingError> {
+        match self.cancellation() {
+            Some((CancelReason::Cancelled, cause)) => Some(ProcessingError::cancelled(cause)),
+            Some((CancelReason::Deadline, cause)) => Some(self.timeout(cause)),
+            None if self.deadline_passed() => Some(self.timeout("")),
+            None => None,
+        }
+    }
+
+    /// Whether [`error`](Self::error) is `Some`.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.is_cancelled() || self.deadline_passed()
+    }
+
+    /// Waits for [`cancel`](Self::cancel); the deadline does not end the wait.
+    pub async fn cancelled(&self) {
+        let Some(state) = &self.state else {
+            return pending().await;
+        };
+        let mut notified = pin!(state.notify.notified());
+        // Registered before the check, so that a cancel in between wakes it.
+        notified.as_mut().enable();
+        if state.cancellation.get().is_none() {
+            notified.await;
+        }
+    }
+
+    /// Waits until the request is cancelled or its deadline passes, and says
+    /// which. Needs a tokio runtime with a timer if there is a deadline.
+    pub async fn done(&self) -> ProcessingError {
+        if let Some(error) = self.error() {
+            return error;
+        }
+        match self.deadline() {
+            Some(deadline) => tokio::select! {
+                biased;
+                () = self.cancelled() => {}
+                () = tokio::time::sleep_until(deadline.into()) => {}
+            },
+            None => self.cancelled().await,
+        }
+        self.error().unwrap_or_else(|| self.timeout(""))
+    }
+
+    /// The request's metadata.
+    #[must_use]
+    pub fn metadata(&self) -> Metadata<'_> {
+        Metadata::new(self.block())
+    }
+
+    /// The peer's address. `None` also if it is not UTF-8.
+    #[must_use]
+    pub fn address(&self) -> Option<Address<'_>> {
+        let entry = self.block().first(ENTRY_ADDRESS)?;
+        Some(Address {
+            network: std::str::from_utf8(entry.key).ok()?,
+            text: std::str::from_utf8(entry.value).ok()?,
+        })
+    }
+
+    /// The authentication attributes.
+    #[must_use]
+    pub fn auth(&self) -> Auth<'_> {
+        Auth::new(self.block())
+    }
+
+    /// The caller's span.
+    #[must_use]
+    pub fn span_context(&self) -> Option<SpanContext> {
+        self.block().span_context()
+    }
+
+    /// The W3C tracestate header's text. `None` also if it is not UTF-8.
+    #[must_use]
+    pub fn trace_state(&self) -> Option<&str> {
+        self.text(ENTRY_TRACE_STATE)
+    }
+
+    /// The W3C baggage header's text. `None` also if it is not UTF-8.
+    #[must_use]
+    pub fn baggage(&self) -> Option<&str> {
+        self.text(ENTRY_BAGGAGE)
+    }
+
+    /// Spans of the requests that a merged batch stems from, in order.
+    pub fn links(&self) -> impl Iterator<Item = SpanContext> + '_ {
+        self.block().links()
+    }
+
+    /// The block that the context reads from.
+    #[must_use]
+    pub fn block(&self) -> &ContextBlock {
+        static EMPTY: ContextBlock = ContextBlock::empty();
+        self.state.as_ref().map_or(&EMPTY, |state| &state.block)
+    }
+
+    fn text(&self, kind: u32) -> Option<&str> {
+        std::str::from_utf8(self.block().first(kind)?.value).ok()
+    }
+
+    fn deadline_passed(&self) -> bool {
+        self.deadline()
+            .is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    fn timeout(&self, message: &str) -> ProcessingError {
+        ProcessingError::timeout(message, self.deadline_unix_nanos())
+    }
+}
+
+fn deadline_from_now(remaining_ns: i64) -> Instant {
+    /// Beyond it, no difference can be seen.
+    const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+    let now = Instant::now();
+    let distance = Duration::from_nanos(remaining_ns.unsigned_abs());
+    if remaining_ns > 0 {
+        now + distance.min(FAR)
+    } else {
+        now.checked_sub(distance).unwrap_or(now)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! The W3C span context.
+
+use std::fmt;
+
+use crate::block::LINK_SIZE;
+
+/// Wire form of a linked span: trace id, span id, trace flags.
+pub type SpanContextBytes = [u8; LINK_SIZE];
+
+/// Identity of a span, as W3C traceparent has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SpanContext {
+    /// Trace id, as on the wire.
+    pub trace_id: [u8; 16],
+    /// Span (parent) id, as on the wire.
+    pub span_id: [u8; 8],
+    /// Trace flags; bit 0 is "sampled".
+    pub trace_flags: u8,
+    /// Whether it came from a remote parent.
+    pub remote: bool,
+}
+
+impl SpanContext {
+    /// Whether neither id is all zeros.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.trace_id != [0; 16] && self.span_id != [0; 8]
+    }
+
+    /// Whether the sampled flag is set.
+    #[must_use]
+    pub const fn is_sampled(&self) -> bool {
+        self.trace_flags & 1 != 0
+    }
+
+    /// The trace id as 32 lower-case hexadecimal digits.
+    #[must_use]
+    pub fn trace_id_hex(&self) -> String {
+        hex(&self.trace_id)
+    }
+
+    /// The span id as 16 lower-case hexadecimal digits.
+    #[must_use]
+    pub fn span_id_hex(&self) -> String {
+        hex(&self.span_id)
+    }
+
+    /// The wire form of a linked span.
+    #[must_use]
+    pub fn to_link(&self) -> SpanContextBytes {
+        let mut bytes = [0; LINK_SIZE];
+        bytes[..16].copy_from_slice(&self.trace_id);
+        bytes[16..24].copy_from_slice(&self.span_id);
+        bytes[24] = self.trace_flags;
+        bytes
+    }
+
+    /// Reads the wire form of a linked span. Links come from elsewhere: `remote` is set.
+    #[must_use]
+    pub fn from_link(bytes: &SpanContextBytes) -> Self {
+        let mut trace_id = [0; 16];
+        let mut span_id = [0; 8];
+        trace_id.copy_from_slice(&bytes[..16]);
+        span_id.copy_from_slice(&bytes[16..24]);
+        Self {
+            trace_id,
+            span_id,
+            trace_flags: bytes[24],
+            remote: true,
+        }
+    }
+}
+
+impl fmt::Display for SpanContext {
+    /// The W3C traceparent header, version 00.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "00-{}-{}-{:02x}",
+            self.trace_id_hex(),
+            self.span_id_hex(),
+            self.trace_flags
+        )
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> SpanContext {
+        SpanContext {
+            trace_id: [
+                0x0a, 0xf7, 0x65, 0x19, 0x16, 0xcd, 0x43, 0xdd, 0x84, 0x48, 0xeb, 0x21, 0x1c, 0x80,
+                0x31, 0x9c,
+            ],
+            span_id: [0xb7, 0xad, 0x6b, 0x71, 0x69, 0x20, 0x33, 0x31],
+            trace_flags: 1,
+            remote: true,
+        }
+    }
+
+    #[test]
+    fn text_is_the_traceparent_header() {
+        assert_eq!(
+            example().to_string(),
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        );
+    }
+
+    #[test]
+    fn links_round_trip() {
+        let span = example();
+        assert_eq!(SpanContext::from_link(&span.to_link()), span);
+    }
+
+    #[test]
+    fn zero_ids_are_invalid() {
+        let span = example();
+        assert!(span.is_valid() && span.is_sampled());
+        let no_trace = SpanContext {
+            trace_id: [0; 16],
+            ..span
+        };
+        let no_span = SpanContext {
+            span_id: [0; 8],
+            ..span
+        };
+        assert!(!no_trace.is_valid() && !no_span.is_valid());
+    }
+}
