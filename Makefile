@@ -1,0 +1,183 @@
+# `make` alone lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+COLLECTOR_VERSION := v0.161.0
+GOLANGCI_LINT_VERSION := v2.12.2
+
+# Compiled dependencies and tools live outside the checkout: they take long and outlive it.
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/otapbridge
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+TOOLS := $(CACHE)/tools
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+SYSO := capi/internal/link/otapbridge_linux_amd64.syso
+STATIC_LIBRARY := $(CARGO_TARGET_DIR)/release/libotapbridge_capi.a
+XTASK := $(CARGO_TARGET_DIR)/release/otapbridge-xtask
+VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' rust/Cargo.toml)
+
+BUILDER := $(TOOLS)/builder-$(COLLECTOR_VERSION)/builder
+TELEMETRYGEN := $(TOOLS)/telemetrygen-$(COLLECTOR_VERSION)/telemetrygen
+GOLANGCI_LINT := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
+PYTHON_REQUIREMENTS := tests/python/requirements.txt
+PYTHON_ENVIRONMENT := $(TOOLS)/python-$(shell sha256sum $(PYTHON_REQUIREMENTS) 2>/dev/null | cut -c1-12)
+PYTHON := $(PYTHON_ENVIRONMENT)/bin/python
+
+RUST_SOURCES := cbindgen.toml $(shell find rust -type f \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -not -path '*/tests/*' -not -path 'rust/target/*')
+GO_SOURCES := go.mod go.sum include/otapbridge.h $(shell find capi cbridge include -type f \( -name '*.go' -o -name '*.c' -o -name '*.h' \) -not -name '*_test.go' 2>/dev/null)
+
+# The packages that cross into Rust; tests/ drives finished programs.
+CROSSING := ./capi/... ./cbridge/...
+GO_TEST := CGO_ENABLED=1 go test -count=1 -timeout=20m
+CARGO := cargo
+say = @printf '\n==> %s\n' "$(1)"
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- build ------------------------------------------------------------------
+
+.PHONY: build library collector
+build: collector ## Build everything: the Rust library, then bin/otapcol.
+library: $(SYSO) ## Build the Rust library into the object that Go links.
+collector: bin/otapcol ## Build bin/otapcol, the collector of cmd/otapcol/manifest.yaml.
+
+# The engine has one profile and one feature set: another would compile it once more.
+$(SYSO): $(RUST_SOURCES) | build-prerequisites
+	$(call say,Building the Rust library. The first build compiles the engine: 20 to 40 minutes on 2 cores.)
+	cd rust && $(CARGO) build --workspace --release --locked
+	$(call say,Prelinking it into $@)
+	$(XTASK) prelink --lib $(STATIC_LIBRARY) --out $@
+
+bin/otapcol: $(SYSO) $(GO_SOURCES) cmd/otapcol/manifest.yaml | $(BUILDER)
+	$(call say,Building the collector with the official builder $(COLLECTOR_VERSION). The first build takes about 3 minutes.)
+	cd cmd/otapcol && $(BUILDER) --config=manifest.yaml
+	install -D cmd/otapcol/_build/otapcol $@
+
+.PHONY: header generate notices
+header: $(SYSO) ## Write include/otapbridge.h from rust/capi.
+	$(XTASK) header
+
+generate: ## Write the generated Go code of the components.
+	CGO_ENABLED=0 go generate ./cbridge/...
+
+notices: | build-prerequisites ## Write THIRD_PARTY_NOTICES from the crates that are linked in.
+	python3 tools/notices.py
+
+.PHONY: install
+install: $(SYSO) ## Install header, static library and pkg-config file under PREFIX=/usr/local.
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 644 include/otapbridge.h $(DESTDIR)$(PREFIX)/include/otapbridge.h
+	rm -f $(DESTDIR)$(PREFIX)/lib/libotapbridge.a
+	objcopy $(SYSO) $(CURDIR)/bin/otapbridge.o 
+	ar rcs $(DESTDIR)$(PREFIX)/lib/libotapbridge.a $(SYSO)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' include/otapbridge.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/otapbridge.pc
+
+# --- run --------------------------------------------------------------------
+
+.PHONY: run
+run: bin/otapcol $(TELEMETRYGEN) ## Start bin/otapcol, send it telemetry and show what Rust made of it.
+	@TELEMETRYGEN=$(TELEMETRYGEN) examples/run.sh
+
+# --- test -------------------------------------------------------------------
+
+.PHONY: test test-rust test-go test-race test-cgocheck test-asan test-without-cgo test-programs bench
+test: lint test-rust test-go test-race test-cgocheck test-asan test-without-cgo test-programs ## Run lint and every test.
+	$(call say,All tests passed.)
+
+test-rust: | build-prerequisites ## Test the Rust workspace.
+	$(call say,Testing the Rust workspace)
+	cd rust && $(CARGO) test --workspace --release --locked
+
+test-go: $(SYSO) ## Test the Go packages.
+	$(call say,Testing the Go packages)
+	$(GO_TEST) $(CROSSING)
+
+test-race: $(SYSO) ## Test the Go packages with the race detector.
+	$(call say,Testing the Go packages with the race detector)
+	$(GO_TEST) -short -race $(CROSSING)
+
+test-cgocheck: $(SYSO) ## Test the Go packages with cgo's pointer checks.
+	$(call say,Testing the Go packages with GOEXPERIMENT=cgocheck2)
+	GOEXPERIMENT=cgocheck2 $(GO_TEST) -short $(CROSSING)
+
+test-asan: $(SYSO) ## Test the Go packages with the address sanitizer.
+	$(call say,Testing the Go packages with the address sanitizer)
+	$(GO_TEST) -short -asan $(CROSSING)
+
+test-without-cgo: ## Build, vet and test the Go packages without cgo.
+	$(call say,Testing the Go packages without cgo)
+	CGO_ENABLED=0 go build ./...
+	CGO_ENABLED=0 go vet ./...
+	CGO_ENABLED=0 go test -count=1 -short $(CROSSING)
+
+test-programs: bin/otapcol tools | test-prerequisites ## Test bin/otapcol with real clients, and programs of other languages.
+	$(call say,Testing the collector with real clients and the programs of other languages)
+	TELEMETRYGEN=$(TELEMETRYGEN) PYTHON=$(PYTHON) $(GO_TEST) -p 1 ./tests/...
+
+bench: $(SYSO) ## Measure the crossing against a bare cgo call.
+	$(call say,Measuring the crossing)
+	CGO_ENABLED=1 go test -run '^$$' -bench . -benchmem -timeout=20m $(CROSSING)
+
+# --- lint -------------------------------------------------------------------
+
+.PHONY: lint lint-go lint-rust lint-generated
+lint: lint-go lint-rust lint-generated ## Check formatting, style and generated files.
+
+lint-go: $(SYSO) $(GOLANGCI_LINT)
+	$(call say,Checking the Go code)
+	test -z "$$(gofmt -l capi cbridge include tests tools | tee /dev/stderr)"
+	CGO_ENABLED=1 go vet ./...
+	CGO_ENABLED=1 $(GOLANGCI_LINT) run ./...
+
+lint-rust: | build-prerequisites
+	$(call say,Checking the Rust code. The first check of the engine takes about 3 minutes.)
+	cd rust && $(CARGO) fmt --all --check
+	cd rust && $(CARGO) clippy --workspace --release --all-targets --locked -- -D warnings
+
+lint-generated: $(SYSO)
+	$(call say,Checking the generated files)
+	$(XTASK) header --check
+	$(XTASK) symbols
+	python3 tools/notices.py --check
+
+# --- tools ------------------------------------------------------------------
+
+.PHONY: tools
+tools: $(BUILDER) $(TELEMETRYGEN) $(GOLANGCI_LINT) $(PYTHON) ## Install the pinned tools into the cache folder.
+
+$(BUILDER):
+	$(call say,Installing the collector builder $(COLLECTOR_VERSION))
+	GOBIN=$(@D) go install go.opentelemetry.io/collector/cmd/builder@$(COLLECTOR_VERSION)
+
+$(TELEMETRYGEN):
+	$(call say,Installing telemetrygen $(COLLECTOR_VERSION))
+	GOBIN=$(@D) go install github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen@$(COLLECTOR_VERSION)
+
+$(GOLANGCI_LINT):
+	$(call say,Installing golangci-lint $(GOLANGCI_LINT_VERSION))
+	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+$(PYTHON): $(PYTHON_REQUIREMENTS) | test-prerequisites
+	$(call say,Installing the Python OpenTelemetry SDK)
+	rm -rf $(PYTHON_ENVIRONMENT)
+	python3 -m venv $(PYTHON_ENVIRONMENT)
+	$(PYTHON_ENVIRONMENT)/bin/pip install --quiet --requirement $(PYTHON_REQUIREMENTS)
+
+.PHONY: build-prerequisites test-prerequisites
+build-prerequisites:
+	@tools/prerequisites.sh build
+
+test-prerequisites:
+	@tools/prerequisites.sh test
+
+.PHONY: clean
+clean: ## Remove what was built in the checkout (the cache folder stays).
+	rm -rf bin cmd/otapcol/_build $(SYSO)

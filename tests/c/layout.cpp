@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <cstddef>
+
+#define ASSERT(condition, what) static_assert(condition, what)
+#include "layout.h"
