@@ -1,1 +1,23 @@
-//! otapbridge's own nodes: context_attributes and fault.
+//! otapbridge's own nodes: [`ContextAttributes`] and [`Fault`].
+//!
+//! They use nothing but the `otapbridge` crate, as any author's nodes do.
+#![forbid(unsafe_code)]
+
+use otapbridge::{NodeFactory, processor_factory};
+
+mod context_attributes;
+mod duration;
+mod fault;
+mod otlp_rewrite;
+
+pub use context_attributes::ContextAttributes;
+pub use fault::Fault;
+
+/// The node types of this crate.
+#[must_use]
+pub fn factories() -> Vec<NodeFactory> {
+    vec![
+        processor_factory::<ContextAttributes>(),
+        processor_factory::<Fault>(),
+    ]
+}

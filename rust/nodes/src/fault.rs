@@ -1,0 +1,186 @@
+//! Fails on purpose, for rehearsing outages.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use otapbridge::{
+    ContextAwareEffectHandler, ContextAwareProcessor, ErrorKind, Message, OtapPdata,
+    ProcessingError, ProcessorNode, async_trait,
+};
+use serde::Deserialize;
+
+use crate::duration;
+
+/// Processor `urn:otapbridge:processor:fault`: delays, panics or refuses each Nth
+/// message and passes the others on.
+///
+/// | setting | meaning | default |
+/// | --- | --- | --- |
+/// | `delay` | wait so long first; ends at once when the request does | `0s` |
+/// | `panic` | then panic with this text; empty: don't | `""` |
+/// | `error` | else refuse with this error; absent: pass the data on | |
+/// | `every` | which messages are hit: each Nth of this node | 1 |
+///
+/// `error` has `kind` (`permanent`, `retryable`, `cancelled`, `timeout`,
+/// `resource_exhausted` or `configuration`) and optionally `message`,
+/// `grpc_code` (1 to 16), `http_status` (100 to 599), `retry_after` and `field`.
+/// Durations are in Go's notation.
+#[derive(Debug)]
+pub struct Fault {
+    config: Config,
+    /// Made of `config.error` once.
+    error: Option<ProcessingError>,
+    messages: u64,
+}
+
+/// See [`Fault`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    #[serde(default, deserialize_with = "duration::deserialize")]
+    delay: Duration,
+    #[serde(default)]
+    panic: String,
+    #[serde(default = "each")]
+    every: NonZeroU64,
+    #[serde(default)]
+    error: Option<ErrorConfig>,
+}
+
+fn each() -> NonZeroU64 {
+    NonZeroU64::MIN
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ErrorConfig {
+    kind: Kind,
+    #[serde(default = "default_message")]
+    message: String,
+    grpc_code: Option<i64>,
+    http_status: Option<i64>,
+    #[serde(default, deserialize_with = "duration::deserialize_option")]
+    retry_after: Option<Duration>,
+    field: Option<String>,
+}
+
+fn default_message() -> String {
+    "injected by the fault processor".to_owned()
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Permanent,
+    Retryable,
+    Cancelled,
+    Timeout,
+    ResourceExhausted,
+    Configuration,
+}
+
+impl From<Kind> for ErrorKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Permanent => Self::Permanent,
+            Kind::Retryable => Self::Retryable,
+            Kind::Cancelled => Self::Cancelled,
+            Kind::Timeout => Self::Timeout,
+            Kind::ResourceExhausted => Self::ResourceExhausted,
+            Kind::Configuration => Self::Configuration,
+        }
+    }
+}
+
+impl ErrorConfig {
+    fn error(&self) -> Result<ProcessingError, ProcessingError> {
+        let mut error = ProcessingError::new(self.kind.into(), self.message.as_str());
+        if let Some(code) = self.grpc_code {
+            error = error.with_grpc_code(in_range(code, 1, 16, "error.grpc_code")?);
+        }
+        if let Some(status) = self.http_status {
+            error = error.with_http_status(in_range(status, 100, 599, "error.http_status")?);
+        }
+        if let Some(delay) = self.retry_after {
+            error = error.with_retry_after(delay);
+        }
+        if let Some(field) = &self.field {
+            error = error.with_field(field.as_str());
+        }
+        Ok(error)
+    }
+}
+
+fn in_range<T: TryFrom<i64>>(
+    value: i64,
+    least: i64,
+    most: i64,
+    field: &str,
+) -> Result<T, ProcessingError> {
+    Some(value)
+        .filter(|value| (least..=most).contains(value))
+        .and_then(|value| T::try_from(value).ok())
+        .ok_or_else(|| {
+            ProcessingError::configuration(
+                format!("{value} is not between {least} and {most}"),
+                Some(field.to_owned()),
+            )
+        })
+}
+
+impl Fault {
+    /// Counts a message and says whether it is hit.
+    fn hits(&mut self) -> bool {
+        self.messages = self.messages.wrapping_add(1);
+        self.messages.is_multiple_of(self.config.every.get())
+    }
+
+    /// What happens to a message that is hit.
+    async fn strike(&self) -> Result<(), ProcessingError> {
+        if !self.config.delay.is_zero() {
+            tokio::time::sleep(self.config.delay).await;
+        }
+        if !self.config.panic.is_empty() {
+            panic!("{}", self.config.panic);
+        }
+        match &self.error {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ProcessorNode for Fault {
+    const URN: &'static str = "urn:otapbridge:processor:fault";
+
+    type Config = Config;
+
+    fn create(config: Config) -> Result<Self, ProcessingError> {
+        let error = config.error.as_ref().map(ErrorConfig::error).transpose()?;
+        Ok(Self {
+            config,
+            error,
+            messages: 0,
+        })
+    }
+}
+
+#[async_trait(?Send)]
+impl ContextAwareProcessor<OtapPdata> for Fault {
+    async fn process_with_context(
+        &mut self,
+        msg: Message<OtapPdata>,
+        effect_handler: &mut ContextAwareEffectHandler<OtapPdata>,
+    ) -> Result<(), ProcessingError> {
+        let Message::PData(data) = msg else {
+            return Ok(());
+        };
+        if self.hits() {
+            self.strike().await?;
+        }
+        effect_handler.send_message(data).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

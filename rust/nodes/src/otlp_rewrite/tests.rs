@@ -1,0 +1,406 @@
+use prost::Message;
+
+use super::*;
+
+/// The shape that the three export requests share, decoded by prost as an
+/// independent reader. What a scope holds is opaque here.
+#[derive(Clone, PartialEq, Message)]
+struct Request {
+    #[prost(message, repeated, tag = "1")]
+    containers: Vec<Container>,
+    #[prost(string, tag = "100")]
+    unknown: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Container {
+    #[prost(message, optional, tag = "1")]
+    resource: Option<Resource>,
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    scopes: Vec<Vec<u8>>,
+    #[prost(string, tag = "3")]
+    schema_url: String,
+    #[prost(fixed64, tag = "1000")]
+    unknown: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Resource {
+    #[prost(message, repeated, tag = "1")]
+    attributes: Vec<KeyValue>,
+    #[prost(uint32, tag = "2")]
+    dropped_attributes_count: u32,
+    #[prost(bytes = "vec", tag = "3")]
+    entity_refs: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct KeyValue {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(message, optional, tag = "2")]
+    value: Option<AnyValue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct AnyValue {
+    #[prost(oneof = "OneOf", tags = "1, 2, 3, 7")]
+    value: Option<OneOf>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum OneOf {
+    #[prost(string, tag = "1")]
+    Text(String),
+    #[prost(bool, tag = "2")]
+    Bool(bool),
+    #[prost(int64, tag = "3")]
+    Int(i64),
+    #[prost(bytes, tag = "7")]
+    Bytes(Vec<u8>),
+}
+
+fn text(value: &str) -> AttributeValue {
+    AttributeValue::Text(value.to_owned())
+}
+
+fn attributes(list: &[(&str, AttributeValue)]) -> ResourceAttributes {
+    let mut attributes = ResourceAttributes::default();
+    for (key, value) in list {
+        attributes.set(key, value);
+    }
+    attributes
+}
+
+fn key_value(key: &str, value: OneOf) -> KeyValue {
+    KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value: Some(value) }),
+    }
+}
+
+fn expected_value(value: &AttributeValue) -> OneOf {
+    match value {
+        AttributeValue::Text(text) => OneOf::Text(text.clone()),
+        AttributeValue::Int(number) => OneOf::Int(*number),
+    }
+}
+
+/// What the rewriting must do, on the decoded form.
+fn upsert(request: &mut Request, list: &[(&str, AttributeValue)]) {
+    for container in &mut request.containers {
+        let resource = container.resource.get_or_insert_default();
+        for (key, value) in list {
+            let new = key_value(key, expected_value(value));
+            match resource.attributes.iter().position(|a| a.key == *key) {
+                Some(first) => {
+                    resource.attributes[first] = new;
+                    let mut index = 0;
+                    resource.attributes.retain(|a| {
+                        index += 1;
+                        index <= first + 1 || a.key != *key
+                    });
+                }
+                None => resource.attributes.push(new),
+            }
+        }
+    }
+}
+
+struct Random(u64);
+
+impl Random {
+    /// SplitMix64 (Steele et al. 2014).
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+
+    fn bytes(&mut self, max_len: usize) -> Vec<u8> {
+        (0..self.below(max_len + 1))
+            .map(|_| self.next() as u8)
+            .collect()
+    }
+
+    fn value(&mut self) -> OneOf {
+        match self.below(4) {
+            0 => OneOf::Text("x".repeat(self.below(200))),
+            1 => OneOf::Bool(true),
+            2 => OneOf::Int(self.next() as i64),
+            _ => OneOf::Bytes(self.bytes(9)),
+        }
+    }
+
+    fn resource(&mut self) -> Resource {
+        const KEYS: [&str; 6] = ["a", "b", "tenant", "", "service.name", "größe"];
+        Resource {
+            attributes: (0..self.below(6))
+                .map(|_| {
+                    let key = KEYS[self.below(KEYS.len())];
+                    let value = self.value();
+                    key_value(key, value)
+                })
+                .collect(),
+            dropped_attributes_count: self.below(3) as u32,
+            entity_refs: self.bytes(5),
+        }
+    }
+
+    fn request(&mut self) -> Request {
+        Request {
+            containers: (0..self.below(4))
+                .map(|_| Container {
+                    resource: (self.below(4) > 0).then(|| self.resource()),
+                    scopes: (0..self.below(3)).map(|_| self.bytes(300)).collect(),
+                    schema_url: "u".repeat(self.below(3)),
+                    unknown: self.next() % 2,
+                })
+                .collect(),
+            unknown: "later version".repeat(self.below(2)),
+        }
+    }
+
+    fn attributes(&mut self) -> Vec<(&'static str, AttributeValue)> {
+        let mut list = Vec::new();
+        for key in ["tenant", "a", "new", "größe"] {
+            match self.below(3) {
+                0 => list.push((key, AttributeValue::Text("y".repeat(self.below(300))))),
+                1 => list.push((key, AttributeValue::Int(self.next() as i64))),
+                _ => {}
+            }
+        }
+        list
+    }
+}
+
+#[test]
+fn inserts_replaces_and_makes_resources() {
+    let mut request = Request {
+        containers: vec![
+            Container {
+                resource: Some(Resource {
+                    attributes: vec![
+                        key_value("tenant", OneOf::Bool(true)),
+                        key_value("other", OneOf::Int(7)),
+                    ],
+                    dropped_attributes_count: 3,
+                    entity_refs: vec![],
+                }),
+                scopes: vec![b"spans".to_vec()],
+                ..Container::default()
+            },
+            Container {
+                scopes: vec![b"no resource".to_vec()],
+                ..Container::default()
+            },
+            Container::default(),
+        ],
+        unknown: String::new(),
+    };
+    let out = attributes(&[("tenant", text("acme")), ("flags", AttributeValue::Int(-1))])
+        .write_to(&request.encode_to_vec())
+        .expect("well-formed");
+
+    let tenant = key_value("tenant", OneOf::Text("acme".to_owned()));
+    let flags = key_value("flags", OneOf::Int(-1));
+    request.containers[0]
+        .resource
+        .as_mut()
+        .expect("resource")
+        .attributes = vec![
+        tenant.clone(),
+        key_value("other", OneOf::Int(7)),
+        flags.clone(),
+    ];
+    for container in &mut request.containers[1..] {
+        container.resource = Some(Resource {
+            attributes: vec![tenant.clone(), flags.clone()],
+            ..Resource::default()
+        });
+    }
+    assert_eq!(Request::decode(&out[..]).expect("well-formed"), request);
+}
+
+#[test]
+fn the_last_setting_of_a_key_counts() {
+    let list = attributes(&[("k", text("first")), ("k", text("second"))]);
+    let request = Request {
+        containers: vec![Container::default()],
+        unknown: String::new(),
+    };
+    let out = list
+        .write_to(&request.encode_to_vec())
+        .expect("well-formed");
+    let out = Request::decode(&out[..]).expect("well-formed");
+    let resource = out.containers[0].resource.as_ref().expect("resource");
+    assert_eq!(
+        resource.attributes,
+        [key_value("k", OneOf::Text("second".to_owned()))]
+    );
+}
+
+#[test]
+fn any_request_is_rewritten_as_if_it_had_been_decoded() {
+    let mut random = Random(1);
+    for _ in 0..5_000 {
+        let mut request = random.request();
+        let list = random.attributes();
+        let before = request.encode_to_vec();
+        let out = attributes(&list).write_to(&before).expect("well-formed");
+        upsert(&mut request, &list);
+        // New attributes stand at the resource's end, where prost would not put
+        // them: the order may differ, the size may not.
+        assert_eq!(out.len(), request.encoded_len());
+        assert_eq!(Request::decode(&out[..]).expect("well-formed"), request);
+    }
+}
+
+#[test]
+fn everything_else_stays_the_same_to_the_byte() {
+    // Fields out of order, longer varints than needed, a group, unknown fields.
+    let before: &[u8] = &[
+        0x9a, 0x06, 0x01, b'x', // field 99 at the top
+        0x0a, 0x1d, // ResourceSpans
+        0x1a, 0x01, b's', // schema_url before the resource
+        0x0a, 0x89, 0x00, // Resource, length 9 in two bytes
+        0x10, 0x80, 0x00, // dropped_attributes_count in two bytes
+        0x0a, 0x04, 0x12, 0x00, 0x0a, 0x00, // a value before its empty key
+        0x7b, 0x08, 0x01, 0x7b, 0x7c, 0x7c, // group 15 with another inside
+        0x7d, 1, 2, 3, 4, // fixed32
+        0x12, 0x01, b'!', // scope
+        0x79, 1, 2, 3, 4, 5, 6, 7, 8, // fixed64 at the top
+    ];
+    let after: &[u8] = &[
+        0x9a, 0x06, 0x01, b'x', //
+        0x0a, 0x26, //
+        0x1a, 0x01, b's', //
+        0x0a, 0x13, //
+        0x10, 0x80, 0x00, //
+        0x0a, 0x04, 0x12, 0x00, 0x0a, 0x00, //
+        0x0a, 0x08, 0x0a, 0x01, b'k', 0x12, 0x03, 0x0a, 0x01, b'v', // written
+        0x7b, 0x08, 0x01, 0x7b, 0x7c, 0x7c, //
+        0x7d, 1, 2, 3, 4, //
+        0x12, 0x01, b'!', //
+        0x79, 1, 2, 3, 4, 5, 6, 7, 8, //
+    ];
+    let out = attributes(&[("k", text("v"))]).write_to(before);
+    assert_eq!(out.expect("well-formed"), after);
+}
+
+#[test]
+fn a_resource_in_two_parts_is_one_resource() {
+    let part = |keys: &[&str]| Resource {
+        attributes: keys
+            .iter()
+            .map(|key| key_value(key, OneOf::Bool(true)))
+            .collect(),
+        ..Resource::default()
+    };
+    let mut container = Vec::new();
+    for part in [part(&["a", "tenant"]), part(&["tenant", "b"])] {
+        push_len_field_head(&mut container, 1, part.encoded_len());
+        container.extend(part.encode_to_vec());
+    }
+    let mut request = Vec::new();
+    push_len_field_head(&mut request, 1, container.len());
+    request.extend(container);
+
+    let out = attributes(&[("tenant", text("t")), ("new", text("n"))]).write_to(&request);
+    let out = Request::decode(&out.expect("well-formed")[..]).expect("well-formed");
+    let resource = out.containers[0].resource.as_ref().expect("resource");
+    let keys: Vec<_> = resource.attributes.iter().map(|a| a.key.as_str()).collect();
+    assert_eq!(keys, ["a", "tenant", "b", "new"]);
+}
+
+#[test]
+fn malformed_requests_are_refused() {
+    for (bytes, says) in [
+        (&[0x0a][..], "cut off"),
+        (&[0x0a, 0x05, 0x01], "length exceeds"),
+        (
+            &[
+                0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01,
+            ],
+            "length exceeds",
+        ),
+        (&[0x08, 0x01], "wrong wire type"),
+        (&[0x0a, 0x02, 0x08, 0x01], "wrong wire type"),
+        (&[0x0a, 0x04, 0x0a, 0x02, 0x08, 0x01], "wrong wire type"),
+        (
+            &[0x0a, 0x06, 0x0a, 0x04, 0x0a, 0x02, 0x08, 0x01],
+            "wrong wire type",
+        ),
+        (&[0x00, 0x01], "field number 0"),
+        (&[0x0e], "unknown wire type"),
+        (&[0x0f], "unknown wire type"),
+        (&[0x7c], "did not begin"),
+        (&[0x7b, 0x74], "did not begin"),
+        (&[0x7b], "cut off"),
+        (&[0x7d, 1, 2, 3], "cut off"),
+        (&[0x79, 1, 2, 3, 4, 5, 6, 7], "cut off"),
+        (&[0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0x00], "too large"),
+        (
+            &[
+                0x78, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02,
+            ],
+            "64 bits",
+        ),
+        (&[0x7b; 101], "too deeply"),
+    ] {
+        let error = attributes(&[("k", text("v"))])
+            .write_to(bytes)
+            .expect_err(says);
+        assert!(error.to_string().contains(says), "{bytes:x?}: {error}");
+    }
+    // The offset counts from the first byte of the request.
+    let error = attributes(&[("k", text("v"))]).write_to(&[0x0a, 0x02, 0x0a, 0x01]);
+    assert_eq!(
+        error.expect_err("cut off").to_string(),
+        "malformed OTLP at byte 3: length exceeds the message"
+    );
+}
+
+#[test]
+fn damaged_requests_are_refused_or_rewritten() {
+    let mut random = Random(2);
+    let (mut refused, mut rewritten) = (0, 0);
+    for _ in 0..40_000 {
+        let mut bytes = random.request().encode_to_vec();
+        if bytes.is_empty() {
+            continue;
+        }
+        for _ in 0..1 + random.below(3) {
+            let at = random.below(bytes.len());
+            bytes[at] = match random.below(3) {
+                0 => random.next() as u8,
+                1 => bytes[at] ^ (1 << random.below(8)),
+                _ => bytes[at].wrapping_add(1),
+            };
+        }
+        if random.below(4) == 0 {
+            bytes.truncate(random.below(bytes.len()));
+        }
+        let list = random.attributes();
+        let out = attributes(&list).write_to(&bytes);
+        // Whatever a full decoder accepts is accepted, and comes out as it should.
+        if let Ok(mut request) = Request::decode(&bytes[..]) {
+            let out = out.expect("prost reads it");
+            upsert(&mut request, &list);
+            assert_eq!(Request::decode(&out[..]).expect("well-formed"), request);
+            rewritten += 1;
+        } else if out.is_err() {
+            refused += 1;
+        }
+    }
+    assert!(
+        refused > 1_000 && rewritten > 1_000,
+        "{refused} {rewritten}"
+    );
+}

@@ -1,0 +1,192 @@
+//! The protobuf wire format: just enough to find and write fields.
+
+use std::ops::Range;
+
+use super::Malformed;
+
+const VARINT: u32 = 0;
+const FIXED64: u32 = 1;
+const LEN: u32 = 2;
+const GROUP_START: u32 = 3;
+const GROUP_END: u32 = 4;
+const FIXED32: u32 = 5;
+
+/// Groups inside groups that are followed.
+const MAX_GROUP_DEPTH: usize = 100;
+
+/// One field, by offsets into the whole input.
+#[derive(Clone, Debug)]
+pub(super) struct Field {
+    pub(super) number: u32,
+    /// First byte of the tag.
+    pub(super) start: usize,
+    /// One past the last byte of the value.
+    pub(super) end: usize,
+    /// First byte of a length-delimited value.
+    content: Option<usize>,
+}
+
+impl Field {
+    /// The value of a message, string or bytes field.
+    pub(super) fn message(&self) -> Result<Range<usize>, Malformed> {
+        match self.content {
+            Some(content) => Ok(content..self.end),
+            None => Err(Malformed {
+                offset: self.start,
+                what: "field 1 has the wrong wire type",
+            }),
+        }
+    }
+}
+
+/// Reads the fields of one message.
+pub(super) struct Reader<'a> {
+    input: &'a [u8],
+    position: usize,
+    end: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of the message at `body`, which lies in the input.
+    pub(super) fn new(input: &'a [u8], body: Range<usize>) -> Self {
+        Self {
+            input,
+            position: body.start,
+            end: body.end,
+        }
+    }
+
+    /// The next field, groups as a whole; `None` at the message's end.
+    pub(super) fn next(&mut self) -> Result<Option<Field>, Malformed> {
+        if self.position == self.end {
+            return Ok(None);
+        }
+        let start = self.position;
+        let (number, wire_type) = self.tag()?;
+        let content = match wire_type {
+            LEN => {
+                let len = self.len()?;
+                let content = self.position;
+                self.position += len;
+                Some(content)
+            }
+            GROUP_START => {
+                self.skip_group(number)?;
+                None
+            }
+            GROUP_END => return Err(self.malformed(start, "a group ends that did not begin")),
+            other => {
+                self.skip_scalar(other)?;
+                None
+            }
+        };
+        Ok(Some(Field {
+            number,
+            start,
+            end: self.position,
+            content,
+        }))
+    }
+
+    fn skip_group(&mut self, number: u32) -> Result<(), Malformed> {
+        let mut open = vec![number];
+        while let Some(innermost) = open.last().copied() {
+            let start = self.position;
+            let (number, wire_type) = self.tag()?;
+            match wire_type {
+                LEN => {
+                    let len = self.len()?;
+                    self.position += len;
+                }
+                GROUP_START if open.len() == MAX_GROUP_DEPTH => {
+                    return Err(self.malformed(start, "groups are nested too deeply"));
+                }
+                GROUP_START => open.push(number),
+                GROUP_END if number == innermost => {
+                    let _ = open.pop();
+                }
+                GROUP_END => return Err(self.malformed(start, "a group ends that did not begin")),
+                other => self.skip_scalar(other)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn skip_scalar(&mut self, wire_type: u32) -> Result<(), Malformed> {
+        match wire_type {
+            VARINT => self.varint().map(drop),
+            FIXED64 => self.skip(8),
+            FIXED32 => self.skip(4),
+            _ => Err(self.malformed(self.position, "unknown wire type")),
+        }
+    }
+
+    fn tag(&mut self) -> Result<(u32, u32), Malformed> {
+        let start = self.position;
+        let tag = self.varint()?;
+        let tag =
+            u32::try_from(tag).map_err(|_| self.malformed(start, "field number too large"))?;
+        match tag >> 3 {
+            0 => Err(self.malformed(start, "field number 0")),
+            number => Ok((number, tag & 7)),
+        }
+    }
+
+    /// A length that fits into the message.
+    fn len(&mut self) -> Result<usize, Malformed> {
+        let start = self.position;
+        let len = self.varint()?;
+        usize::try_from(len)
+            .ok()
+            .filter(|len| *len <= self.end - self.position)
+            .ok_or_else(|| self.malformed(start, "length exceeds the message"))
+    }
+
+    fn skip(&mut self, count: usize) -> Result<(), Malformed> {
+        if count > self.end - self.position {
+            return Err(self.malformed(self.position, "message is cut off"));
+        }
+        self.position += count;
+        Ok(())
+    }
+
+    fn varint(&mut self) -> Result<u64, Malformed> {
+        let start = self.position;
+        let mut value = 0_u64;
+        for shift in (0..64).step_by(7) {
+            if self.position == self.end {
+                return Err(self.malformed(start, "message is cut off"));
+            }
+            let byte = self.input[self.position];
+            self.position += 1;
+            // The tenth byte has room for one bit.
+            if shift == 63 && byte > 1 {
+                break;
+            }
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(self.malformed(start, "number has more than 64 bits"))
+    }
+
+    fn malformed(&self, offset: usize, what: &'static str) -> Malformed {
+        Malformed { offset, what }
+    }
+}
+
+/// Appends tag and length of a length-delimited field.
+pub(super) fn push_len_field_head(out: &mut Vec<u8>, number: u32, len: usize) {
+    push_varint(out, u64::from(number << 3 | LEN));
+    push_varint(out, len as u64);
+}
+
+/// Appends a base-128 number.
+pub(super) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
