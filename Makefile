@@ -120,7 +120,12 @@ test-without-cgo: ## Build, vet and test the Go packages without cgo.
 
 test-programs: bin/otapcol tools | test-prerequisites ## Test bin/otapcol with real clients, and programs of other languages.
 	$(call say,Testing the collector with real clients and the programs of other languages)
-	TELEMETRYGEN=$(TELEMETRYGEN) PYTHON=$(PYTHON) $(GO_TEST) -p 1 ./tests/...
+	$(GO_TEST) -p 1 ./tests/...
+
+# For the tests, which ask for up-to-date programs however they are started.
+.PHONY: program-paths
+program-paths: bin/otapcol $(TELEMETRYGEN) $(PYTHON)
+	@printf '%s\n' otapcol=bin/otapcol telemetrygen=$(TELEMETRYGEN) python=$(PYTHON)
 
 bench: $(SYSO) ## Measure the crossing against a bare cgo call.
 	$(call say,Measuring the crossing)

@@ -1,0 +1,3 @@
+// Package collector tests bin/otapcol from outside: real OTLP clients send to
+// it, and a real OTLP server receives what it made of the telemetry.
+package collector

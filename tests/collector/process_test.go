@@ -1,0 +1,176 @@
+package collector
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience bounds every wait for an event; it only matters when a test fails.
+const patience = 30 * time.Second
+
+// collectorProcess is a running bin/otapcol.
+type collectorProcess struct {
+	grpc string // address of the OTLP receiver, host:port
+	http string
+
+	command *exec.Cmd
+	ended   chan struct{} // closed when the process has ended and its log is complete
+	ready   chan struct{}
+
+	mu      sync.Mutex
+	log     strings.Builder
+	stopped bool
+}
+
+// setup describes a collector: OTLP in → processors → OTLP out to the sink.
+// Nothing queues or retries, so an answer to a client is the sink's answer.
+type setup struct {
+	processors string // the `processors` section, unindented YAML
+	names      []string
+	extensions string // further `extensions`
+	receiver   string // further settings of both protocols
+	telemetry  string // the `service::telemetry` section; default: none
+}
+
+func (s setup) yaml(grpcAddress, httpAddress, sinkAddress string) string {
+	telemetry := s.telemetry
+	if telemetry == "" {
+		telemetry = "metrics: {level: none}"
+	}
+	var extensionNames []string
+	for line := range strings.Lines(s.extensions) {
+		if name, _, ok := strings.Cut(line, ":"); ok && !strings.HasPrefix(line, " ") {
+			extensionNames = append(extensionNames, name)
+		}
+	}
+	pipeline := fmt.Sprintf("{receivers: [otlp], processors: [%s], exporters: [otlp_grpc]}", strings.Join(s.names, ", "))
+	protocol := func(address string) string {
+		return "endpoint: " + address + "\ninclude_metadata: true\n" + s.receiver
+	}
+	return "receivers:\n  otlp:\n    protocols:\n" +
+		"      grpc:\n" + indent(protocol(grpcAddress), 8) +
+		"      http:\n" + indent(protocol(httpAddress), 8) +
+		"processors:\n" + indent(s.processors, 2) +
+		"exporters:\n  otlp_grpc:\n    endpoint: " + sinkAddress + "\n" +
+		"    tls: {insecure: true}\n    sending_queue: {enabled: false}\n    retry_on_failure: {enabled: false}\n" +
+		"extensions:\n" + indent(s.extensions, 2) +
+		"service:\n  extensions: [" + strings.Join(extensionNames, ", ") + "]\n" +
+		"  telemetry:\n" + indent(telemetry, 4) +
+		"  pipelines:\n    traces: " + pipeline + "\n    metrics: " + pipeline + "\n    logs: " + pipeline + "\n"
+}
+
+func indent(text string, columns int) string {
+	var result strings.Builder
+	for line := range strings.Lines(strings.Trim(text, "\n")) {
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		result.WriteString(strings.Repeat(" ", columns) + strings.TrimRight(line, "\n") + "\n")
+	}
+	return result.String()
+}
+
+// freeAddress returns a loopback address nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}
+
+// start runs a collector in front of the sink until the test ends.
+func start(t *testing.T, to *sink, how setup) *collectorProcess {
+	t.Helper()
+	grpcAddress, httpAddress := freeAddress(t), freeAddress(t)
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	text := how.yaml(grpcAddress, httpAddress, to.address)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	c := &collectorProcess{
+		grpc:    grpcAddress,
+		http:    httpAddress,
+		command: exec.Command(otapcol, "--config", path), //nolint:noctx // it ends with SIGTERM, not by being killed
+		ended:   make(chan struct{}),
+		ready:   make(chan struct{}),
+	}
+	stderr, err := c.command.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go c.follow(bufio.NewScanner(stderr))
+	t.Cleanup(func() {
+		c.stop(t)
+		if t.Failed() {
+			t.Logf("configuration:\n%s\ncollector's log:\n%s", text, c.logged())
+		}
+	})
+
+	select {
+	case <-c.ready:
+	case <-c.ended:
+		t.Fatal("the collector ended before it was ready")
+	case <-time.After(patience):
+		t.Fatal("the collector was not ready in time")
+	}
+	return c
+}
+
+func (c *collectorProcess) follow(lines *bufio.Scanner) {
+	defer close(c.ended)
+	lines.Buffer(nil, 1<<24)
+	for lines.Scan() {
+		c.mu.Lock()
+		c.log.WriteString(lines.Text() + "\n")
+		c.mu.Unlock()
+		if strings.Contains(lines.Text(), "Everything is ready") {
+			close(c.ready)
+		}
+	}
+}
+
+// logged returns what the collector has written so far.
+func (c *collectorProcess) logged() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.log.String()
+}
+
+// stop ends the collector as an operator would, and checks that it ends well.
+func (c *collectorProcess) stop(t *testing.T) {
+	t.Helper()
+	if c.stopped {
+		return
+	}
+	c.stopped = true
+	if err := c.command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Errorf("cannot stop the collector: %v", err)
+	}
+	select {
+	case <-c.ended:
+	case <-time.After(patience):
+		t.Error("the collector did not stop in time")
+		_ = c.command.Process.Kill()
+		<-c.ended
+	}
+	if err := c.command.Wait(); err != nil {
+		t.Errorf("the collector ended with: %v", err)
+	}
+}

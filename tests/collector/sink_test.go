@@ -1,0 +1,147 @@
+package collector
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+	"google.golang.org/grpc"
+	_ "google.golang.org/grpc/encoding/gzip" // the exporter compresses
+)
+
+// signal names a kind of telemetry as telemetrygen does.
+type signal string
+
+const (
+	traces  signal = "traces"
+	metrics signal = "metrics"
+	logs    signal = "logs"
+)
+
+var allSignals = []signal{traces, metrics, logs}
+
+// record is a span, a data point or a log record, as the sink got it.
+type record struct {
+	resource   map[string]any
+	attributes map[string]any
+	name       string // span name, metric name, body
+	id         string // span id; empty for others
+}
+
+// sink is an OTLP/gRPC server that keeps what it is sent.
+type sink struct {
+	address string
+
+	mu      sync.Mutex
+	records map[signal][]record
+}
+
+func startSink(t *testing.T) *sink {
+	t.Helper()
+	var config net.ListenConfig
+	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &sink{address: listener.Addr().String(), records: map[signal][]record{}}
+	server := grpc.NewServer()
+	ptraceotlp.RegisterGRPCServer(server, &traceSink{sink: s})
+	pmetricotlp.RegisterGRPCServer(server, &metricSink{sink: s})
+	plogotlp.RegisterGRPCServer(server, &logSink{sink: s})
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-served; err != nil {
+			t.Errorf("sink: %v", err)
+		}
+	})
+	return s
+}
+
+// got returns what arrived so far for a signal.
+func (s *sink) got(of signal) []record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]record(nil), s.records[of]...)
+}
+
+func (s *sink) add(of signal, resource pcommon.Resource, attributes pcommon.Map, name, id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.records[of] = append(s.records[of], record{
+		resource:   resource.Attributes().AsRaw(),
+		attributes: attributes.AsRaw(),
+		name:       name,
+		id:         id,
+	})
+}
+
+type traceSink struct {
+	ptraceotlp.UnimplementedGRPCServer
+	*sink
+}
+
+// Export keeps the spans.
+func (s *traceSink) Export(_ context.Context, request ptraceotlp.ExportRequest) (ptraceotlp.ExportResponse, error) {
+	for _, resourceSpans := range request.Traces().ResourceSpans().All() {
+		for _, scopeSpans := range resourceSpans.ScopeSpans().All() {
+			for _, span := range scopeSpans.Spans().All() {
+				s.add(traces, resourceSpans.Resource(), span.Attributes(), span.Name(), span.SpanID().String())
+			}
+		}
+	}
+	return ptraceotlp.NewExportResponse(), nil
+}
+
+type metricSink struct {
+	pmetricotlp.UnimplementedGRPCServer
+	*sink
+}
+
+// Export keeps the data points of gauges and sums.
+func (s *metricSink) Export(_ context.Context, request pmetricotlp.ExportRequest) (pmetricotlp.ExportResponse, error) {
+	for _, resourceMetrics := range request.Metrics().ResourceMetrics().All() {
+		for _, scopeMetrics := range resourceMetrics.ScopeMetrics().All() {
+			for _, metric := range scopeMetrics.Metrics().All() {
+				var points pmetric.NumberDataPointSlice
+				switch metric.Type() {
+				case pmetric.MetricTypeGauge:
+					points = metric.Gauge().DataPoints()
+				case pmetric.MetricTypeSum:
+					points = metric.Sum().DataPoints()
+				default:
+					s.add(metrics, resourceMetrics.Resource(), pcommon.NewMap(), "unexpected "+metric.Type().String(), "")
+					continue
+				}
+				for _, point := range points.All() {
+					s.add(metrics, resourceMetrics.Resource(), point.Attributes(), metric.Name(), "")
+				}
+			}
+		}
+	}
+	return pmetricotlp.NewExportResponse(), nil
+}
+
+type logSink struct {
+	plogotlp.UnimplementedGRPCServer
+	*sink
+}
+
+// Export keeps the log records.
+func (s *logSink) Export(_ context.Context, request plogotlp.ExportRequest) (plogotlp.ExportResponse, error) {
+	for _, resourceLogs := range request.Logs().ResourceLogs().All() {
+		for _, scopeLogs := range resourceLogs.ScopeLogs().All() {
+			for _, logRecord := range scopeLogs.LogRecords().All() {
+				s.add(logs, resourceLogs.Resource(), logRecord.Attributes(), logRecord.Body().AsString(), "")
+			}
+		}
+	}
+	return plogotlp.NewExportResponse(), nil
+}

@@ -1,0 +1,195 @@
+package collector
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// validate runs `otapcol validate` and returns what it prints.
+func validate(t *testing.T, path string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	output, err := exec.CommandContext(ctx, otapcol, "validate", "--config", path).CombinedOutput()
+	return string(output), err
+}
+
+func validateProcessors(t *testing.T, processors string) (string, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	how := setup{processors: processors, names: []string{"otap/x"}}
+	if err := os.WriteFile(path, []byte(how.yaml("127.0.0.1:4317", "127.0.0.1:4318", "127.0.0.1:4319")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return validate(t, path)
+}
+
+// What is wrong in a configuration is found by `otapcol validate`, which names
+// its path in the file.
+func TestValidateRefuses(t *testing.T) {
+	const (
+		attribute = `{type: processor:attribute, config: {actions: [{action: delete, key: secret}]}}`
+		pair      = "nodes:\n  a: " + attribute + "\n  b: " + attribute + "\n"
+	)
+	for _, wrong := range []struct {
+		name   string
+		config string
+		path   string   // the error names it
+		says   []string // further words of the error
+	}{
+		{
+			name:   "node type",
+			config: "type: processor:atribute\nconfig: {}",
+			path:   "processors::otap/x::type", says: []string{"processor:atribute"},
+		},
+		{
+			name:   "node type in a chain",
+			config: "nodes: {a: {type: processor:atribute}}",
+			path:   "processors::otap/x::nodes::a::type", says: []string{"processor:atribute"},
+		},
+		{
+			name:   "key of the component",
+			config: "type: processor:attribute\nconfig: {actions: []}\ntimeuot: 5s",
+			path:   "otap/x", says: []string{"timeuot"},
+		},
+		{
+			name:   "value of the component",
+			config: "type: processor:attribute\nconfig: {actions: []}\nmax_in_flight: -1",
+			path:   "processors::otap/x", says: []string{"max_in_flight"},
+		},
+		{
+			name:   "key of an engine node",
+			config: "type: processor:attribute\nconfig: {actions: [], actoins: []}",
+			path:   "processors::otap/x::config::actoins",
+		},
+		{
+			name:   "key of an engine node in a chain",
+			config: "nodes: {a: {type: processor:attribute, config: {actoins: []}}}",
+			path:   "processors::otap/x::nodes::a::config::actoins",
+		},
+		{
+			name:   "value of an engine node",
+			config: "type: processor:attribute\nconfig: {actions: 7}",
+			path:   "processors::otap/x::config",
+		},
+		{
+			name:   "key of a node of ours",
+			config: "type: urn:otapbridge:processor:fault\nconfig: {dealy: 1s}",
+			path:   "processors::otap/x::config", says: []string{"dealy"},
+		},
+		{
+			name:   "value of a node of ours",
+			config: "type: urn:otapbridge:processor:fault\nconfig: {delay: soon}",
+			path:   "processors::otap/x::config", says: []string{"delay", "soon"},
+		},
+		{
+			name:   "source of context_attributes",
+			config: "type: urn:otapbridge:processor:context_attributes\nconfig: {actions: [{key: a, from_context: weather}]}",
+			path:   "processors::otap/x::config", says: []string{"weather"},
+		},
+		{
+			name:   "connection to a node that is not there",
+			config: pair + "connections: [{from: a, to: c}]",
+			path:   "processors::otap/x::connections", says: []string{`c`},
+		},
+		{
+			name:   "cycle",
+			config: pair + "connections: [{from: a, to: b}, {from: b, to: a}]",
+			path:   "processors::otap/x::connections", says: []string{"cycle"},
+		},
+		{
+			name:   "two entries",
+			config: pair + "  c: " + attribute + "\nconnections: [{from: a, to: c}, {from: b, to: c}]",
+			path:   "processors::otap/x", says: []string{"entr", "a", "b"},
+		},
+		{
+			name:   "unconnected node",
+			config: pair,
+			path:   "processors::otap/x",
+		},
+		{
+			name:   "neither node nor nodes",
+			config: "timeout: 5s",
+			path:   "processors::otap/x", says: []string{"type", "nodes"},
+		},
+		{
+			name:   "both node and nodes",
+			config: "type: processor:attribute\n" + pair + "connections: [{from: a, to: b}]",
+			path:   "processors::otap/x", says: []string{"type", "nodes"},
+		},
+	} {
+		t.Run(wrong.name, func(t *testing.T) {
+			output, err := validateProcessors(t, "otap/x:\n"+indent(wrong.config, 2))
+			if err == nil {
+				t.Fatalf("accepted; printed %q", output)
+			}
+			for _, words := range append(wrong.says, wrong.path) {
+				if !strings.Contains(output, words) {
+					t.Errorf("does not say %q: %s", words, output)
+				}
+			}
+		})
+	}
+}
+
+// Several mistakes are all reported at once.
+func TestValidateReportsEveryMistake(t *testing.T) {
+	output, err := validateProcessors(t, `
+otap/x:
+  nodes:
+    a: {type: processor:attribute, config: {actoins: []}}
+    b: {type: urn:otapbridge:processor:fault, config: {dealy: 1s}}
+  connections: [{from: a, to: b}]
+`)
+	if err == nil {
+		t.Fatalf("accepted; printed %q", output)
+	}
+	for _, path := range []string{"processors::otap/x::nodes::a::config::actoins", "processors::otap/x::nodes::b::config"} {
+		if !strings.Contains(output, path) {
+			t.Errorf("does not say %q: %s", path, output)
+		}
+	}
+}
+
+// Every configuration in examples/ is valid.
+func TestExamplesAreValid(t *testing.T) {
+	paths, err := filepath.Glob(filepath.Join(checkout, "examples/*.yaml"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no examples found (%v)", err)
+	}
+	for _, path := range paths {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			if output, err := validate(t, path); err != nil {
+				t.Errorf("%v: %s", err, output)
+			}
+		})
+	}
+}
+
+// Every configuration in the README is valid.
+func TestREADMEIsValid(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(checkout, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := 0
+	for _, block := range strings.Split(string(text), "```yaml\n")[1:] {
+		block, _, _ = strings.Cut(block, "```")
+		if !strings.HasPrefix(block, "processors:\n") {
+			continue
+		}
+		blocks++
+		processors := strings.TrimPrefix(block, "processors:\n")
+		output, err := validateProcessors(t, processors+"  otap/x: {type: processor:attribute, config: {actions: []}}\n")
+		if err != nil {
+			t.Errorf("%v: %s\n%s", err, output, block)
+		}
+	}
+	if blocks == 0 {
+		t.Error("README.md has no configuration of processors")
+	}
+}
