@@ -381,20 +381,6 @@ impl ProcessingError {
         }
     }
 
-    /// The same error with `prefix` put before its field: an empty field becomes
-    /// the prefix, `key` becomes `prefix::key`. Collector paths are joined so.
-    #[must_use]
-    pub fn in_path(self, prefix: &str) -> Self {
-        if prefix.is_empty() {
-            return self;
-        }
-        let path = match self.field() {
-            None | Some("") => prefix.to_owned(),
-            Some(field) => format!("{prefix}::{field}"),
-        };
-        self.with_field(path)
-    }
-
     /// A serialised `google.rpc.Status`, or empty.
     #[must_use]
     pub fn status_details(&self) -> &[u8] {
