@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build cgo && linux && amd64
+
+package capi
+
+// #cgo CFLAGS: -I${SRCDIR}/../include
+// #include "otapbridge.h"
+import "C"
+
+import (
+	"runtime"
+	"time"
+	"unsafe"
+
+	"github.com/otapbridge/otapbridge/internal/lease"
+)
+
+// Component is a hosted pipeline. The zero value stands for NULL: every call is
+// answered as the library answers NULL.
+type Component struct {
+	lease   lease.Lease
+	pointer *C.otapb_component
+	id      uint64
+}
+
+// ValidateComponent is otapb_component_validate. The error is an *[Error], with
+// one link of its chain for each finding.
+func ValidateComponent(options ComponentOptions) error {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	native := componentOptions(&options, &pinner)
+	return takeError(C.otapb_component_validate(&native))
+}
+
+// NewComponent is otapb_component_create. The handler receives the component's
+// events from Start on.
+func (r *Runtime) NewComponent(options ComponentOptions, handler EventHandler) (*Component, error) {
+	if !r.lease.Acquire() {
+		return nil, ErrDestroyed
+	}
+	defer r.lease.Release()
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	native := componentOptions(&options, &pinner)
+	c := &Component{id: sinks.add(&eventSink{handler: handler})}
+	native.host_data = C.uint64_t(c.id)
+	if err := takeError(C.otapb_component_create(r.pointer, &native, &c.pointer)); err != nil {
+		sinks.remove(c.id)
+		return nil, err
+	}
+	return c, nil
+}
+
+// ID is what the component's log records carry.
+func (c *Component) ID() uint64 { return c.id }
+
+// Start is otapb_component_start. It blocks.
+func (c *Component) Start(timeout time.Duration) error {
+	if !c.lease.Acquire() {
+		return ErrDestroyed
+	}
+	defer c.lease.Release()
+	return takeError(C.otapb_component_start(c.pointer, C.uint64_t(nanoseconds(timeout))))
+}
+
+// Shutdown is otapb_component_shutdown. It blocks. Submit, Cancel and
+// EmissionDone work meanwhile, so that work in flight can finish.
+func (c *Component) Shutdown(timeout time.Duration) error {
+	if !c.lease.Acquire() {
+		return ErrDestroyed
+	}
+	defer c.lease.Release()
+	return takeError(C.otapb_component_shutdown(c.pointer, C.uint64_t(nanoseconds(timeout))))
+}
+
+// Destroy is otapb_component_destroy, after calls under way have returned. A
+// second call does nothing.
+func (c *Component) Destroy() {
+	if drained := c.lease.Close(); drained != nil {
+		<-drained
+		C.otapb_component_destroy(c.pointer)
+		sinks.remove(c.id)
+	}
+}
+
+// componentOptions lets the C struct point to the options' text, which the
+// pinner holds until the C call has returned.
+func componentOptions(options *ComponentOptions, pinner *runtime.Pinner) C.otapb_component_options {
+	return C.otapb_component_options{
+		size:   C.uint32_t(unsafe.Sizeof(C.otapb_component_options{})),
+		kind:   C.uint32_t(options.Kind),
+		name:   hostSlice(unsafe.StringData(options.Name), len(options.Name), pinner),
+		config: hostSlice(unsafe.SliceData(options.Configuration), len(options.Configuration), pinner),
+	}
+}
+
+// hostSlice lends bytes to the library for a call. The address crosses as an
+// integer, which keeps nothing alive: the pinner does.
+func hostSlice(data *byte, length int, pinner *runtime.Pinner) C.otapb_host_slice {
+	if length == 0 {
+		return C.otapb_host_slice{}
+	}
+	pinner.Pin(data)
+	return C.otapb_host_slice{
+		// SAFETY: data is pinned until after the call that reads it.
+		address: C.uint64_t(uintptr(unsafe.Pointer(data))),
+		len:     C.uint64_t(length),
+	}
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build cgo && linux && amd64
+
+package capi
+
+// #include "otapbridge.h"
+import "C"
+
+import (
+	"unsafe"
+)
+
+// sinks and logHandlers are found by the host_data of a component and a runtime.
+var (
+	sinks       registry[*eventSink]
+	logHandlers registry[LogHandler]
+)
+
+// otapbGoEvents receives a batch of events on a thread of the library. It turns
+// runs of events of one component into one call of that component's handler.
+//
+//export otapbGoEvents
+func otapbGoEvents(_ C.uint64_t, events *C.otapb_event, count C.size_t) {
+	defer containPanic()
+	var sink *eventSink
+	var sinkID uint64
+	for range uint64(count) {
+		id := uint64(events.component_data)
+		if sink == nil || id != sinkID {
+			if sink != nil {
+				sink.deliver()
+			}
+			sinkID = id
+			sink, _ = sinks.get(id)
+		}
+		event := goEvent(events)
+		if sink != nil {
+			sink.scratch = append(sink.scratch, event)
+		} else {
+			// Nobody is left to ask for it. The library never does this after a
+			// shutdown; were it to, its memory would still be freed.
+			event.Release()
+		}
+		// SAFETY: events are an array of count structs whose distance is the
+		// size that each one states; the last step is not read from.
+		events = (*C.otapb_event)(unsafe.Add(unsafe.Pointer(events), uintptr(events.size)))
+	}
+	if sink != nil {
+		sink.deliver()
+	}
+}
+
+func goEvent(event *C.otapb_event) Event {
+	return Event{
+		Type:       EventType(event._type),
+		Flags:      EventFlags(event.flags),
+		Signal:     Signal(event.signal),
+		Status:     Status(event.status),
+		CallID:     uint64(event.call_id),
+		EmissionID: uint64(event.emission_id),
+		Error:      OwnedError{event.error},
+		Buffer:     Buffer{event.buffer},
+		Payload:    view(event.payload),
+		Context:    view(event.context),
+		Port:       view(event.port),
+		// SAFETY: the library gives origin_count ids at origins, which live as
+		// long as the event's buffer; origins may be NULL only with count 0.
+		Origins: unsafe.Slice((*uint64)(event.origins), int(event.origin_count)),
+	}
+}
+
+// otapbGoLog receives one log record on a thread of the library.
+//
+//export otapbGoLog
+func otapbGoLog(runtimeID C.uint64_t, record *C.otapb_log_record) {
+	defer containPanic()
+	handler, ok := logHandlers.get(uint64(runtimeID))
+	if !ok {
+		return
+	}
+	var attributes []LogAttribute
+	if count := int(record.attribute_count); count > 0 {
+		attributes = make([]LogAttribute, count)
+		// SAFETY: the library gives attribute_count structs at attributes,
+		// which live as long as the callback.
+		for i, attribute := range unsafe.Slice(record.attributes, count) {
+			attributes[i] = LogAttribute{Key: string(view(attribute.key)), Value: string(view(attribute.value))}
+		}
+	}
+	handler.HandleLog(LogRecord{
+		Level:       LogLevel(record.level),
+		ComponentID: uint64(record.component_data),
+		Target:      string(view(record.target)),
+		Message:     string(view(record.message)),
+		Attributes:  attributes,
+	})
+}

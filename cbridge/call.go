@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cbridge
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/otapbridge/otapbridge/capi"
+)
+
+// call is the record of one request in Rust. It serves the next request when all
+// three have finished with it: Rust has answered, the library has released the
+// payload, and the caller has left.
+type call struct {
+	component *Component
+	index     uint32
+	// wake tells the caller that something below has changed. Spurious wakes are fine.
+	wake chan struct{}
+
+	// These are the caller's alone.
+	encoder contextEncoder
+	// timer serves as the timeout, then as the grace.
+	timer *time.Timer
+	// deadline is when the timeout ends; zero without one.
+	deadline  time.Time
+	cancelled bool
+	watch     cancelWatch
+
+	mu         sync.Mutex
+	generation uint32
+	// waiting: the caller is there to take emissions and the answer.
+	waiting bool
+	// inRust: submitted and not yet answered.
+	inRust bool
+	// held: the library may still read the payload, which is pinned for it.
+	held bool
+	pin  capi.Pin
+	size int64
+	// failure is the answer if the call failed; lost, if it ended without one.
+	failure capi.OwnedError
+	lost    bool
+	// emissions from taken on await the caller.
+	emissions []capi.Event
+	taken     int
+	// errorIDs are the call's entries in the component's hostErrors.
+	errorIDs []uint64
+}
+
+func newCall(component *Component, index uint32) *call {
+	c := &call{component: component, index: index, wake: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	c.timer.Stop()
+	c.watch.call = c
+	return c
+}
+
+// id names the call across the boundary: which record, and which of its uses. The
+// generation changes only when nobody uses the record.
+func (c *call) id() uint64 { return uint64(c.generation)<<32 | uint64(c.index+1) }
+
+// run submits a request, hands on what comes out, and returns the answer.
+func (c *call) run(ctx context.Context, signal capi.Signal, payload []byte) error {
+	timeout := c.component.settings.Limits.Timeout
+	block, err := c.encoder.encode(ctx, timeout)
+	if err != nil {
+		return err
+	}
+	if err := c.component.bytes.acquire(ctx, int64(len(payload))); err != nil {
+		return err
+	}
+	c.begin(payload)
+	if err := c.component.native().Submit(c.id(), signal, block, payload); err != nil {
+		c.undoBegin()
+		return c.submitError(ctx, err)
+	}
+	if _, ok := ctx.Deadline(); !ok && timeout > 0 {
+		c.deadline = time.Now().Add(timeout)
+		c.timer.Reset(timeout)
+		defer c.timer.Stop()
+	}
+	return c.wait(ctx)
+}
+
+// begin makes the record ready before Submit, because events may come during it.
+func (c *call) begin(payload []byte) {
+	select {
+	case <-c.wake:
+	default:
+	}
+	c.deadline, c.cancelled = time.Time{}, false
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting, c.inRust, c.held = true, true, true
+	c.size = int64(len(payload))
+	c.pin.Hold(payload)
+}
+
+// undoBegin is for a Submit that was refused: the library kept nothing.
+func (c *call) undoBegin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.inRust = false
+	c.releasePayload()
+}
+
+// wait is the caller's loop.
+func (c *call) wait(ctx context.Context) error {
+	var event capi.Event
+	for {
+		switch c.take(&event) {
+		case foundEmission:
+			c.handOn(ctx, &event)
+			continue
+		case foundAnswer:
+			return c.answer(ctx)
+		}
+		// Without a timeout the timer is stopped and never fires.
+		select {
+		case <-c.wake:
+		case <-ctx.Done():
+			return c.giveUp(ctx)
+		case <-c.timer.C:
+			return c.timeOut(ctx)
+		}
+	}
+}
+
+// found is what a look at the record shows.
+type found int
+
+const (
+	foundNothing found = iota
+	foundEmission
+	foundAnswer
+)
+
+// take looks at the record, and moves the next emission to event. Output of a call
+// that succeeded is still handed on; that of one that failed is not.
+func (c *call) take(event *capi.Event) found {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	failed := c.failure.Held() || c.lost
+	if !failed && c.taken < len(c.emissions) {
+		*event = c.emissions[c.taken]
+		c.emissions[c.taken] = capi.Event{}
+		if c.taken++; c.taken == len(c.emissions) {
+			c.emissions, c.taken = c.emissions[:0], 0
+		}
+		return foundEmission
+	}
+	if !c.inRust {
+		return foundAnswer
+	}
+	return foundNothing
+}
+
+// handOn runs the next consumer on the caller's goroutine, with the caller's context.
+func (c *call) handOn(ctx context.Context, event *capi.Event) {
+	var started time.Time
+	if !c.deadline.IsZero() {
+		// The timeout bounds the time in Rust only.
+		c.timer.Stop()
+		started = time.Now()
+	}
+	emissionID, answered := event.EmissionID, false
+	defer func() {
+		if !answered {
+			// The consumer panicked, or ended its goroutine.
+			c.component.native().EmissionDone(emissionID, &errConsumerPanicked)
+		}
+	}()
+
+	err := c.deliver(ctx, event)
+	answered = true
+	if err == nil {
+		c.component.native().EmissionDone(emissionID, nil)
+	} else {
+		c.component.native().EmissionDone(emissionID, FromError(err).toHost(c.lendError(err)))
+	}
+
+	if !c.deadline.IsZero() {
+		c.deadline = c.deadline.Add(time.Since(started))
+		c.timer.Reset(time.Until(c.deadline))
+	}
+}
+
+func (c *call) deliver(ctx context.Context, event *capi.Event) error {
+	out, err := c.component.unmarshal(event)
+	if err != nil {
+		return err
+	}
+	if ctx.Done() == nil {
+		return out.consume(ctx, &c.component.settings.Next)
+	}
+	c.watch.enter(ctx, c.id())
+	defer c.watch.leave()
+	return out.consume(ctx, &c.component.settings.Next)
+}
+
+// lendError gives an error an id for the rest of the call.
+func (c *call) lendError(err error) uint64 {
+	id := c.component.hostErrors.add(err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.holdError(id)
+	return id
+}
+
+// holdError makes the call the holder of an id, and lets its oldest go when there
+// are too many. With c.mu.
+func (c *call) holdError(id uint64) {
+	if len(c.errorIDs) == maxHostErrorsPerCall {
+		c.component.hostErrors.drop(c.errorIDs[0])
+		c.errorIDs = append(c.errorIDs[:0], c.errorIDs[1:]...)
+	}
+	c.errorIDs = append(c.errorIDs, id)
+}
+
+// answer is what Rust answered.
+func (c *call) answer(ctx context.Context) error {
+	c.mu.Lock()
+	failure, lost := c.failure, c.lost
+	c.failure = capi.OwnedError{}
+	c.mu.Unlock()
+	native := failure.Take()
+	switch {
+	case lost:
+		return errStopped()
+	case native == nil:
+		return nil
+	case native.HostErrorID != 0:
+		if err := c.component.hostErrors.get(native.HostErrorID); err != nil {
+			return err
+		}
+	}
+	return fromNative(native, causeOf(ctx, native.Kind)).classified()
+}
+
+func (c *call) submitError(ctx context.Context, err error) error {
+	var native *capi.Error
+	if !errors.As(err, &native) {
+		return errStopped()
+	}
+	return fromNative(native, causeOf(ctx, native.Kind)).classified()
+}
+
+// leave ends the caller's part, however it ends. The event handler deals with what
+// Rust still gives back, and the last to finish frees the record.
+func (c *call) leave() {
+	var late []capi.Event
+	c.mu.Lock()
+	id, inRust := c.id(), c.inRust
+	if c.taken < len(c.emissions) {
+		late = append(late, c.emissions[c.taken:]...)
+	}
+	clear(c.emissions)
+	c.emissions, c.taken = c.emissions[:0], 0
+	for _, errorID := range c.errorIDs {
+		c.component.hostErrors.drop(errorID)
+	}
+	c.errorIDs = c.errorIDs[:0]
+	c.failure.Release()
+	c.lost, c.waiting = false, false
+	cancelled := c.cancelled
+	c.recycle()
+	c.mu.Unlock()
+
+	if inRust && !cancelled {
+		c.component.native().Cancel(id, capi.CancelReasonCancelled, "the caller ended without waiting for the answer")
+	}
+	for i := range late {
+		c.component.refuse(&late[i])
+	}
+	c.component.callers.Release()
+}
+
+// recycle frees the record when all have finished with it. With c.mu.
+func (c *call) recycle() {
+	if !c.waiting && !c.inRust && !c.held {
+		c.generation++
+		c.component.calls.free <- c
+	}
+}
+
+// releasePayload ends the library's hold of the payload. With c.mu.
+func (c *call) releasePayload() {
+	if c.held {
+		c.held = false
+		c.pin.Release()
+		c.component.bytes.release(c.size)
+	}
+}

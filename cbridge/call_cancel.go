@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cbridge
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/otapbridge/otapbridge/capi"
+)
+
+// giveUp is for a caller whose context is done: it tells Rust, waits a little for
+// Rust's own answer, and otherwise returns why the context ended.
+func (c *call) giveUp(ctx context.Context) error {
+	if c.answerWithin(0) {
+		return c.answer(ctx)
+	}
+	c.cancel(cancelReason(ctx), errorText(endOf(ctx)))
+	if c.answerWithin(c.component.settings.Limits.CancelGrace) {
+		return c.answer(ctx)
+	}
+	return contextError(ctx, "the request was given up")
+}
+
+// timeOut is for a caller without a deadline whose time in Rust is used up.
+func (c *call) timeOut(ctx context.Context) error {
+	if c.answerWithin(0) {
+		return c.answer(ctx)
+	}
+	message := fmt.Sprintf("no answer within the timeout of %s", c.component.settings.Limits.Timeout)
+	c.cancel(capi.CancelReasonDeadline, message)
+	if c.answerWithin(c.component.settings.Limits.CancelGrace) {
+		return c.answer(ctx)
+	}
+	return newProcessingError(KindTimeout, "timeout", message).classified()
+}
+
+func (c *call) cancel(reason capi.CancelReason, cause string) {
+	c.cancelled = true
+	c.component.native().Cancel(c.id(), reason, cause)
+}
+
+// answerWithin waits for the answer and refuses output that comes meanwhile.
+func (c *call) answerWithin(grace time.Duration) bool {
+	if grace > 0 {
+		c.timer.Reset(grace)
+		defer c.timer.Stop()
+	}
+	var event capi.Event
+	for {
+		switch c.take(&event) {
+		case foundEmission:
+			c.component.refuse(&event)
+			continue
+		case foundAnswer:
+			return true
+		}
+		if grace <= 0 {
+			return false
+		}
+		select {
+		case <-c.wake:
+		case <-c.timer.C:
+			grace = 0
+		}
+	}
+}
+
+// cancelWatchDelay is how long a call may be inside the next consumer before a
+// cancel is watched for. Most calls are shorter, and watching allocates.
+const cancelWatchDelay = 5 * time.Millisecond
+
+// cancelWatch lets a cancel reach Rust while the caller is inside the next consumer
+// and cannot see it: other output of the call may still be worked on.
+type cancelWatch struct {
+	call *call
+
+	mu     sync.Mutex
+	delay  *time.Timer
+	ctx    context.Context
+	callID uint64
+	stop   func() bool
+}
+
+// enter begins to watch. It allocates nothing after the record's first call.
+func (w *cancelWatch) enter(ctx context.Context, callID uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ctx, w.callID = ctx, callID
+	if w.delay == nil {
+		w.delay = time.AfterFunc(cancelWatchDelay, w.arm)
+	} else {
+		w.delay.Reset(cancelWatchDelay)
+	}
+}
+
+// leave ends watching.
+func (w *cancelWatch) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.delay.Stop()
+	if w.stop != nil {
+		w.stop()
+	}
+	w.ctx, w.callID, w.stop = nil, 0, nil
+}
+
+// arm runs when the delay is over. One that comes too late, for the record's next
+// call, only watches that earlier than needed.
+func (w *cancelWatch) arm() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ctx == nil || w.stop != nil {
+		return
+	}
+	ctx, callID, component := w.ctx, w.callID, w.call.component
+	w.stop = context.AfterFunc(ctx, func() {
+		component.native().Cancel(callID, cancelReason(ctx), errorText(endOf(ctx)))
+	})
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cbridge
+
+import "github.com/otapbridge/otapbridge/capi"
+
+// These methods run in the library's callbacks. They record what happened and wake
+// the caller; for a caller that has left they do what it would have done.
+
+// names reports whether the id means the present use of the record. With c.mu.
+func (c *call) names(id uint64) bool { return c.id() == id }
+
+// onDone records the answer. It reports false if the call was not in Rust any more.
+func (c *call) onDone(event *capi.Event) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.names(event.CallID) || !c.inRust {
+		return false
+	}
+	c.inRust = false
+	if event.Flags&capi.EventFlagPayloadReleased != 0 {
+		c.releasePayload()
+	}
+	if c.waiting {
+		c.failure, event.Error = event.Error, capi.OwnedError{}
+		c.notify()
+	}
+	c.recycle()
+	return true
+}
+
+// onEmission queues output for the caller. It reports false if nobody waits for it.
+func (c *call) onEmission(event *capi.Event) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.names(event.CallID) || !c.waiting {
+		return false
+	}
+	c.emissions = append(c.emissions, *event)
+	c.notify()
+	return true
+}
+
+// onPayloadReleased ends the library's hold of the payload.
+func (c *call) onPayloadReleased(event *capi.Event) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.names(event.CallID) || !c.held {
+		return false
+	}
+	c.releasePayload()
+	c.recycle()
+	return true
+}
+
+// shareError lets a call that is still waited for hold an id, too.
+func (c *call) shareError(callID, errorID uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.names(callID) && c.waiting && c.component.hostErrors.share(errorID) {
+		c.holdError(errorID)
+	}
+}
+
+// onShutdown takes back what is still queued, and answers a call that the library
+// left without an answer. No event comes any more.
+func (c *call) onShutdown() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := c.taken; i < len(c.emissions); i++ {
+		c.component.discard(&c.emissions[i])
+	}
+	clear(c.emissions)
+	c.emissions, c.taken = c.emissions[:0], 0
+	if c.inRust {
+		c.inRust, c.lost = false, c.waiting
+		c.notify()
+		c.recycle()
+	}
+}
+
+// onBuffersReleased unpins a payload that only a buffer of ours kept in use.
+func (c *call) onBuffersReleased() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held {
+		c.releasePayload()
+		c.recycle()
+	}
+}
+
+func (c *call) notify() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cbridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.uber.org/zap"
+
+	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/internal/lease"
+)
+
+// ComponentKind says where a component stands in the collector's pipelines.
+type ComponentKind = capi.ComponentKind
+
+// The kinds of component.
+const (
+	Processor = capi.ComponentProcessor
+	Exporter  = capi.ComponentExporter
+	Receiver  = capi.ComponentReceiver
+)
+
+const (
+	// defaultStartTimeout is how long a start may take when its context has no deadline.
+	defaultStartTimeout = 10 * time.Second
+	// leaveTime is how long callers that were just answered may take to return.
+	leaveTime = 100 * time.Millisecond
+)
+
+// Settings describe a component.
+type Settings struct {
+	Kind ComponentKind
+	// Name begins the paths in configuration errors, such as "processors::otap/scrub".
+	Name string
+	// Configuration is JSON: `type` and `config` of one node, or `nodes` and
+	// `connections`; and `shards`.
+	Configuration []byte
+	// Logger receives the component's log records.
+	Logger *zap.Logger
+	// Next receives what comes out.
+	Next Consumers
+	// Limits bound what goes in.
+	Limits Limits
+	// ReportStatus is told changes of the component's health. May be nil.
+	ReportStatus func(*componentstatus.Event)
+}
+
+// ValidateConfiguration checks a component's kind, name and configuration without
+// creating anything. Several findings come joined, each with its path.
+func ValidateConfiguration(kind ComponentKind, name string, configuration []byte) error {
+	return toError(capi.ValidateComponent(capi.ComponentOptions{Kind: kind, Name: name, Configuration: configuration}))
+}
+
+// Component is one hosted pipeline. It holds no native memory and no thread before
+// Start and after Shutdown. Consume methods are safe for concurrent use.
+type Component struct {
+	settings   Settings
+	calls      *callTable
+	bytes      *bytesLimit
+	workers    *workers
+	hostErrors hostErrors
+	// callers counts goroutines inside Consume methods.
+	callers lease.Lease
+	// buffers counts buffers of events from their arrival to their release.
+	buffers sync.WaitGroup
+	// stray counts events about calls that were not in flight.
+	stray    atomic.Uint64
+	stopping chan struct{}
+	pipeline atomic.Pointer[capi.Component]
+
+	mu      sync.Mutex
+	phase   phase
+	runtime *Runtime
+}
+
+type phase int
+
+const (
+	phaseCreated phase = iota
+	phaseRunning
+	phaseStopped
+)
+
+// NewComponent makes a component that does nothing until it is started.
+func NewComponent(settings Settings) (*Component, error) {
+	if err := settings.Limits.Validate(); err != nil {
+		return nil, err
+	}
+	if settings.Logger == nil {
+		settings.Logger = zap.NewNop()
+	}
+	c := &Component{
+		settings: settings,
+		bytes:    newBytesLimit(settings.Limits.MaxInFlightBytes),
+		stopping: make(chan struct{}),
+	}
+	c.calls = newCallTable(settings.Limits.MaxInFlight, c.stopping, func(index uint32) *call { return newCall(c, index) })
+	c.workers = newWorkers(c, settings.Limits.workers())
+	return c, nil
+}
+
+// native is the pipeline, which exists from Start on and answers also after Shutdown.
+func (c *Component) native() *capi.Component { return c.pipeline.Load() }
+
+// Start starts the pipeline and waits until its nodes run, at most until the
+// context's deadline, or 10 seconds without one.
+func (c *Component) Start(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase != phaseCreated {
+		return errors.New("otapbridge: a component can be started once")
+	}
+	timeout := defaultStartTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = time.Until(deadline)
+	}
+	if err := ctx.Err(); err != nil {
+		return contextError(ctx, "before the start of "+c.settings.Name)
+	}
+	runtime, err := OpenRuntime(c.settings.Logger)
+	if err != nil {
+		return err
+	}
+	native, err := runtime.instance.native.NewComponent(capi.ComponentOptions{
+		Kind: c.settings.Kind, Name: c.settings.Name, Configuration: c.settings.Configuration,
+	}, c)
+	if err != nil {
+		return errors.Join(toError(err), runtime.Close(ctx))
+	}
+	notices := runtime.instance.notices
+	notices.register(native.ID(), c.settings.Logger)
+	c.pipeline.Store(native)
+	c.runtime = runtime
+	if err := native.Start(timeout); err != nil {
+		c.phase = phaseStopped
+		return errors.Join(toError(err), c.stop(ctx, false))
+	}
+	c.phase = phaseRunning
+	return nil
+}
+
+// Shutdown stops the pipeline. Calls in flight may finish until the context's
+// deadline, 5 seconds without one; then they fail with a retryable error. It returns
+// when every caller has left, or with an error if some are still inside the next
+// consumer by then. Nothing of Rust is left in either case.
+func (c *Component) Shutdown(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase != phaseRunning {
+		c.phase = phaseStopped
+		return nil
+	}
+	c.phase = phaseStopped
+	return c.stop(ctx, true)
+}
+
+// stop ends everything, in an order in which no memory is given back while it is in use.
+func (c *Component) stop(ctx context.Context, started bool) error {
+	deadline := stopDeadline(ctx)
+	close(c.stopping)
+	left := c.callers.Close()
+	native := c.native()
+	var err error
+	if started {
+		err = toError(native.Shutdown(time.Until(deadline)))
+	} else {
+		// After a failed start the library allows nothing else.
+		native.Destroy()
+	}
+
+	// No event comes from here on, so buffers only become fewer: those in queues go
+	// now, and those being unmarshalled in a moment.
+	for _, call := range c.calls.all() {
+		call.onShutdown()
+	}
+	idle := c.workers.stop(errStopped())
+	c.buffers.Wait()
+	for _, call := range c.calls.all() {
+		call.onBuffersReleased()
+	}
+
+	timer := time.NewTimer(max(time.Until(deadline), leaveTime))
+	defer timer.Stop()
+	for left != nil || idle != nil {
+		select {
+		case <-left:
+			left = nil
+		case <-idle:
+			idle = nil
+		case <-timer.C:
+			err = errors.Join(err, fmt.Errorf("%s: after its shutdown, %d callers are still inside the next consumer",
+				c.settings.Name, c.callers.Holders()))
+			left, idle = nil, nil
+		}
+	}
+	if stray := c.stray.Load(); stray > 0 {
+		c.settings.Logger.Warn("The library reported on requests that were not in flight.", zap.Uint64("events", stray))
+	}
+	c.runtime.instance.notices.unregister(native.ID())
+	native.Destroy()
+	return errors.Join(err, c.runtime.Close(ctx))
+}
+
+// enter admits a caller and gives it a record. The record's leave must follow.
+func (c *Component) enter(ctx context.Context) (*call, error) {
+	if err := c.admit(ctx); err != nil {
+		return nil, err
+	}
+	call, err := c.calls.acquire(ctx)
+	if err != nil {
+		c.callers.Release()
+		return nil, err
+	}
+	return call, nil
+}
+
+// admit counts a caller; callers.Release must follow.
+func (c *Component) admit(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return contextError(ctx, "before the request was handed to the pipeline")
+	}
+	if !c.callers.Acquire() {
+		return errStopped()
+	}
+	if c.native() == nil {
+		c.callers.Release()
+		return newProcessingError(KindRetryable, "", "the component was not started")
+	}
+	return nil
+}
+
+var (
+	traceMarshaler  ptrace.ProtoMarshaler
+	metricMarshaler pmetric.ProtoMarshaler
+	logMarshaler    plog.ProtoMarshaler
+)
+
+// ConsumeTraces passes traces through the pipeline. What comes out is handed to the
+// next consumer with this ctx before it returns, unless a node merges requests.
+// Data without any resource goes straight to the next consumer.
+func (c *Component) ConsumeTraces(ctx context.Context, traces ptrace.Traces) error {
+	if traces.ResourceSpans().Len() == 0 {
+		return c.pass(ctx, &output{signal: capi.SignalTraces, traces: traces})
+	}
+	call, err := c.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer call.leave()
+	payload, err := traceMarshaler.MarshalTraces(traces)
+	if err != nil {
+		return marshalError(err)
+	}
+	return call.run(ctx, capi.SignalTraces, payload)
+}
+
+// ConsumeMetrics is ConsumeTraces for metrics.
+func (c *Component) ConsumeMetrics(ctx context.Context, metrics pmetric.Metrics) error {
+	if metrics.ResourceMetrics().Len() == 0 {
+		return c.pass(ctx, &output{signal: capi.SignalMetrics, metrics: metrics})
+	}
+	call, err := c.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer call.leave()
+	payload, err := metricMarshaler.MarshalMetrics(metrics)
+	if err != nil {
+		return marshalError(err)
+	}
+	return call.run(ctx, capi.SignalMetrics, payload)
+}
+
+// ConsumeLogs is ConsumeTraces for logs.
+func (c *Component) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
+	if logs.ResourceLogs().Len() == 0 {
+		return c.pass(ctx, &output{signal: capi.SignalLogs, logs: logs})
+	}
+	call, err := c.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer call.leave()
+	payload, err := logMarshaler.MarshalLogs(logs)
+	if err != nil {
+		return marshalError(err)
+	}
+	return call.run(ctx, capi.SignalLogs, payload)
+}
+
+// pass hands on data that has nothing for the pipeline to work on.
+func (c *Component) pass(ctx context.Context, data *output) error {
+	if err := c.admit(ctx); err != nil {
+		return err
+	}
+	defer c.callers.Release()
+	if !c.settings.Next.has(data.signal) {
+		return nil
+	}
+	return data.consume(ctx, &c.settings.Next)
+}
+
+func marshalError(err error) error {
+	result := newProcessingError(KindPermanent, "", "the data cannot be written as OTLP: "+errorText(err))
+	result.cause = err
+	return result.classified()
+}

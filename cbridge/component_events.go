@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cbridge
+
+import (
+	"fmt"
+
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.uber.org/zap"
+
+	"github.com/otapbridge/otapbridge/capi"
+)
+
+var _ capi.EventHandler = (*Component)(nil)
+
+// HandleEvents is called by the library. It records what happened and returns.
+func (c *Component) HandleEvents(events []capi.Event) {
+	for i := range events {
+		event := &events[i]
+		if event.Buffer.Held() {
+			c.buffers.Add(1)
+		}
+		switch event.Type {
+		case capi.EventDone:
+			c.forCall(event, (*call).onDone)
+		case capi.EventPayloadReleased:
+			c.forCall(event, (*call).onPayloadReleased)
+		case capi.EventEmit:
+			c.onEmission(event)
+			continue
+		case capi.EventEmissionCancelled:
+			if err := event.Error.Take(); err != nil {
+				c.workers.onCancelled(event.EmissionID, toError(err))
+			}
+		case capi.EventStatus:
+			c.onStatus(event.Status, event.Error.Take())
+		}
+		c.discard(event)
+	}
+}
+
+func (c *Component) forCall(event *capi.Event, record func(*call, *capi.Event) bool) {
+	if call := c.calls.find(event.CallID); call == nil || !record(call, event) {
+		c.stray.Add(1)
+	}
+}
+
+func (c *Component) onEmission(event *capi.Event) {
+	if event.CallID == 0 {
+		c.workers.enqueue(event)
+		return
+	}
+	if call := c.calls.find(event.CallID); call == nil || !call.onEmission(event) {
+		c.refuse(event)
+	}
+}
+
+// onStatus leaves the report to the notices' goroutine: it runs code of the host.
+func (c *Component) onStatus(status capi.Status, native *capi.Error) {
+	report := c.settings.ReportStatus
+	if report == nil {
+		return
+	}
+	var err error
+	if native != nil {
+		err = toError(native)
+	} else {
+		err = fmt.Errorf("the pipeline of %s ended", c.settings.Name)
+	}
+	var event *componentstatus.Event
+	switch status {
+	case capi.StatusOK:
+		event = componentstatus.NewEvent(componentstatus.StatusOK)
+	case capi.StatusRecoverableError:
+		event = componentstatus.NewRecoverableErrorEvent(err)
+	case capi.StatusPermanentError:
+		event = componentstatus.NewPermanentErrorEvent(err)
+	default:
+		return
+	}
+	c.runtime.instance.notices.run(func() { report(event) })
+}
+
+// HandlePanic is called when HandleEvents panicked: a defect of this package.
+func (c *Component) HandlePanic(value any, stack []byte) {
+	logger := c.settings.Logger
+	c.runtime.instance.notices.run(func() {
+		logger.Error("A callback of the otapbridge library panicked. Requests may hang until their deadline; please report this.",
+			zap.Any("panic", value), zap.ByteString("stack", stack))
+	})
+}

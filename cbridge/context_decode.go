@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cbridge
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otapbridge/otapbridge/capi"
+)
+
+// requestContext is what a request context block says, copied out of it.
+type requestContext struct {
+	hasDeadline bool
+	remaining   time.Duration
+	span        trace.SpanContext
+	info        client.Info
+	baggage     baggage.Baggage
+	links       []trace.Link
+}
+
+// linksKey is the context key of links; see LinksFromContext.
+type linksKey struct{}
+
+// LinksFromContext returns the spans whose requests were merged into this one, or
+// nil. A merged request has no span context of its own.
+func LinksFromContext(ctx context.Context) []trace.Link {
+	links, _ := ctx.Value(linksKey{}).([]trace.Link)
+	return links
+}
+
+// context adds what the block said to parent. The cancel function must be called.
+func (r *requestContext) context(parent context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx := parent
+	if r.info.Addr != nil || r.info.Auth != nil || hasMetadata(r.info.Metadata) {
+		ctx = client.NewContext(ctx, r.info)
+	}
+	switch {
+	case r.span.IsValid() && r.span.IsRemote():
+		ctx = trace.ContextWithRemoteSpanContext(ctx, r.span)
+	case r.span.IsValid():
+		ctx = trace.ContextWithSpanContext(ctx, r.span)
+	}
+	if r.baggage.Len() > 0 {
+		ctx = baggage.ContextWithBaggage(ctx, r.baggage)
+	}
+	if len(r.links) > 0 {
+		ctx = context.WithValue(ctx, linksKey{}, r.links)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	if !r.hasDeadline {
+		return ctx, cancel
+	}
+	ctx, stop := context.WithTimeoutCause(ctx, r.remaining,
+		newProcessingError(capi.ErrorKindTimeout, "", "the deadline of the request passed"))
+	return ctx, func(cause error) {
+		cancel(cause)
+		stop()
+	}
+}
+
+func hasMetadata(metadata client.Metadata) bool {
+	for range metadata.Keys() {
+		return true
+	}
+	return false
+}
+
+// decodeContext reads a block. It copies what it keeps and reads nothing outside
+// of the block, whatever the block says. An empty block is an empty context.
+func decodeContext(block []byte) (*requestContext, error) {
+	decoded := &requestContext{}
+	if len(block) == 0 {
+		return decoded, nil
+	}
+	head, err := readContextHead(block)
+	if err != nil {
+		return nil, err
+	}
+	flags := capi.ContextFlags(head.word(capi.ContextOffsetFlags))
+	if flags&capi.ContextFlagDeadline != 0 {
+		decoded.hasDeadline = true
+		decoded.remaining = time.Duration(binary.NativeEndian.Uint64(head[capi.ContextOffsetDeadlineRemaining:]))
+	}
+
+	reader := contextReader{metadata: map[string][]string{}, auth: authAttributes{}}
+	offset := int(head.word(capi.ContextOffsetEntryOffset))
+	for i := range int(head.word(capi.ContextOffsetEntryCount)) {
+		entry := head[offset+i*capi.ContextEntrySize:][:capi.ContextEntrySize]
+		key, keyOK := head.slice(entry.word(4), entry.word(8))
+		value, valueOK := head.slice(entry.word(12), entry.word(16))
+		if !keyOK || !valueOK {
+			return nil, fmt.Errorf("context block: entry %d reaches beyond the block of %d bytes", i, len(head))
+		}
+		if err := reader.add(capi.ContextEntryKind(entry.word(0)), string(key), value); err != nil {
+			return nil, fmt.Errorf("context block: entry %d: %w", i, err)
+		}
+	}
+
+	if len(reader.metadata) > 0 {
+		decoded.info.Metadata = client.NewMetadata(reader.metadata)
+	}
+	decoded.info.Addr = reader.address
+	if len(reader.auth) > 0 {
+		decoded.info.Auth = reader.auth
+	}
+	decoded.baggage, decoded.links = reader.baggage, reader.links
+	if flags&capi.ContextFlagSpan != 0 {
+		decoded.span = trace.NewSpanContext(trace.SpanContextConfig{
+			TraceID:    trace.TraceID(head[capi.ContextOffsetTraceID:][:16]),
+			SpanID:     trace.SpanID(head[capi.ContextOffsetSpanID:][:8]),
+			TraceFlags: trace.TraceFlags(head.word(capi.ContextOffsetTraceFlags)),
+			TraceState: reader.traceState,
+			Remote:     flags&capi.ContextFlagSpanRemote != 0,
+		})
+	}
+	return decoded, nil
+}
+
+// contextBytes is a block or a part of one.
+type contextBytes []byte
+
+func (b contextBytes) word(offset int) uint32 { return binary.NativeEndian.Uint32(b[offset:]) }
+
+func (b contextBytes) slice(offset, length uint32) ([]byte, bool) {
+	if uint64(offset)+uint64(length) > uint64(len(b)) {
+		return nil, false
+	}
+	return b[offset:][:length], true
+}
+
+// readContextHead checks that the head and all entries lie within the block.
+func readContextHead(block contextBytes) (contextBytes, error) {
+	if len(block) < capi.ContextHeadSize {
+		return nil, fmt.Errorf("context block: %d bytes are fewer than its head of %d", len(block), capi.ContextHeadSize)
+	}
+	size, total := block.word(capi.ContextOffsetSize), block.word(capi.ContextOffsetTotalSize)
+	offset, count := block.word(capi.ContextOffsetEntryOffset), block.word(capi.ContextOffsetEntryCount)
+	switch {
+	case size < capi.ContextHeadSize:
+		return nil, fmt.Errorf("context block: size %d is below %d", size, capi.ContextHeadSize)
+	case uint64(total) != uint64(len(block)):
+		return nil, fmt.Errorf("context block: total_size %d differs from its %d bytes", total, len(block))
+	case offset < size || offset%4 != 0:
+		return nil, fmt.Errorf("context block: entry_offset %d is wrong after a head of %d bytes", offset, size)
+	case uint64(offset)+uint64(count)*capi.ContextEntrySize > uint64(len(block)):
+		return nil, fmt.Errorf("context block: %d entries reach beyond its %d bytes", count, len(block))
+	}
+	return block, nil
+}
+
+// contextReader collects entries.
+type contextReader struct {
+	metadata   map[string][]string
+	auth       authAttributes
+	address    net.Addr
+	traceState trace.TraceState
+	baggage    baggage.Baggage
+	links      []trace.Link
+}
+
+func (r *contextReader) add(kind capi.ContextEntryKind, key string, value []byte) error {
+	switch kind {
+	case capi.ContextEntryMetadata:
+		r.metadata[key] = append(r.metadata[key], string(value))
+	case capi.ContextEntryMetadataEmpty:
+		r.metadata[key] = append([]string{}, r.metadata[key]...)
+	case capi.ContextEntryAddress:
+		r.address = parseAddress(key, string(value))
+	case capi.ContextEntryAuth:
+		r.auth[key] = string(value)
+	case capi.ContextEntryAuthList:
+		r.auth[key] = []string{}
+	case capi.ContextEntryAuthItem:
+		items, ok := r.auth[key].([]string)
+		if !ok {
+			return errors.New("a list item without its list")
+		}
+		r.auth[key] = append(items, string(value))
+	case capi.ContextEntryAuthOpaque:
+		r.auth[key] = nil
+	case capi.ContextEntryTraceState:
+		// W3C: what does not parse is discarded, and the trace goes on.
+		r.traceState, _ = trace.ParseTraceState(string(value))
+	case capi.ContextEntryBaggage:
+		r.baggage, _ = baggage.Parse(string(value))
+	case capi.ContextEntryLink:
+		if len(value) != capi.ContextLinkSize {
+			return fmt.Errorf("a link of %d bytes instead of %d", len(value), capi.ContextLinkSize)
+		}
+		r.links = append(r.links, trace.Link{SpanContext: trace.NewSpanContext(trace.SpanContextConfig{
+			TraceID:    trace.TraceID(value[:16]),
+			SpanID:     trace.SpanID(value[16:24]),
+			TraceFlags: trace.TraceFlags(value[24]),
+			Remote:     true,
+		})})
+	}
+	return nil
+}
+
+// parseAddress gives the type that Go's listeners give, and keeps as text what
+// does not parse.
+func parseAddress(network, text string) net.Addr {
+	switch network {
+	case "tcp":
+		if parsed, err := netip.ParseAddrPort(text); err == nil {
+			return net.TCPAddrFromAddrPort(parsed)
+		}
+	case "udp":
+		if parsed, err := netip.ParseAddrPort(text); err == nil {
+			return net.UDPAddrFromAddrPort(parsed)
+		}
+	case "ip":
+		if parsed, err := netip.ParseAddr(text); err == nil {
+			return &net.IPAddr{IP: parsed.AsSlice(), Zone: parsed.Zone()}
+		}
+	case "unix", "unixgram", "unixpacket":
+		return &net.UnixAddr{Net: network, Name: text}
+	}
+	return textAddress{network, text}
+}
+
+// textAddress is an address of a network that is not known here.
+type textAddress struct{ network, text string }
+
+func (a textAddress) Network() string { return a.network }
+func (a textAddress) String() string  { return a.text }
+
+// authAttributes is the part of authentication data that crosses: strings, lists
+// of strings, and nil for attributes of which only the name crossed.
+type authAttributes map[string]any
+
+var _ client.AuthData = authAttributes(nil)
+
+func (a authAttributes) GetAttribute(name string) any {
+	if items, ok := a[name].([]string); ok {
+		return slices.Clone(items)
+	}
+	return a[name]
+}
+
+func (a authAttributes) GetAttributeNames() []string {
+	names := make([]string, 0, len(a))
+	for name := range a {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

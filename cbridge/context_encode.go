@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cbridge
+
+import (
+	"context"
+	"encoding/binary"
+	"math"
+	"net"
+	"net/netip"
+	"time"
+
+	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otapbridge/otapbridge/capi"
+)
+
+// contextEncoder writes request context blocks (see otapb_context in the header)
+// into memory that it reuses. Beyond that memory it allocates only what
+// client.Metadata.Get, TraceState.String and Baggage.String allocate.
+// Not safe for concurrent use.
+type contextEncoder struct {
+	block   []byte
+	bytes   []byte
+	entries []contextEntry
+}
+
+// contextEntry is an entry whose offsets count from the first byte after the entries.
+type contextEntry struct {
+	kind                     capi.ContextEntryKind
+	keyOffset, keyLength     uint32
+	valueOffset, valueLength uint32
+}
+
+// maxRetainedBlock bounds what an encoder keeps from one call to the next, in bytes.
+const maxRetainedBlock = 64 << 10
+
+// encode returns the block for ctx. It lives until the next call of encode. A ctx
+// without a deadline gets one after timeout, unless that is 0. The block is nil
+// when there is nothing to say.
+func (e *contextEncoder) encode(ctx context.Context, timeout time.Duration) ([]byte, error) {
+	e.reset()
+	var flags capi.ContextFlags
+	var remaining time.Duration
+	var unix int64
+	if deadline, ok := ctx.Deadline(); ok {
+		flags |= capi.ContextFlagDeadline
+		remaining, unix = time.Until(deadline), deadline.UnixNano()
+	} else if timeout > 0 {
+		flags |= capi.ContextFlagDeadline
+		remaining, unix = timeout, time.Now().Add(timeout).UnixNano()
+	}
+
+	span := trace.SpanContextFromContext(ctx)
+	if span.IsValid() {
+		flags |= capi.ContextFlagSpan
+		if span.IsRemote() {
+			flags |= capi.ContextFlagSpanRemote
+		}
+		if state := span.TraceState(); state.Len() > 0 {
+			e.add(capi.ContextEntryTraceState, "", state.String())
+		}
+	}
+	e.addClient(client.FromContext(ctx))
+	if bag := baggage.FromContext(ctx); bag.Len() > 0 {
+		e.add(capi.ContextEntryBaggage, "", bag.String())
+	}
+	if flags == 0 && len(e.entries) == 0 {
+		return nil, nil
+	}
+
+	base := capi.ContextHeadSize + len(e.entries)*capi.ContextEntrySize
+	if uint64(base)+uint64(len(e.bytes)) > math.MaxUint32 {
+		return nil, newProcessingError(capi.ErrorKindConfiguration, "context",
+			"the request's context (client metadata, authentication data, baggage) is larger than 4 GiB")
+	}
+	e.writeHead(flags, remaining, unix, &span, base+len(e.bytes))
+	for i := range e.entries {
+		e.writeEntry(&e.entries[i], uint32(base))
+	}
+	e.block = append(e.block, e.bytes...)
+	return e.block, nil
+}
+
+func (e *contextEncoder) reset() {
+	if cap(e.block) > maxRetainedBlock {
+		*e = contextEncoder{}
+	}
+	e.block, e.bytes, e.entries = e.block[:0], e.bytes[:0], e.entries[:0]
+}
+
+func (e *contextEncoder) addClient(info client.Info) {
+	for key := range info.Metadata.Keys() {
+		values := info.Metadata.Get(key)
+		if len(values) == 0 {
+			e.add(capi.ContextEntryMetadataEmpty, key, "")
+		}
+		for _, value := range values {
+			e.add(capi.ContextEntryMetadata, key, value)
+		}
+	}
+	if info.Addr != nil {
+		e.addAddress(info.Addr)
+	}
+	if info.Auth != nil {
+		for _, name := range info.Auth.GetAttributeNames() {
+			switch value := info.Auth.GetAttribute(name).(type) {
+			case string:
+				e.add(capi.ContextEntryAuth, name, value)
+			case []string:
+				e.add(capi.ContextEntryAuthList, name, "")
+				for _, item := range value {
+					e.add(capi.ContextEntryAuthItem, name, item)
+				}
+			default:
+				e.add(capi.ContextEntryAuthOpaque, name, "")
+			}
+		}
+	}
+}
+
+// addAddress writes the usual address types without allocating; other types say
+// what they are by themselves.
+func (e *contextEncoder) addAddress(address net.Addr) {
+	switch a := address.(type) {
+	case *net.TCPAddr:
+		if a != nil {
+			e.addIP("tcp", a.IP, a.Zone, a.Port, a)
+		}
+	case *net.UDPAddr:
+		if a != nil {
+			e.addIP("udp", a.IP, a.Zone, a.Port, a)
+		}
+	case *net.IPAddr:
+		if a != nil {
+			e.addIP("ip", a.IP, a.Zone, noPort, a)
+		}
+	case *net.UnixAddr:
+		if a != nil {
+			e.add(capi.ContextEntryAddress, a.Net, a.Name)
+		}
+	default:
+		e.add(capi.ContextEntryAddress, address.Network(), address.String())
+	}
+}
+
+const noPort = -1
+
+func (e *contextEncoder) addIP(network string, ip net.IP, zone string, port int, address net.Addr) {
+	parsed, ok := netip.AddrFromSlice(ip)
+	if !ok || port > math.MaxUint16 {
+		e.add(capi.ContextEntryAddress, network, address.String())
+		return
+	}
+	parsed = parsed.Unmap()
+	if zone != "" {
+		parsed = parsed.WithZone(zone)
+	}
+	keyOffset := len(e.bytes)
+	e.bytes = append(e.bytes, network...)
+	valueOffset := len(e.bytes)
+	if port == noPort {
+		e.bytes = parsed.AppendTo(e.bytes)
+	} else {
+		e.bytes = netip.AddrPortFrom(parsed, uint16(port)).AppendTo(e.bytes)
+	}
+	e.addRange(capi.ContextEntryAddress, keyOffset, valueOffset)
+}
+
+func (e *contextEncoder) add(kind capi.ContextEntryKind, key, value string) {
+	keyOffset := len(e.bytes)
+	e.bytes = append(e.bytes, key...)
+	valueOffset := len(e.bytes)
+	e.bytes = append(e.bytes, value...)
+	e.addRange(kind, keyOffset, valueOffset)
+}
+
+// addRange adds an entry whose key and value are the last bytes written.
+func (e *contextEncoder) addRange(kind capi.ContextEntryKind, keyOffset, valueOffset int) {
+	e.entries = append(e.entries, contextEntry{
+		kind:        kind,
+		keyOffset:   uint32(keyOffset),
+		keyLength:   uint32(valueOffset - keyOffset),
+		valueOffset: uint32(valueOffset),
+		valueLength: uint32(len(e.bytes) - valueOffset),
+	})
+}
+
+// writeHead writes the fields in the order of the struct.
+func (e *contextEncoder) writeHead(flags capi.ContextFlags, remaining time.Duration, unix int64, span *trace.SpanContext, total int) {
+	order := binary.NativeEndian
+	block := order.AppendUint32(e.block, capi.ContextHeadSize)
+	block = order.AppendUint32(block, uint32(flags))
+	block = order.AppendUint64(block, uint64(remaining))
+	block = order.AppendUint64(block, uint64(unix))
+	traceID, spanID := span.TraceID(), span.SpanID()
+	block = append(block, traceID[:]...)
+	block = append(block, spanID[:]...)
+	block = order.AppendUint32(block, uint32(span.TraceFlags()))
+	block = order.AppendUint32(block, uint32(len(e.entries)))
+	block = order.AppendUint32(block, capi.ContextHeadSize)
+	e.block = order.AppendUint32(block, uint32(total))
+}
+
+func (e *contextEncoder) writeEntry(entry *contextEntry, base uint32) {
+	order := binary.NativeEndian
+	block := order.AppendUint32(e.block, uint32(entry.kind))
+	block = order.AppendUint32(block, base+entry.keyOffset)
+	block = order.AppendUint32(block, entry.keyLength)
+	block = order.AppendUint32(block, base+entry.valueOffset)
+	e.block = order.AppendUint32(block, entry.valueLength)
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cbridge
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/otapbridge/otapbridge/capi"
+)
+
+// contextEnd is why a context ended: its error and its cause, both found by errors.Is.
+type contextEnd struct{ err, cause error }
+
+func (e contextEnd) Error() string   { return errorText(e.cause) }
+func (e contextEnd) Unwrap() []error { return []error{e.err, e.cause} }
+
+// endOf says why ctx, which is done, ended.
+func endOf(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == nil || cause == err {
+		return err
+	}
+	return contextEnd{err, cause}
+}
+
+// cancelReason is the ABI's reason for a context that is done.
+func cancelReason(ctx context.Context) capi.CancelReason {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return capi.CancelReasonDeadline
+	}
+	return capi.CancelReasonCancelled
+}
+
+// contextError is the error of a call whose context is done.
+func contextError(ctx context.Context, where string) error {
+	kind := KindCancelled
+	if cancelReason(ctx) == capi.CancelReasonDeadline {
+		kind = KindTimeout
+	}
+	end := endOf(ctx)
+	result := newProcessingError(kind, "", where+": "+errorText(end))
+	result.cause = end
+	return result
+}
+
+// deadlineSkew is by how much Rust may notice a deadline before Go's timer does.
+const deadlineSkew = 5 * time.Millisecond
+
+// causeOf is why ctx ended, if that can be what Rust's answer of this kind is
+// about; nil otherwise.
+func causeOf(ctx context.Context, kind ErrorKind) error {
+	if kind != KindCancelled && kind != KindTimeout {
+		return nil
+	}
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && kind == KindTimeout && time.Until(deadline) < deadlineSkew {
+		// So that the error matches the context's cause, whoever noticed first.
+		<-ctx.Done()
+	}
+	if ctx.Err() == nil {
+		return nil
+	}
+	return endOf(ctx)
+}

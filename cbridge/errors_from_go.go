@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cbridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/otapbridge/otapbridge/capi"
+)
+
+// FromError says what any error of a Go consumer means, in the terms of a
+// [ProcessingError]; nil for nil. It never panics, whatever the error's methods do.
+//
+// Permanence follows the collector: consumererror.NewPermanent, or one of the gRPC
+// codes InvalidArgument, Unauthenticated, PermissionDenied and Unimplemented. Of
+// joined errors all must be permanent.
+func FromError(err error) (result *ProcessingError) {
+	if err == nil {
+		return nil
+	}
+	defer func() {
+		if recover() != nil {
+			result = newProcessingError(KindRetryable, "", "an error whose own methods panic: "+errorText(err))
+			result.cause = err
+		}
+	}()
+	return fromError(err)
+}
+
+// errorText is err.Error(), also if that panics.
+func errorText(err error) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("error of type %T", err)
+		}
+	}()
+	if text = strings.ToValidUTF8(err.Error(), "\uFFFD"); text == "" {
+		text = fmt.Sprintf("error of type %T without a text", err)
+	}
+	return text
+}
+
+func fromError(err error) *ProcessingError {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return fromJoined(err, joined.Unwrap())
+	}
+	permanent := consumererror.IsPermanent(err)
+	result := &ProcessingError{permanent: permanent, message: errorText(err), cause: err}
+
+	var own *ProcessingError
+	if errors.As(err, &own) && own != nil {
+		copied := *own
+		copied.message, copied.field, copied.cause = result.message, own.field, err
+		if err == error(own) {
+			copied.message = own.message
+		} else if own.field != "" {
+			// The text of a wrapping error already names the field.
+			copied.field = ""
+		}
+		copied.permanent = own.permanent || permanent
+		return &copied
+	}
+	if st, httpStatus := statusOf(err); st != nil {
+		return result.withStatus(st, httpStatus)
+	}
+	switch {
+	case permanent:
+		result.kind = KindPermanent
+	case errors.Is(err, context.Canceled):
+		result.kind = KindCancelled
+	case errors.Is(err, context.DeadlineExceeded), isNetworkTimeout(err):
+		result.kind = KindTimeout
+	default:
+		result.kind = KindRetryable
+	}
+	result.code, result.httpStatus = kindDefaults(result.kind)
+	result.retryAfter, result.hasRetryAfter = throttleDelay(result.message)
+	return result
+}
+
+// fromJoined takes the first error that may be retried, or the first if none may.
+func fromJoined(err error, parts []error) *ProcessingError {
+	var result *ProcessingError
+	for _, part := range parts {
+		if part == nil {
+			continue
+		}
+		classified := fromError(part)
+		if result == nil || result.permanent && !classified.permanent {
+			result = classified
+		}
+	}
+	if result == nil {
+		result = newProcessingError(KindRetryable, "", "")
+	}
+	result.message, result.field, result.cause = errorText(err), "", err
+	return result
+}
+
+// statusOf finds a gRPC status in the error's tree, or one that its HTTP status
+// stands for, and the HTTP status that goes with it. A status that says OK does not
+// count: the call failed.
+func statusOf(err error) (*status.Status, int) {
+	var collectorError *consumererror.Error
+	if errors.As(err, &collectorError) && collectorError != nil {
+		// Never called for other errors: it panics on them.
+		if st := consumererror.ToGRPCStatus(collectorError); st.Code() != codes.OK {
+			return st, consumererror.ToHTTPStatus(collectorError)
+		}
+		return nil, 0
+	}
+	var carrier interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &carrier) {
+		if st := carrier.GRPCStatus(); st.Code() != codes.OK {
+			return st, consumererror.ToHTTPStatus(consumererror.NewOTLPGRPCError(nil, st))
+		}
+	}
+	return nil, 0
+}
+
+// withStatus fills in what a gRPC status says. The status was chosen by whoever
+// made the error, so its code is kept as given.
+func (e *ProcessingError) withStatus(st *status.Status, httpStatus int) *ProcessingError {
+	e.code, e.httpStatus, e.authorCode = st.Code(), httpStatus, true
+	e.permanent = e.permanent || isPermanentCode(e.code)
+	switch {
+	case e.permanent:
+		e.kind = KindPermanent
+	case e.code == codes.Canceled:
+		e.kind = KindCancelled
+	case e.code == codes.DeadlineExceeded:
+		e.kind = KindTimeout
+	case e.code == codes.ResourceExhausted:
+		e.kind = KindResourceExhausted
+	default:
+		e.kind = KindRetryable
+	}
+	if e.kind == KindCancelled || e.kind == KindTimeout {
+		_, e.httpStatus = kindDefaults(e.kind)
+	} else {
+		e.authorStatus = true
+	}
+	statusProto := st.Proto()
+	for _, detail := range st.Details() {
+		if info, ok := detail.(*errdetails.RetryInfo); ok && info.GetRetryDelay() != nil {
+			e.retryAfter, e.hasRetryAfter = info.GetRetryDelay().AsDuration(), true
+		}
+	}
+	if len(statusProto.GetDetails()) > 0 {
+		e.details, _ = proto.Marshal(statusProto)
+	}
+	if !e.hasRetryAfter {
+		e.retryAfter, e.hasRetryAfter = throttleDelay(e.message)
+	}
+	return e
+}
+
+func isNetworkTimeout(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) && network.Timeout()
+}
+
+// throttleDelay reads the delay of exporterhelper.NewThrottleRetry, whose type is
+// private, from its text "Throttle (3s), error: …".
+func throttleDelay(text string) (time.Duration, bool) {
+	_, rest, found := strings.Cut(text, "Throttle (")
+	if !found {
+		return 0, false
+	}
+	delay, _, found := strings.Cut(rest, "), error:")
+	if !found {
+		return 0, false
+	}
+	parsed, err := time.ParseDuration(delay)
+	return parsed, err == nil && parsed >= 0
+}
+
+// toHost is the form in which the error crosses to Rust.
+func (e *ProcessingError) toHost(hostErrorID uint64) *capi.HostError {
+	host := &capi.HostError{
+		Kind: e.kind, GRPCCode: int32(e.code), HTTPStatus: int32(e.httpStatus),
+		RetryAfter: e.retryAfter, HostErrorID: hostErrorID,
+		Message: e.message, Field: e.field, StatusDetails: e.details,
+	}
+	if e.permanent {
+		host.Flags |= capi.ErrorFlagPermanent
+	}
+	if e.hasRetryAfter {
+		host.Flags |= capi.ErrorFlagRetryAfter
+	}
+	if e.authorCode {
+		host.Flags |= capi.ErrorFlagGRPCCode
+	}
+	if e.authorStatus {
+		host.Flags |= capi.ErrorFlagHTTPStatus
+	}
+	return host
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cbridge
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+)
+
+// MaxInFlightLimit is the largest value of Limits.MaxInFlight.
+const MaxInFlightLimit = 1 << 20
+
+// Limits bound what a component lets into Rust.
+type Limits struct {
+	// Timeout bounds a call's time in Rust when the caller's context has no
+	// deadline. Time in the next consumer does not count. 0 means no bound.
+	Timeout time.Duration
+	// CancelGrace is how long a caller whose context is done waits for Rust's own
+	// answer.
+	CancelGrace time.Duration
+	// MaxInFlight is the largest number of calls that Rust has not done with, 1 to
+	// MaxInFlightLimit. Further callers wait.
+	MaxInFlight int
+	// MaxInFlightBytes is the largest sum of payload that Rust still holds, also of
+	// callers that have left. Further callers wait.
+	MaxInFlightBytes int64
+	// Workers is how many goroutines at most hand on output that stems from no
+	// single waiting call. 0 means 16 for each CPU.
+	Workers int
+}
+
+// DefaultLimits are the limits of a component whose configuration says nothing.
+func DefaultLimits() Limits {
+	return Limits{
+		Timeout:          30 * time.Second,
+		CancelGrace:      100 * time.Millisecond,
+		MaxInFlight:      1000,
+		MaxInFlightBytes: 512 << 20,
+	}
+}
+
+// Validate names the setting that is wrong, by its name in the collector's configuration.
+func (l *Limits) Validate() error {
+	switch {
+	case l.Timeout < 0:
+		return newProcessingError(KindConfiguration, "timeout", fmt.Sprintf("%s is negative; use 0 for no timeout", l.Timeout))
+	case l.CancelGrace < 0:
+		return newProcessingError(KindConfiguration, "cancel_grace", fmt.Sprintf("%s is negative; use 0 to wait not at all", l.CancelGrace))
+	case l.MaxInFlight < 1 || l.MaxInFlight > MaxInFlightLimit:
+		return newProcessingError(KindConfiguration, "max_in_flight", fmt.Sprintf("%d is not between 1 and %d", l.MaxInFlight, MaxInFlightLimit))
+	case l.MaxInFlightBytes < 1:
+		return newProcessingError(KindConfiguration, "max_in_flight_bytes", fmt.Sprintf("%d is below 1", l.MaxInFlightBytes))
+	case l.Workers < 0:
+		return newProcessingError(KindConfiguration, "workers", fmt.Sprintf("%d is negative", l.Workers))
+	}
+	return nil
+}
+
+func (l *Limits) workers() int {
+	if l.Workers > 0 {
+		return l.Workers
+	}
+	return 16 * runtime.GOMAXPROCS(0)
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cbridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/otapbridge/otapbridge/capi"
+)
+
+// defaultStopTimeout is how long a shutdown lets work finish when its context has
+// no deadline.
+const defaultStopTimeout = 5 * time.Second
+
+// ErrRuntimeClosed is returned for a Runtime after its Close.
+var ErrRuntimeClosed = errors.New("otapbridge: the runtime reference was closed")
+
+// Runtime is a reference to the Rust library's instance, of which a process has at
+// most one. The first reference starts it, the last one that is closed ends it.
+// Components hold one each while they run. Safe for concurrent use.
+type Runtime struct {
+	instance *runtimeInstance
+	closed   atomic.Bool
+}
+
+type runtimeInstance struct {
+	native     *capi.Runtime
+	notices    *noticeQueue
+	references int
+}
+
+var process struct {
+	mu       sync.Mutex
+	instance *runtimeInstance
+}
+
+// OpenRuntime returns a reference. The logger of the first one decides how detailed
+// the library's log records are, and receives those that belong to no component.
+func OpenRuntime(logger *zap.Logger) (*Runtime, error) {
+	process.mu.Lock()
+	defer process.mu.Unlock()
+	if process.instance == nil {
+		notices := newNoticeQueue(logger)
+		native, err := capi.NewRuntime(capi.RuntimeOptions{LogLevel: libraryLogLevel(logger)}, notices)
+		if err != nil {
+			notices.close()
+			return nil, toError(err)
+		}
+		process.instance = &runtimeInstance{native: native, notices: notices}
+	}
+	process.instance.references++
+	return &Runtime{instance: process.instance}, nil
+}
+
+// Close gives the reference back. The last one stops the library: work in flight may
+// finish until the context's deadline (5 seconds without one). Closing twice is fine.
+func (r *Runtime) Close(ctx context.Context) error {
+	if r.closed.Swap(true) {
+		return nil
+	}
+	process.mu.Lock()
+	defer process.mu.Unlock()
+	instance := r.instance
+	if instance.references--; instance.references > 0 {
+		return nil
+	}
+	process.instance = nil
+	err := instance.native.Shutdown(time.Until(stopDeadline(ctx)))
+	instance.native.Destroy()
+	instance.notices.close()
+	if err != nil {
+		return fmt.Errorf("stop the otapbridge runtime: %w", toError(err))
+	}
+	return nil
+}
+
+// Stats are the counters of the library and of its Go side.
+type Stats struct {
+	capi.Stats
+	// PayloadsPinned is the number of payloads that are pinned in memory.
+	PayloadsPinned int64
+	// CallbackPanicsTotal counts panics that were caught in callbacks into Go.
+	CallbackPanicsTotal uint64
+	// LogRecordsDroppedTotal counts log records that came faster than they could be written.
+	LogRecordsDroppedTotal uint64
+}
+
+// Stats reads the counters. Each is exact; together they are no snapshot.
+func (r *Runtime) Stats() (Stats, error) {
+	if r.closed.Load() {
+		return Stats{}, ErrRuntimeClosed
+	}
+	native, err := r.instance.native.Stats()
+	if err != nil {
+		return Stats{}, toError(err)
+	}
+	return Stats{
+		Stats:                  native,
+		PayloadsPinned:         capi.PinsHeld(),
+		CallbackPanicsTotal:    capi.CallbackPanics(),
+		LogRecordsDroppedTotal: r.instance.notices.droppedTotal(),
+	}, nil
+}
+
+func libraryLogLevel(logger *zap.Logger) capi.LogLevel {
+	switch level := logger.Level(); {
+	case level <= zapcore.DebugLevel:
+		return capi.LogLevelDebug
+	case level <= zapcore.InfoLevel:
+		return capi.LogLevelInfo
+	case level <= zapcore.WarnLevel:
+		return capi.LogLevelWarn
+	case level <= zapcore.FatalLevel:
+		return capi.LogLevelError
+	}
+	return capi.LogLevelOff
+}
+
+// stopDeadline is until when a shutdown under ctx may take.
+func stopDeadline(ctx context.Context) time.Time {
+	if ctx.Err() != nil {
+		return time.Now()
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		return deadline
+	}
+	return time.Now().Add(defaultStopTimeout)
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cbridge
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"go.opentelemetry.io/collector/consumer/consumererror"
+
+	"github.com/otapbridge/otapbridge/capi"
+)
+
+// workers hand on emissions that stem from no single waiting call: merged batches,
+// and what begins in Rust. Their context is rebuilt from the emission's context
+// block. Goroutines start when there is work and end when there is none.
+type workers struct {
+	component *Component
+	limit     int
+	ctx       context.Context
+	cancel    context.CancelCauseFunc
+
+	mu      sync.Mutex
+	queue   []*emission
+	present map[uint64]*emission
+	running int
+	stopped bool
+	idle    chan struct{}
+}
+
+// emission is an event that is queued or being handed on.
+type emission struct {
+	event capi.Event
+	// cancel is set while it is being handed on, cause when it was cancelled before.
+	cancel context.CancelCauseFunc
+	cause  error
+}
+
+func newWorkers(component *Component, limit int) *workers {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	return &workers{
+		component: component, limit: limit, ctx: ctx, cancel: cancel,
+		present: make(map[uint64]*emission), idle: make(chan struct{}),
+	}
+}
+
+// enqueue takes over an event. It runs in the library's callbacks.
+func (w *workers) enqueue(event *capi.Event) {
+	w.mu.Lock()
+	if w.stopped {
+		w.mu.Unlock()
+		w.component.refuse(event)
+		return
+	}
+	defer w.mu.Unlock()
+	e := &emission{event: *event}
+	w.queue = append(w.queue, e)
+	w.present[event.EmissionID] = e
+	if w.running < w.limit {
+		w.running++
+		go w.run()
+	}
+}
+
+// onCancelled ends the context of an emission whose work was cancelled in Rust. It
+// runs in the library's callbacks.
+func (w *workers) onCancelled(emissionID uint64, cause error) {
+	w.mu.Lock()
+	e := w.present[emissionID]
+	var cancel context.CancelCauseFunc
+	if e != nil {
+		cancel, e.cause = e.cancel, cause
+	}
+	w.mu.Unlock()
+	if cancel != nil {
+		cancel(cause)
+	}
+}
+
+// stop cancels what is under way and refuses what is queued; no event comes any
+// more. The channel is closed when the last goroutine has ended.
+func (w *workers) stop(cause error) <-chan struct{} {
+	w.mu.Lock()
+	w.stopped = true
+	queue := w.queue
+	w.queue = nil
+	if w.running == 0 {
+		close(w.idle)
+	}
+	w.mu.Unlock()
+	w.cancel(cause)
+	for _, e := range queue {
+		w.component.refuse(&e.event)
+	}
+	return w.idle
+}
+
+func (w *workers) run() {
+	for {
+		w.mu.Lock()
+		if len(w.queue) == 0 {
+			if w.running--; w.running == 0 && w.stopped {
+				close(w.idle)
+			}
+			w.mu.Unlock()
+			return
+		}
+		e := w.queue[0]
+		w.queue[0] = nil
+		w.queue = w.queue[1:]
+		w.mu.Unlock()
+		w.handOn(e)
+	}
+}
+
+func (w *workers) handOn(e *emission) {
+	c := w.component
+	id, origins := e.event.EmissionID, slices.Clone(e.event.Origins)
+	answered := false
+	defer func() {
+		w.mu.Lock()
+		delete(w.present, id)
+		w.mu.Unlock()
+		if !answered {
+			c.native().EmissionDone(id, &errConsumerPanicked)
+		}
+	}()
+
+	err := w.deliver(e)
+	answered = true
+	if err == nil {
+		c.native().EmissionDone(id, nil)
+		return
+	}
+	errorID := c.hostErrors.add(withoutData(err))
+	// Rust may answer the origins as soon as it knows, so they hold the id before.
+	for _, callID := range origins {
+		if call := c.calls.find(callID); call != nil {
+			call.shareError(callID, errorID)
+		}
+	}
+	c.native().EmissionDone(id, FromError(err).toHost(errorID))
+	c.hostErrors.drop(errorID)
+}
+
+func (w *workers) deliver(e *emission) error {
+	decoded, err := decodeContext(e.event.Context)
+	if err != nil {
+		w.component.discard(&e.event)
+		return newProcessingError(KindPermanent, "context", err.Error()).classified()
+	}
+	ctx, cancel := decoded.context(w.ctx)
+	defer cancel(nil)
+	w.mu.Lock()
+	e.cancel = cancel
+	cause := e.cause
+	w.mu.Unlock()
+	if cause != nil {
+		cancel(cause)
+	}
+	out, err := w.component.unmarshal(&e.event)
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return contextError(ctx, "before the output was handed on")
+	}
+	return out.consume(ctx, &w.component.settings.Next)
+}
+
+// mergedError is an error of several callers' data. It is under errors.Is and
+// errors.As what its original is, except that it does not give one caller the data
+// of others.
+type mergedError struct{ original error }
+
+func withoutData(err error) error {
+	var (
+		traces  consumererror.Traces
+		metrics consumererror.Metrics
+		logs    consumererror.Logs
+	)
+	if errors.As(err, &traces) || errors.As(err, &metrics) || errors.As(err, &logs) {
+		return mergedError{err}
+	}
+	return err
+}
+
+func (e mergedError) Error() string        { return e.original.Error() }
+func (e mergedError) Is(target error) bool { return errors.Is(e.original, target) }
+
+func (e mergedError) As(target any) bool {
+	switch target.(type) {
+	case *consumererror.Traces, *consumererror.Metrics, *consumererror.Logs:
+		return false
+	}
+	return errors.As(e.original, target)
+}
