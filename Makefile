@@ -30,10 +30,10 @@ PYTHON_ENVIRONMENT := $(TOOLS)/python-$(shell sha256sum $(PYTHON_REQUIREMENTS) 2
 PYTHON := $(PYTHON_ENVIRONMENT)/bin/python
 
 RUST_SOURCES := cbindgen.toml $(shell find rust -type f \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -not -path '*/tests/*' -not -path 'rust/target/*')
-GO_SOURCES := go.mod go.sum include/otapbridge.h $(shell find capi cbridge include -type f \( -name '*.go' -o -name '*.c' -o -name '*.h' \) -not -name '*_test.go' 2>/dev/null)
+GO_SOURCES := go.mod go.sum include/otapbridge.h $(shell find capi cbridge include internal -type f \( -name '*.go' -o -name '*.c' -o -name '*.h' \) -not -name '*_test.go' 2>/dev/null)
 
-# The packages that cross into Rust; tests/ drives finished programs.
-CROSSING := ./capi/... ./cbridge/...
+# tests/ drives finished programs; these are the packages themselves.
+PACKAGES := ./capi/... ./cbridge/... ./include/... ./internal/...
 GO_TEST := CGO_ENABLED=1 go test -count=1 -timeout=20m
 CARGO := cargo
 say = @printf '\n==> %s\n' "$(1)"
@@ -78,7 +78,7 @@ install: $(SYSO) ## Install header, static library and pkg-config file under PRE
 	rm -f $(DESTDIR)$(PREFIX)/lib/libotapbridge.a
 	objcopy $(SYSO) $(CURDIR)/bin/otapbridge.o 
 	ar rcs $(DESTDIR)$(PREFIX)/lib/libotapbridge.a $(SYSO)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' include/otapbridge.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/otapbridge.pc
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/otapbridge.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/otapbridge.pc
 
 # --- run --------------------------------------------------------------------
 
@@ -98,25 +98,25 @@ test-rust: | build-prerequisites ## Test the Rust workspace.
 
 test-go: $(SYSO) ## Test the Go packages.
 	$(call say,Testing the Go packages)
-	$(GO_TEST) $(CROSSING)
+	$(GO_TEST) $(PACKAGES)
 
 test-race: $(SYSO) ## Test the Go packages with the race detector.
 	$(call say,Testing the Go packages with the race detector)
-	$(GO_TEST) -short -race $(CROSSING)
+	$(GO_TEST) -short -race $(PACKAGES)
 
 test-cgocheck: $(SYSO) ## Test the Go packages with cgo's pointer checks.
 	$(call say,Testing the Go packages with GOEXPERIMENT=cgocheck2)
-	GOEXPERIMENT=cgocheck2 $(GO_TEST) -short $(CROSSING)
+	GOEXPERIMENT=cgocheck2 $(GO_TEST) -short $(PACKAGES)
 
 test-asan: $(SYSO) ## Test the Go packages with the address sanitizer.
 	$(call say,Testing the Go packages with the address sanitizer)
-	$(GO_TEST) -short -asan $(CROSSING)
+	$(GO_TEST) -short -asan $(PACKAGES)
 
 test-without-cgo: ## Build, vet and test the Go packages without cgo.
 	$(call say,Testing the Go packages without cgo)
 	CGO_ENABLED=0 go build ./...
 	CGO_ENABLED=0 go vet ./...
-	CGO_ENABLED=0 go test -count=1 -short $(CROSSING)
+	CGO_ENABLED=0 go test -count=1 -short $(PACKAGES)
 
 test-programs: bin/otapcol tools | test-prerequisites ## Test bin/otapcol with real clients, and programs of other languages.
 	$(call say,Testing the collector with real clients and the programs of other languages)
@@ -129,7 +129,7 @@ program-paths: bin/otapcol $(TELEMETRYGEN) $(PYTHON)
 
 bench: $(SYSO) ## Measure the crossing against a bare cgo call.
 	$(call say,Measuring the crossing)
-	CGO_ENABLED=1 go test -run '^$$' -bench . -benchmem -timeout=20m $(CROSSING)
+	CGO_ENABLED=1 go test -run '^$$' -bench . -benchmem -timeout=20m $(PACKAGES)
 
 # --- lint -------------------------------------------------------------------
 
@@ -138,7 +138,7 @@ lint: lint-go lint-rust lint-generated ## Check formatting, style and generated 
 
 lint-go: $(SYSO) $(GOLANGCI_LINT)
 	$(call say,Checking the Go code)
-	test -z "$$(gofmt -l capi cbridge include tests tools | tee /dev/stderr)"
+	test -z "$$(gofmt -l capi cbridge include internal tests | tee /dev/stderr)"
 	CGO_ENABLED=1 go vet ./...
 	CGO_ENABLED=1 $(GOLANGCI_LINT) run ./...
 

@@ -1,0 +1,3 @@
+// Package programs tests what `make install` installs with programs in C and
+// C++, and the Go module with a consumer's build.
+package programs
