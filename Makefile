@@ -71,14 +71,21 @@ generate: ## Write the generated Go code of the components.
 notices: | build-prerequisites ## Write THIRD_PARTY_NOTICES from the crates that are linked in.
 	python3 tools/notices.py
 
+# The archive holds the prelinked object: linked from the plain Rust archive, the
+# engine's nodes would be missing, because nothing refers to them by name.
+# Its embedded LLVM bitcode is of no use, and makes `ar` fail where LLVM's plugin is installed.
 .PHONY: install
 install: $(SYSO) ## Install header, static library and pkg-config file under PREFIX=/usr/local.
+	$(call say,Installing into $(DESTDIR)$(PREFIX))
 	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 644 include/otapbridge.h $(DESTDIR)$(PREFIX)/include/otapbridge.h
+	mkdir -p bin
+	objcopy --remove-section=.llvmbc --remove-section=.llvmcmd $(SYSO) bin/otapbridge.o
 	rm -f $(DESTDIR)$(PREFIX)/lib/libotapbridge.a
-	objcopy $(SYSO) $(CURDIR)/bin/otapbridge.o 
-	ar rcs $(DESTDIR)$(PREFIX)/lib/libotapbridge.a $(SYSO)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/otapbridge.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/otapbridge.pc
+	ar rcs $(DESTDIR)$(PREFIX)/lib/libotapbridge.a bin/otapbridge.o
+	rm bin/otapbridge.o
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/otapbridge.pc.in \
+	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/otapbridge.pc
 
 # --- run --------------------------------------------------------------------
 
