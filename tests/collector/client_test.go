@@ -58,8 +58,14 @@ func send(ctx context.Context, t *testing.T, client plogotlp.GRPCClient, body st
 	}
 }
 
+// answer is what an OTLP/HTTP client is told.
+type answer struct {
+	status int
+	header http.Header
+}
+
 // post sends one log over OTLP/HTTP. A header's name goes out as it is written.
-func post(t *testing.T, to *collectorProcess, body string, header http.Header) *http.Response {
+func post(t *testing.T, to *collectorProcess, body string, header http.Header) answer {
 	t.Helper()
 	data, err := oneLog(body).MarshalProto()
 	if err != nil {
@@ -82,7 +88,7 @@ func post(t *testing.T, to *collectorProcess, body string, header http.Header) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response
+	return answer{status: response.StatusCode, header: response.Header}
 }
 
 // only returns the one log that arrived.

@@ -132,8 +132,8 @@ func TestMetadataOverHTTP(t *testing.T) {
 
 	// Assigned, not Set: the spelling goes out as it is.
 	header := http.Header{"x-TENANT": {"acme", "Umbrella"}}
-	if response := post(t, c, "mixed case", header); response.StatusCode != http.StatusOK {
-		t.Fatalf("status %s", response.Status)
+	if got := post(t, c, "mixed case", header); got.status != http.StatusOK {
+		t.Fatalf("status %d", got.status)
 	}
 	expectResource(t, only(t, arrived), "tenants", "acme;Umbrella")
 }

@@ -73,11 +73,11 @@ func TestFaultsReachTheClient(t *testing.T) {
 				t.Errorf("gRPC: retry delay %v, want %v", delay, fault.delay)
 			}
 
-			response := post(t, c, "refused", nil)
-			if response.StatusCode != fault.httpStatus {
-				t.Errorf("HTTP: got %s, want %d", response.Status, fault.httpStatus)
+			overHTTP := post(t, c, "refused", nil)
+			if overHTTP.status != fault.httpStatus {
+				t.Errorf("HTTP: got %d, want %d", overHTTP.status, fault.httpStatus)
 			}
-			if header := response.Header.Get("Retry-After"); header != fault.retryAfter {
+			if header := overHTTP.header.Get("Retry-After"); header != fault.retryAfter {
 				t.Errorf("HTTP: Retry-After %q, want %q", header, fault.retryAfter)
 			}
 			if records := arrived.got(logs); len(records) != 0 {
@@ -129,13 +129,13 @@ func TestFaultEverySecond(t *testing.T) {
 		names:      []string{"otap/fault"},
 	})
 	for number := range 10 {
-		response := post(t, c, "x", nil)
+		got := post(t, c, "x", nil)
 		want := http.StatusOK
 		if number%2 == 1 {
 			want = http.StatusTooManyRequests
 		}
-		if response.StatusCode != want {
-			t.Errorf("request %d: got %s, want %d", number, response.Status, want)
+		if got.status != want {
+			t.Errorf("request %d: got %d, want %d", number, got.status, want)
 		}
 	}
 	if records := arrived.got(logs); len(records) != 5 {

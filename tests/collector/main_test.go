@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -34,7 +35,7 @@ func buildPrograms() error {
 	}
 	checkout = root
 
-	command := exec.Command("make", "program-paths")
+	command := exec.CommandContext(context.Background(), "make", "program-paths")
 	command.Dir = root
 	command.Stderr = os.Stderr
 	command.Env = environmentWithout("MAKEFLAGS", "MAKELEVEL", "MFLAGS")

@@ -43,13 +43,13 @@ func TestValidateRefuses(t *testing.T) {
 	}{
 		{
 			name:   "node type",
-			config: "type: processor:atribute\nconfig: {}",
-			path:   "processors::otap/x::type", says: []string{"processor:atribute"},
+			config: "type: processor:no_such_node\nconfig: {}",
+			path:   "processors::otap/x::type", says: []string{"processor:no_such_node"},
 		},
 		{
 			name:   "node type in a chain",
-			config: "nodes: {a: {type: processor:atribute}}",
-			path:   "processors::otap/x::nodes::a::type", says: []string{"processor:atribute"},
+			config: "nodes: {a: {type: processor:no_such_node}}",
+			path:   "processors::otap/x::nodes::a::type", says: []string{"processor:no_such_node"},
 		},
 		{
 			name:   "key of the component",

@@ -70,7 +70,7 @@ func TestMain(m *testing.M) {
 func installed(t *testing.T) string {
 	t.Helper()
 	installOnce.Do(func() {
-		prefix, err := os.MkdirTemp("", "otapbridge-install")
+		prefix, err := os.MkdirTemp("", "otapbridge-install") //nolint:usetesting // it outlives the test that asks first
 		if err != nil {
 			t.Fatal(err)
 		}
