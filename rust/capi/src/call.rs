@@ -1,7 +1,36 @@
 //! Data-path entry points: submit, cancel, answer, release.
 
+use bytes::Bytes;
+use otapbridge_context::{CancelReason, ContextBlock, ProcessingError, Signal};
+use otapbridge_engine::PayloadGuard;
+
 use crate::abi::{otapb_buffer, otapb_component, otapb_error, otapb_host_error};
-use crate::panic::guarded;
+use crate::borrow::{bytes, wrong};
+use crate::component::component_of;
+use crate::panic::{guarded, guarded_or};
+use crate::{error, events};
+
+/// A payload of the host's, read in place until the last view of it is gone.
+struct HostPayload {
+    data: *const u8,
+    len: usize,
+    /// Reports the release.
+    _guard: PayloadGuard,
+}
+
+// SAFETY: the host keeps the bytes where they are, unchanged, until the guard
+// reports the release (rule 5); reading them from any thread is sound.
+unsafe impl Send for HostPayload {}
+// SAFETY: as above; there is no mutation.
+unsafe impl Sync for HostPayload {}
+
+impl AsRef<[u8]> for HostPayload {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: checked at submit to be not NULL, and kept by the host until
+        // the guard is dropped, which is after this borrow.
+        unsafe { std::slice::from_raw_parts(self.data, self.len) }
+    }
+}
 
 /// Hands a request to a component. When it is accepted, exactly one
 /// OTAPB_EVENT_DONE follows for `call_id`, whatever happens, and exactly one
@@ -34,7 +63,31 @@ pub unsafe extern "C" fn otapb_submit(
     payload: *const u8,
     payload_len: usize,
 ) -> *mut otapb_error {
-    guarded(|| todo!())
+    guarded(|| {
+        // SAFETY: NULL or valid, by the function's contract.
+        let component = unsafe { component_of(component) }?;
+        if call_id == 0 {
+            return Err(wrong("call_id", "must not be 0").into());
+        }
+        let signal = Signal::from_u32(signal)
+            .ok_or_else(|| wrong("signal", format!("{signal} is no OTAPB_SIGNAL_*")))?;
+        // SAFETY: NULL or valid for the call, by the function's contract.
+        let context = unsafe { bytes(context, context_len, "context") }?;
+        // SAFETY: NULL or valid until released, by the function's contract.
+        let checked = unsafe { bytes(payload, payload_len, "payload") }?;
+        if checked.is_empty() {
+            return Err(wrong("payload", "is empty: there is nothing to process").into());
+        }
+        let context = ContextBlock::copy_from(context)?;
+        component.submit(call_id, signal, context, payload_len, |guard| {
+            Bytes::from_owner(HostPayload {
+                data: payload,
+                len: payload_len,
+                _guard: guard,
+            })
+        })?;
+        Ok(())
+    })
 }
 
 /// Tells the component that the caller of `call_id` no longer waits for it.
@@ -58,7 +111,16 @@ pub unsafe extern "C" fn otapb_cancel(
     cause: *const u8,
     cause_len: usize,
 ) -> bool {
-    todo!()
+    guarded_or(false, || {
+        // SAFETY: NULL or valid, by the function's contract.
+        let Ok(component) = (unsafe { component_of(component) }) else {
+            return false;
+        };
+        // SAFETY: NULL or valid for the call, by the function's contract.
+        let cause = unsafe { bytes(cause, cause_len, "cause") }.unwrap_or_default();
+        let reason = CancelReason::from_u32(reason).unwrap_or(CancelReason::Cancelled);
+        component.cancel(call_id, reason, &String::from_utf8_lossy(cause))
+    })
 }
 
 /// Answers an emission: the host has handed its data on, or failed to.
@@ -77,7 +139,20 @@ pub unsafe extern "C" fn otapb_emission_done(
     emission_id: u64,
     error: *const otapb_host_error,
 ) -> bool {
-    todo!()
+    guarded_or(false, || {
+        // SAFETY: NULL or valid, by the function's contract.
+        let Ok(component) = (unsafe { component_of(component) }) else {
+            return false;
+        };
+        let error = (!error.is_null()).then(|| {
+            // SAFETY: not NULL, and valid for the call by the function's contract.
+            let taken = unsafe { error::take_from_host(error) };
+            taken.unwrap_or_else(|invalid| {
+                ProcessingError::permanent(format!("the host gave an invalid error: {invalid}"))
+            })
+        });
+        component.emission_done(emission_id, error)
+    })
 }
 
 /// Frees an event's buffer, and with it the event's views.
@@ -87,7 +162,8 @@ pub unsafe extern "C" fn otapb_emission_done(
 /// Threading: any thread, also from inside a callback. Never blocks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otapb_buffer_release(buffer: *mut otapb_buffer) {
-    todo!()
+    // SAFETY: NULL, or given with an event and released once, by the contract.
+    guarded_or((), || unsafe { events::release(buffer) });
 }
 
 /// Frees an error and those chained to it.
@@ -97,5 +173,6 @@ pub unsafe extern "C" fn otapb_buffer_release(buffer: *mut otapb_buffer) {
 /// Threading: any thread, also from inside a callback. Never blocks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otapb_error_release(error: *mut otapb_error) {
-    todo!()
+    // SAFETY: NULL, or given by this library and released once, by the contract.
+    guarded_or((), || unsafe { error::release(error) });
 }

@@ -1,7 +1,73 @@
 //! Component entry points: the life of a hosted pipeline.
 
-use crate::abi::{otapb_component, otapb_component_options, otapb_error, otapb_runtime};
-use crate::panic::guarded;
+use std::sync::Arc;
+use std::time::Duration;
+
+use otapbridge_context::ProcessingError;
+use otapbridge_engine::spec::ComponentSpec;
+use otapbridge_engine::{Component, catalogue, validate};
+
+use crate::abi::{
+    OTAPB_COMPONENT_EXPORTER, OTAPB_COMPONENT_PROCESSOR, OTAPB_COMPONENT_RECEIVER, otapb_component,
+    otapb_component_options, otapb_error, otapb_runtime,
+};
+use crate::borrow::{borrowed, not_null, read_sized, text, wrong};
+use crate::panic::{guarded, guarded_or};
+use crate::runtime::RuntimeHandle;
+
+/// What an `otapb_component` is.
+pub(crate) struct ComponentHandle {
+    pub(crate) component: Arc<Component>,
+}
+
+/// The component behind a pointer of the host's.
+///
+/// # Safety
+/// `component` is NULL or valid for as long as the result is used.
+pub(crate) unsafe fn component_of<'a>(
+    component: *mut otapb_component,
+) -> Result<&'a Component, ProcessingError> {
+    // SAFETY: as promised by the caller.
+    let handle = unsafe { not_null(component.cast::<ComponentHandle>(), "component") }?;
+    Ok(&handle.component)
+}
+
+/// Reads a component's options.
+///
+/// # Safety
+/// `options` is NULL or valid, with slices valid for the call.
+unsafe fn spec(options: *const otapb_component_options) -> Result<ComponentSpec, ProcessingError> {
+    // SAFETY: as promised by the caller.
+    let options = unsafe { read_sized(options, "options") }?;
+    match options.kind {
+        OTAPB_COMPONENT_PROCESSOR => {}
+        OTAPB_COMPONENT_EXPORTER | OTAPB_COMPONENT_RECEIVER => {
+            let message = "this release hosts processors only (OTAPB_COMPONENT_PROCESSOR)";
+            return Err(wrong("options.kind", message));
+        }
+        other => {
+            return Err(wrong(
+                "options.kind",
+                format!("{other} is no component kind"),
+            ));
+        }
+    }
+    // SAFETY: as promised by the caller.
+    let name = unsafe { text(options.name, "options.name") }?;
+    // SAFETY: as promised by the caller.
+    let config = unsafe { borrowed(options.config, "options.config") }?;
+    if config.is_empty() {
+        return Err(wrong(
+            "options.config",
+            "is empty: give the configuration as JSON",
+        ));
+    }
+    Ok(ComponentSpec {
+        name: name.to_owned(),
+        component_data: options.host_data,
+        config: config.to_owned(),
+    })
+}
 
 /// Checks a component's options without creating anything: node types, each
 /// node's configuration with unknown keys, connections, entry and exit.
@@ -15,7 +81,12 @@ use crate::panic::guarded;
 pub unsafe extern "C" fn otapb_component_validate(
     options: *const otapb_component_options,
 ) -> *mut otapb_error {
-    guarded(|| todo!())
+    guarded(|| {
+        catalogue::install(otapbridge_nodes::factories);
+        // SAFETY: NULL or valid, by the function's contract.
+        let spec = unsafe { spec(options) }?;
+        Ok(validate(&spec)?)
+    })
 }
 
 /// Creates a component. It holds no thread until it is started.
@@ -32,7 +103,20 @@ pub unsafe extern "C" fn otapb_component_create(
     options: *const otapb_component_options,
     out_component: *mut *mut otapb_component,
 ) -> *mut otapb_error {
-    guarded(|| todo!())
+    guarded(|| {
+        // SAFETY: NULL or valid, by the function's contract.
+        let handle = unsafe { not_null(runtime.cast::<RuntimeHandle>(), "runtime") }?;
+        // SAFETY: as above.
+        let spec = unsafe { spec(options) }?;
+        if out_component.is_null() {
+            return Err(wrong("out_component", "must not be NULL").into());
+        }
+        let component = Component::create(&handle.runtime, &spec)?;
+        let handle = Box::into_raw(Box::new(ComponentHandle { component }));
+        // SAFETY: not NULL, and valid for a write by the function's contract.
+        unsafe { out_component.write(handle.cast()) };
+        Ok(())
+    })
 }
 
 /// Starts a component's pipeline and waits until its nodes run.
@@ -48,7 +132,11 @@ pub unsafe extern "C" fn otapb_component_start(
     component: *mut otapb_component,
     timeout_ns: u64,
 ) -> *mut otapb_error {
-    guarded(|| todo!())
+    guarded(|| {
+        // SAFETY: NULL or valid, by the function's contract.
+        let component = unsafe { component_of(component) }?;
+        Ok(component.start(Duration::from_nanos(timeout_ns))?)
+    })
 }
 
 /// Stops a component: no call is accepted any more, calls in flight finish or,
@@ -67,7 +155,12 @@ pub unsafe extern "C" fn otapb_component_shutdown(
     component: *mut otapb_component,
     timeout_ns: u64,
 ) -> *mut otapb_error {
-    guarded(|| todo!())
+    guarded(|| {
+        // SAFETY: NULL or valid, by the function's contract.
+        let component = unsafe { component_of(component) }?;
+        component.shutdown(Duration::from_nanos(timeout_ns));
+        Ok(())
+    })
 }
 
 /// Frees a component; shuts it down first, without waiting for work in flight,
@@ -79,5 +172,12 @@ pub unsafe extern "C" fn otapb_component_shutdown(
 /// another function uses the component. May block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otapb_component_destroy(component: *mut otapb_component) {
-    todo!()
+    guarded_or((), || {
+        if !component.is_null() {
+            // SAFETY: made by `otapb_component_create` out of a box of this type,
+            // and destroyed once by the function's contract.
+            let handle = unsafe { Box::from_raw(component.cast::<ComponentHandle>()) };
+            handle.component.shutdown(Duration::ZERO);
+        }
+    });
 }

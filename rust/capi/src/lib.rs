@@ -5,8 +5,13 @@
 //! of that header.
 
 pub mod abi;
+mod borrow;
 pub mod call;
 pub mod component;
+mod error;
+mod events;
+mod layout;
+mod log;
 mod panic;
 pub mod runtime;
 pub mod version;

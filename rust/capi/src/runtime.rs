@@ -1,9 +1,36 @@
 //! Runtime entry points.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use otapbridge_engine::{LogLevel, LogSink, Runtime, RuntimeOptions, catalogue};
+
 use crate::abi::{
-    otapb_error, otapb_events_fn, otapb_log_fn, otapb_runtime, otapb_runtime_options, otapb_stats,
+    OTAPB_ABI_VERSION, OTAPB_LOG_LEVEL_DEBUG, OTAPB_LOG_LEVEL_ERROR, OTAPB_LOG_LEVEL_INFO,
+    OTAPB_LOG_LEVEL_OFF, OTAPB_LOG_LEVEL_TRACE, OTAPB_LOG_LEVEL_WARN, otapb_error, otapb_events_fn,
+    otapb_log_fn, otapb_runtime, otapb_runtime_options, otapb_stats,
 };
-use crate::panic::guarded;
+use crate::borrow::{not_null, read_sized, wrong};
+use crate::events::HostEvents;
+use crate::log::HostLog;
+use crate::panic::{Errors, guarded, guarded_or};
+use crate::{error, events};
+
+/// What an `otapb_runtime` is.
+pub(crate) struct RuntimeHandle {
+    pub(crate) runtime: Runtime,
+    log: Option<Arc<HostLog>>,
+}
+
+impl RuntimeHandle {
+    fn shutdown(&self, timeout: Duration) {
+        self.runtime.shutdown(timeout);
+        if let Some(log) = &self.log {
+            log.close();
+        }
+    }
+}
 
 /// Creates a runtime.
 ///
@@ -24,7 +51,59 @@ pub unsafe extern "C" fn otapb_runtime_create(
     on_log: otapb_log_fn,
     out_runtime: *mut *mut otapb_runtime,
 ) -> *mut otapb_error {
-    guarded(|| todo!())
+    guarded(|| {
+        // SAFETY: NULL or valid, by the function's contract.
+        let options = unsafe { read_sized(options, "options") }?;
+        check_version(options.abi_version)?;
+        let on_events = on_events.ok_or_else(|| wrong("on_events", "must not be NULL"))?;
+        if out_runtime.is_null() {
+            return Err(wrong("out_runtime", "must not be NULL").into());
+        }
+        let (log_level, deliver) = log_level(options.log_level)?;
+        catalogue::install(otapbridge_nodes::factories);
+        let log = on_log
+            .filter(|_| deliver)
+            .map(|on_log| Arc::new(HostLog::new(on_log, options.host_data)));
+        let runtime = Runtime::create(RuntimeOptions {
+            events: Arc::new(HostEvents {
+                on_events,
+                host_data: options.host_data,
+            }),
+            log: log.clone().map(|log| log as Arc<dyn LogSink>),
+            log_level,
+        })?;
+        let handle = Box::into_raw(Box::new(RuntimeHandle { runtime, log }));
+        // SAFETY: not NULL, and valid for a write by the function's contract.
+        unsafe { out_runtime.write(handle.cast()) };
+        Ok(())
+    })
+}
+
+fn check_version(host: u32) -> Result<(), Errors> {
+    let parts = |version: u32| (version >> 16, version & 0xffff);
+    let (major, minor) = parts(OTAPB_ABI_VERSION);
+    let (host_major, host_minor) = parts(host);
+    if host_major == major && host_minor <= minor {
+        return Ok(());
+    }
+    let message = format!(
+        "the host was compiled for ABI version {host_major}.{host_minor}, this library has \
+         {major}.{minor}: use the header that came with the library"
+    );
+    Err(wrong("options.abi_version", message).into())
+}
+
+/// The least level to deliver, and whether to deliver anything.
+fn log_level(level: u32) -> Result<(LogLevel, bool), Errors> {
+    Ok(match level {
+        OTAPB_LOG_LEVEL_TRACE => (LogLevel::Trace, true),
+        OTAPB_LOG_LEVEL_DEBUG => (LogLevel::Debug, true),
+        0 | OTAPB_LOG_LEVEL_INFO => (LogLevel::Info, true),
+        OTAPB_LOG_LEVEL_WARN => (LogLevel::Warn, true),
+        OTAPB_LOG_LEVEL_ERROR => (LogLevel::Error, true),
+        OTAPB_LOG_LEVEL_OFF => (LogLevel::Error, false),
+        other => return Err(wrong("options.log_level", format!("{other} is no log level")).into()),
+    })
 }
 
 /// Shuts down every component of a runtime, then the runtime. After it returns,
@@ -41,7 +120,12 @@ pub unsafe extern "C" fn otapb_runtime_shutdown(
     runtime: *mut otapb_runtime,
     timeout_ns: u64,
 ) -> *mut otapb_error {
-    guarded(|| todo!())
+    guarded(|| {
+        // SAFETY: NULL or valid, by the function's contract.
+        let handle = unsafe { not_null(runtime.cast::<RuntimeHandle>(), "runtime") }?;
+        handle.shutdown(Duration::from_nanos(timeout_ns));
+        Ok(())
+    })
 }
 
 /// Frees a runtime; shuts it down first, without waiting for work in flight,
@@ -52,7 +136,14 @@ pub unsafe extern "C" fn otapb_runtime_shutdown(
 /// Threading: any thread, but not from inside a callback. May block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otapb_runtime_destroy(runtime: *mut otapb_runtime) {
-    todo!()
+    guarded_or((), || {
+        if !runtime.is_null() {
+            // SAFETY: made by `otapb_runtime_create` out of a box of this type,
+            // and destroyed once by the function's contract.
+            let handle = unsafe { Box::from_raw(runtime.cast::<RuntimeHandle>()) };
+            handle.shutdown(Duration::ZERO);
+        }
+    });
 }
 
 /// Reads a runtime's counters. Each is exact; together they are no snapshot.
@@ -68,5 +159,40 @@ pub unsafe extern "C" fn otapb_runtime_stats(
     runtime: *const otapb_runtime,
     out_stats: *mut otapb_stats,
 ) -> *mut otapb_error {
-    guarded(|| todo!())
+    guarded(|| {
+        // SAFETY: NULL or valid, by the function's contract.
+        let handle = unsafe { not_null(runtime.cast::<RuntimeHandle>(), "runtime") }?;
+        // SAFETY: as above.
+        let size = unsafe { not_null(out_stats, "out_stats") }?.size;
+        if size < 8 {
+            let message = format!("is {size}: set it to the struct's size");
+            return Err(wrong("out_stats.size", message).into());
+        }
+        let stats = handle.runtime.stats();
+        let stats = otapb_stats {
+            size,
+            components: u32::try_from(stats.components).unwrap_or(u32::MAX),
+            calls_in_flight: stats.calls_in_flight,
+            payloads_held: stats.payloads_held,
+            payload_bytes_held: stats.payload_bytes_held,
+            emissions_in_flight: stats.emissions_in_flight,
+            buffers_held: events::HELD.load(Ordering::Relaxed),
+            errors_held: error::HELD.load(Ordering::Relaxed),
+            contexts_held: stats.contexts_held,
+            pipelines: stats.pipelines,
+            calls_total: stats.calls_total,
+            late_completions_total: stats.late_completions_total,
+            panics_total: stats.panics_total,
+            restarts_total: stats.restarts_total,
+        };
+        // SAFETY: the host says that `size` bytes are its; no more are written.
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                std::ptr::from_ref(&stats).cast::<u8>(),
+                out_stats.cast::<u8>(),
+                (size as usize).min(size_of::<otapb_stats>()),
+            );
+        }
+        Ok(())
+    })
 }

@@ -1,1 +1,46 @@
-//! Hosts otap-dataflow pipelines. The only crate that names otel-arrow-dfe-*.
+//! Hosts otap-dataflow pipelines.
+//!
+//! This is the only crate that names `otel-arrow-dfe-*`. A [`Component`] is a
+//! pipeline of engine nodes between a host receiver and a host exporter; calls
+//! go in with [`Component::submit`], and what happens to them comes out as
+//! [`Event`]s.
+#![forbid(unsafe_code)]
+
+mod adapter;
+mod building;
+pub mod catalogue;
+mod component;
+mod context_headers;
+mod core;
+mod counters;
+mod effect_handler;
+mod event;
+mod gate;
+mod host_exporter;
+mod host_receiver;
+mod logging;
+mod nack;
+pub mod node;
+mod node_config;
+mod outbox;
+mod payload;
+mod pipeline;
+mod runtime;
+pub mod spec;
+mod telemetry;
+mod validate;
+
+pub use component::{Component, PayloadGuard};
+pub use counters::Stats;
+pub use effect_handler::ContextAwareEffectHandler;
+pub use event::{ComponentStatus, Emission, Event, EventSink, LogLevel, LogRecord, LogSink};
+pub use payload::{from_otlp_bytes, signal, with_otlp_bytes};
+pub use runtime::{Runtime, RuntimeOptions};
+pub use validate::validate;
+
+/// The engine's types that node authors meet.
+pub mod engine {
+    pub use otel_arrow_dfe_engine::control::NodeControlMsg;
+    pub use otel_arrow_dfe_engine::message::Message;
+    pub use otel_arrow_dfe_otap::pdata::OtapPdata;
+}

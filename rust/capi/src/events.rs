@@ -1,0 +1,144 @@
+//! The engine's events on their way to the host's callback.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use otapbridge_context::ContextBlock;
+use otapbridge_engine::{ComponentStatus, Emission, Event, EventSink};
+
+use crate::abi::{
+    OTAPB_EVENT_DONE, OTAPB_EVENT_EMIT, OTAPB_EVENT_FLAG_PAYLOAD_RELEASED,
+    OTAPB_EVENT_PAYLOAD_RELEASED, OTAPB_EVENT_STATUS, OTAPB_STATUS_OK,
+    OTAPB_STATUS_PERMANENT_ERROR, OTAPB_STATUS_RECOVERABLE_ERROR, otapb_buffer, otapb_event,
+    otapb_slice,
+};
+use crate::error;
+
+/// Buffers given to hosts and not yet released, in this process.
+pub(crate) static HELD: AtomicU64 = AtomicU64::new(0);
+
+/// The host's events callback.
+pub(crate) type EventsFn = unsafe extern "C" fn(u64, *const otapb_event, usize);
+
+/// What an event's views point into.
+struct Buffer {
+    payload: Bytes,
+    context: ContextBlock,
+    origins: Vec<u64>,
+}
+
+/// Frees a buffer.
+///
+/// # Safety
+/// `buffer` is NULL, or came with an event and was not released.
+pub(crate) unsafe fn release(buffer: *mut otapb_buffer) {
+    if !buffer.is_null() {
+        // SAFETY: made by `Buffer::give` out of a box of this type; the caller
+        // releases it once.
+        drop(unsafe { Box::from_raw(buffer.cast::<Buffer>()) });
+        let _ = HELD.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Hands events to the host's callback.
+pub(crate) struct HostEvents {
+    pub(crate) on_events: EventsFn,
+    pub(crate) host_data: u64,
+}
+
+thread_local! {
+    /// Events as the host sees them; the memory is reused.
+    static SCRATCH: RefCell<Vec<otapb_event>> = const { RefCell::new(Vec::new()) };
+}
+
+impl EventSink for HostEvents {
+    fn deliver(&self, component_data: u64, events: &mut Vec<Event>) {
+        // Taken out, so that a callback that leads back here finds it free.
+        let mut given = SCRATCH.take();
+        given.extend(events.drain(..).map(|event| give(component_data, event)));
+        // SAFETY: the callback was given with the runtime and takes this many
+        // events for the length of the call.
+        unsafe { (self.on_events)(self.host_data, given.as_ptr(), given.len()) };
+        given.clear();
+        SCRATCH.set(given);
+    }
+}
+
+fn give(component_data: u64, event: Event) -> otapb_event {
+    let mut given = otapb_event {
+        size: size_of::<otapb_event>() as u32,
+        r#type: 0,
+        component_data,
+        call_id: 0,
+        emission_id: 0,
+        flags: 0,
+        signal: 0,
+        status: 0,
+        reserved: 0,
+        error: std::ptr::null_mut(),
+        buffer: std::ptr::null_mut(),
+        payload: otapb_slice::EMPTY,
+        context: otapb_slice::EMPTY,
+        port: otapb_slice::EMPTY,
+        origins: std::ptr::null(),
+        origin_count: 0,
+    };
+    match event {
+        Event::Done {
+            call_id,
+            error,
+            payload_released,
+        } => {
+            given.r#type = OTAPB_EVENT_DONE;
+            given.call_id = call_id;
+            given.error = error.map_or(std::ptr::null_mut(), error::give);
+            if payload_released {
+                given.flags = OTAPB_EVENT_FLAG_PAYLOAD_RELEASED;
+            }
+        }
+        Event::Emit(emission) => give_emission(emission, &mut given),
+        Event::PayloadReleased { call_id } => {
+            given.r#type = OTAPB_EVENT_PAYLOAD_RELEASED;
+            given.call_id = call_id;
+        }
+        Event::Status { status, error } => {
+            given.r#type = OTAPB_EVENT_STATUS;
+            given.status = match status {
+                ComponentStatus::Ok => OTAPB_STATUS_OK,
+                ComponentStatus::RecoverableError => OTAPB_STATUS_RECOVERABLE_ERROR,
+                ComponentStatus::PermanentError => OTAPB_STATUS_PERMANENT_ERROR,
+            };
+            given.error = error.map_or(std::ptr::null_mut(), error::give);
+        }
+    }
+    given
+}
+
+fn give_emission(emission: Emission, given: &mut otapb_event) {
+    let Emission {
+        id,
+        call_id,
+        signal,
+        port,
+        payload,
+        context,
+        origins,
+    } = emission;
+    given.r#type = OTAPB_EVENT_EMIT;
+    given.emission_id = id;
+    given.call_id = call_id.unwrap_or(0);
+    given.signal = signal as u32;
+    given.port = otapb_slice::of(port.as_bytes());
+    let buffer = Box::new(Buffer {
+        payload,
+        context,
+        origins,
+    });
+    given.payload = otapb_slice::of(&buffer.payload);
+    given.context = otapb_slice::of(buffer.context.as_bytes());
+    given.origins = buffer.origins.as_ptr();
+    given.origin_count = buffer.origins.len();
+    given.buffer = Box::into_raw(buffer).cast();
+    let _ = HELD.fetch_add(1, Ordering::Relaxed);
+}

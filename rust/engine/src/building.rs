@@ -1,0 +1,61 @@
+//! What a pipeline's nodes get from their component while they are built.
+//!
+//! Engine factories are plain functions without captures, and a pipeline is
+//! built on the thread that runs it: a thread-local is how they reach it.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use otel_arrow_dfe_config::error::Error as ConfigError;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::core::{Answer, Core, Submission};
+
+pub(crate) struct Building {
+    pub(crate) core: Arc<Core>,
+    pub(crate) shard: usize,
+    pub(crate) submissions: Option<UnboundedReceiver<Submission>>,
+    pub(crate) answers: Option<UnboundedReceiver<Answer>>,
+}
+
+thread_local! {
+    static BUILDING: RefCell<Option<Building>> = const { RefCell::new(None) };
+}
+
+/// Ends the building when it is dropped.
+pub(crate) struct Scope(());
+
+pub(crate) fn begin(building: Building) -> Scope {
+    BUILDING.with_borrow_mut(|slot| *slot = Some(building));
+    Scope(())
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        BUILDING.with_borrow_mut(|slot| *slot = None);
+    }
+}
+
+pub(crate) fn core() -> Result<Arc<Core>, ConfigError> {
+    take(|building| Some(Arc::clone(&building.core)))
+}
+
+pub(crate) fn shard() -> Result<usize, ConfigError> {
+    take(|building| Some(building.shard))
+}
+
+pub(crate) fn take_submissions() -> Result<UnboundedReceiver<Submission>, ConfigError> {
+    take(|building| building.submissions.take())
+}
+
+pub(crate) fn take_answers() -> Result<UnboundedReceiver<Answer>, ConfigError> {
+    take(|building| building.answers.take())
+}
+
+fn take<T>(get: impl FnOnce(&mut Building) -> Option<T>) -> Result<T, ConfigError> {
+    BUILDING
+        .with_borrow_mut(|slot| slot.as_mut().and_then(get))
+        .ok_or_else(|| ConfigError::InvalidUserConfig {
+            error: "this node can only be built once, inside a component's pipeline".to_owned(),
+        })
+}

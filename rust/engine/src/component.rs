@@ -1,0 +1,207 @@
+//! A component: what a host creates, starts, feeds and shuts down.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use otapbridge_context::{CancelReason, ContextBlock, ProcessingError, RequestContext, Signal};
+use parking_lot::Mutex;
+
+use crate::core::{Core, PayloadRelease};
+use crate::counters::{decrement, increment};
+use crate::logging::HostSubscriber;
+use crate::outbox::Outbox;
+use crate::pipeline::{Launch, PipelineThread};
+use crate::runtime::{Runtime, RuntimeInner};
+use crate::spec::{ComponentSpec, Topology};
+use crate::validate::topology;
+
+/// Reports the release of a call's payload when it is dropped.
+pub struct PayloadGuard(#[expect(dead_code, reason = "held for its drop")] PayloadRelease);
+
+/// A hosted pipeline. It holds no thread until it is started, and must be shut
+/// down before it is dropped for calls in flight to be finished; a drop ends them.
+pub struct Component {
+    runtime: Arc<RuntimeInner>,
+    core: Arc<Core>,
+    topology: Arc<Topology>,
+    component_data: u64,
+    life: Mutex<Life>,
+}
+
+enum Life {
+    Created,
+    Running(Vec<PipelineThread>),
+    Stopped,
+}
+
+impl Component {
+    /// Checks the configuration and makes a component of it.
+    ///
+    /// # Errors
+    /// As from [`crate::validate`].
+    pub fn create(
+        runtime: &Runtime,
+        spec: &ComponentSpec,
+    ) -> Result<Arc<Self>, Vec<ProcessingError>> {
+        let topology = topology(spec)?;
+        let inner = runtime.inner();
+        let outbox = Outbox::new(spec.component_data, Arc::clone(&inner.events));
+        let core = Core::new(
+            spec.name.clone(),
+            topology.shards,
+            Arc::clone(&inner.counters),
+            outbox,
+        );
+        increment(&inner.counters.components);
+        let component = Arc::new(Self {
+            runtime: Arc::clone(inner),
+            core,
+            topology: Arc::new(topology),
+            component_data: spec.component_data,
+            life: Mutex::new(Life::Created),
+        });
+        runtime.register(&component);
+        Ok(component)
+    }
+
+    /// Starts the pipelines and waits until their nodes run.
+    ///
+    /// # Errors
+    /// Configuration when a node cannot be built, Timeout when it takes longer
+    /// than `timeout`, Permanent when the component is not newly created.
+    pub fn start(&self, timeout: Duration) -> Result<(), ProcessingError> {
+        let deadline = Instant::now() + timeout.min(FOREVER);
+        let mut life = self.life.lock();
+        if !matches!(*life, Life::Created) {
+            return Err(ProcessingError::permanent(
+                "a component can be started once only",
+            ));
+        }
+        let (ready, readiness) = mpsc::channel();
+        let mut threads = Vec::new();
+        let mut started = Ok(());
+        for shard in 0..self.core.shard_count() {
+            let launch = Launch {
+                core: Arc::clone(&self.core),
+                shard,
+                topology: Arc::clone(&self.topology),
+                reporters: self.runtime.reporters()?,
+                log: self.runtime.log.as_ref().map(|sink| {
+                    HostSubscriber::dispatch(
+                        Arc::clone(sink),
+                        self.component_data,
+                        self.runtime.log_level,
+                    )
+                }),
+            };
+            match PipelineThread::start(launch, ready.clone()) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    started = Err(error);
+                    break;
+                }
+            }
+        }
+        drop(ready);
+        for _ in 0..threads.len() {
+            if started.is_err() {
+                break;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            started = match readiness.recv_timeout(left) {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(self.start_error(&error)),
+                Err(_) => Err(ProcessingError::timeout(
+                    format!(
+                        "component {:?} did not start within {timeout:?}",
+                        self.core.name
+                    ),
+                    None,
+                )),
+            };
+        }
+        if started.is_ok() {
+            *life = Life::Running(threads);
+        } else {
+            *life = Life::Stopped;
+            drop(life);
+            self.end(threads, Instant::now());
+        }
+        started
+    }
+
+    fn start_error(&self, error: &ProcessingError) -> ProcessingError {
+        let field = (!self.core.name.is_empty()).then(|| self.core.name.clone());
+        ProcessingError::configuration(error.message().to_owned(), field)
+    }
+
+    /// Stops the component: calls in flight finish, or end with a retryable
+    /// error when the time is up. No event comes after it returns.
+    pub fn shutdown(&self, timeout: Duration) {
+        let mut life = self.life.lock();
+        if let Life::Running(threads) = std::mem::replace(&mut *life, Life::Stopped) {
+            // Kept locked: a second caller must not return before the first.
+            self.end(threads, Instant::now() + timeout.min(FOREVER));
+        }
+    }
+
+    fn end(&self, threads: Vec<PipelineThread>, deadline: Instant) {
+        for thread in &threads {
+            thread.stop(deadline);
+        }
+        for thread in threads {
+            thread.join();
+        }
+        self.core.outbox.close();
+    }
+
+    /// Puts a call in flight. When this returns `Ok`, exactly one `Done` follows.
+    ///
+    /// `payload` makes the payload's bytes; they must keep the guard until they
+    /// are dropped.
+    ///
+    /// # Errors
+    /// Configuration for a call id in use, Timeout when the deadline is past,
+    /// Retryable when no pipeline runs. Nothing is kept then.
+    pub fn submit(
+        &self,
+        call_id: u64,
+        signal: Signal,
+        context: ContextBlock,
+        payload_len: usize,
+        payload: impl FnOnce(PayloadGuard) -> Bytes,
+    ) -> Result<(), ProcessingError> {
+        let context = RequestContext::new(context);
+        if let Some(error) = context.error() {
+            return Err(error);
+        }
+        self.core
+            .submit(call_id, context, signal, payload_len, |release| {
+                payload(PayloadGuard(release))
+            })
+    }
+
+    /// Tells a call that its caller no longer waits. True if it counted.
+    pub fn cancel(&self, call_id: u64, reason: CancelReason, cause: &str) -> bool {
+        self.core
+            .call(call_id)
+            .is_some_and(|call| call.context.cancel(reason, cause))
+    }
+
+    /// Answers an emission. True if it awaited its answer.
+    pub fn emission_done(&self, emission_id: u64, error: Option<ProcessingError>) -> bool {
+        self.core.emission_done(emission_id, error)
+    }
+}
+
+/// Longer waits than this are the same as no limit.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+impl Drop for Component {
+    fn drop(&mut self) {
+        self.shutdown(Duration::ZERO);
+        decrement(&self.runtime.counters.components);
+    }
+}

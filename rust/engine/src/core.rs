@@ -1,0 +1,283 @@
+//! What a component's pipelines share: calls, emissions, errors, outbox.
+//!
+//! The rule of the whole bridge lives here: whoever takes a call out of the
+//! in-flight table owns its answer, so each call is answered exactly once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use bytes::Bytes;
+use otapbridge_context::{ErrorTable, InFlightTable, ProcessingError, RequestContext, Signal};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::counters::{Counters, decrement, increment};
+use crate::event::{Emission, Event};
+use crate::outbox::Outbox;
+
+const DONE: u8 = 1;
+const RELEASED: u8 = 2;
+
+/// A call that was accepted and not yet answered.
+pub(crate) struct Call {
+    pub(crate) id: u64,
+    pub(crate) context: RequestContext,
+    /// `DONE` and `RELEASED`; who sets the second of them reports the release.
+    state: AtomicU8,
+}
+
+/// A call on its way to a host receiver.
+pub(crate) struct Submission {
+    pub(crate) call: Arc<Call>,
+    pub(crate) signal: Signal,
+    pub(crate) payload: Bytes,
+}
+
+/// The host's answer to an emission, on its way to a host exporter.
+pub(crate) struct Answer {
+    pub(crate) emission_id: u64,
+    pub(crate) error: Option<ProcessingError>,
+}
+
+/// The two queues into a running pipeline.
+pub(crate) struct Ingress {
+    pub(crate) submissions: UnboundedSender<Submission>,
+    pub(crate) answers: UnboundedSender<Answer>,
+}
+
+/// One pipeline of a component.
+#[derive(Default)]
+struct Shard {
+    /// `None` while the pipeline does not run.
+    ingress: RwLock<Option<Ingress>>,
+    calls: InFlightTable<Call>,
+}
+
+/// State shared by a component, its pipelines and the nodes in them.
+pub(crate) struct Core {
+    pub(crate) name: String,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) outbox: Outbox,
+    pub(crate) errors: ErrorTable,
+    /// Emission id to the shard whose host exporter waits for the answer.
+    emissions: Mutex<HashMap<u64, usize>>,
+    next_emission: AtomicU64,
+    shards: Vec<Shard>,
+    next_shard: AtomicU64,
+}
+
+impl Core {
+    pub(crate) fn new(
+        name: String,
+        shards: usize,
+        counters: Arc<Counters>,
+        outbox: Outbox,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            counters,
+            outbox,
+            errors: ErrorTable::default(),
+            emissions: Mutex::default(),
+            next_emission: AtomicU64::new(1),
+            shards: (0..shards).map(|_| Shard::default()).collect(),
+            next_shard: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn shard_count(&self) -> usize {
+        self.shards.len()
+    }
+
+    pub(crate) fn open_shard(&self, shard: usize, ingress: Ingress) {
+        *self.shards[shard].ingress.write() = Some(ingress);
+    }
+
+    pub(crate) fn close_shard(&self, shard: usize) {
+        *self.shards[shard].ingress.write() = None;
+    }
+
+    /// Puts a call in flight and hands it to a running pipeline.
+    ///
+    /// `payload` is only called once the call's release can be reported.
+    pub(crate) fn submit(
+        self: &Arc<Self>,
+        call_id: u64,
+        context: RequestContext,
+        signal: Signal,
+        payload_len: usize,
+        payload: impl FnOnce(PayloadRelease) -> Bytes,
+    ) -> Result<(), ProcessingError> {
+        if self.call(call_id).is_some() {
+            return Err(duplicate(call_id));
+        }
+        let call = Arc::new(Call {
+            id: call_id,
+            context,
+            state: AtomicU8::new(0),
+        });
+        let first = self.next_shard.fetch_add(1, Ordering::Relaxed) as usize;
+        for offset in 0..self.shards.len() {
+            let shard = &self.shards[(first + offset) % self.shards.len()];
+            // Held until the call is in the table: whoever closes the shard
+            // finds it there and answers it.
+            let ingress = shard.ingress.read();
+            let Some(ingress) = ingress.as_ref() else {
+                continue;
+            };
+            shard
+                .calls
+                .insert(call_id, Arc::clone(&call))
+                .map_err(|_| duplicate(call_id))?;
+            increment(&self.counters.calls_in_flight);
+            let release = PayloadRelease::new(Arc::clone(self), Arc::clone(&call), payload_len);
+            let submission = Submission {
+                call,
+                signal,
+                payload: payload(release),
+            };
+            if let Err(refused) = ingress.submissions.send(submission)
+                && let Some(call) = shard.calls.remove(call_id)
+            {
+                // The host hears of this call once: as the error of this function.
+                let _ = call.state.fetch_or(DONE | RELEASED, Ordering::AcqRel);
+                drop(refused);
+                decrement(&self.counters.calls_in_flight);
+                return Err(self.not_running());
+            }
+            increment(&self.counters.calls_total);
+            return Ok(());
+        }
+        Err(self.not_running())
+    }
+
+    fn not_running(&self) -> ProcessingError {
+        ProcessingError::retryable(format!("component {:?} is not running", self.name))
+    }
+
+    /// The call, if it still awaits its answer.
+    pub(crate) fn call(&self, call_id: u64) -> Option<Arc<Call>> {
+        self.shards
+            .iter()
+            .find_map(|shard| shard.calls.get(call_id))
+    }
+
+    /// Number of a shard's calls that await their answer.
+    pub(crate) fn calls_in_flight(&self, shard: usize) -> usize {
+        self.shards[shard].calls.len()
+    }
+
+    /// Answers a call. Late and duplicate answers are counted.
+    pub(crate) fn complete(&self, call_id: u64, error: Option<ProcessingError>) {
+        match self
+            .shards
+            .iter()
+            .find_map(|shard| shard.calls.remove(call_id))
+        {
+            Some(call) => self.answer(&call, error),
+            None => increment(&self.counters.late_completions_total),
+        }
+    }
+
+    /// Answers every call of a shard with `error`.
+    pub(crate) fn complete_all(&self, shard: usize, error: &ProcessingError) {
+        for (_, call) in self.shards[shard].calls.drain() {
+            self.answer(&call, Some(error.clone()));
+        }
+    }
+
+    fn answer(&self, call: &Call, error: Option<ProcessingError>) {
+        {
+            // The release of the payload may happen on another thread right now:
+            // under the lock its event cannot overtake this one.
+            let mut queue = self.outbox.lock();
+            let before = call.state.fetch_or(DONE, Ordering::AcqRel);
+            queue.push(Event::Done {
+                call_id: call.id,
+                error,
+                payload_released: before & RELEASED != 0,
+            });
+        }
+        self.outbox.wake();
+        decrement(&self.counters.calls_in_flight);
+    }
+
+    /// Hands output to the host and says under which id it will be answered.
+    pub(crate) fn emit(&self, shard: usize, emission: impl FnOnce(u64) -> Emission) -> u64 {
+        let id = self.next_emission.fetch_add(1, Ordering::Relaxed);
+        let _ = self.emissions.lock().insert(id, shard);
+        increment(&self.counters.emissions_in_flight);
+        self.outbox.push(Event::Emit(emission(id)));
+        id
+    }
+
+    /// Takes the host's answer to an emission; false if none was awaited.
+    pub(crate) fn emission_done(&self, emission_id: u64, error: Option<ProcessingError>) -> bool {
+        let Some(shard) = self.emissions.lock().remove(&emission_id) else {
+            increment(&self.counters.late_completions_total);
+            return false;
+        };
+        decrement(&self.counters.emissions_in_flight);
+        if let Some(ingress) = self.shards[shard].ingress.read().as_ref() {
+            // A closed queue means the pipeline ended, and with it the calls
+            // this answer was for.
+            let _ = ingress.answers.send(Answer { emission_id, error });
+        }
+        true
+    }
+
+    /// Forgets what a pipeline that ended was waiting for.
+    pub(crate) fn abandon_emissions(&self, shard: usize) {
+        self.emissions.lock().retain(|_, owner| {
+            let keep = *owner != shard;
+            if !keep {
+                decrement(&self.counters.emissions_in_flight);
+            }
+            keep
+        });
+    }
+}
+
+fn duplicate(call_id: u64) -> ProcessingError {
+    ProcessingError::configuration(
+        format!("call {call_id} is in flight already"),
+        Some("call_id".to_owned()),
+    )
+}
+
+/// Reports, when it is dropped, that the engine no longer reads a payload.
+pub(crate) struct PayloadRelease {
+    core: Arc<Core>,
+    call: Arc<Call>,
+    len: u64,
+}
+
+impl PayloadRelease {
+    fn new(core: Arc<Core>, call: Arc<Call>, len: usize) -> Self {
+        let len = len as u64;
+        increment(&core.counters.payloads_held);
+        let _ = core
+            .counters
+            .payload_bytes_held
+            .fetch_add(len, Ordering::Relaxed);
+        Self { core, call, len }
+    }
+}
+
+impl Drop for PayloadRelease {
+    fn drop(&mut self) {
+        decrement(&self.core.counters.payloads_held);
+        let _ = self
+            .core
+            .counters
+            .payload_bytes_held
+            .fetch_sub(self.len, Ordering::Relaxed);
+        let before = self.call.state.fetch_or(RELEASED, Ordering::AcqRel);
+        if before & (DONE | RELEASED) == DONE {
+            self.core.outbox.push(Event::PayloadReleased {
+                call_id: self.call.id,
+            });
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What the engine tells its host, and the two sinks a host provides.
+
+use bytes::Bytes;
+use otapbridge_context::{ContextBlock, ProcessingError, Signal};
+
+/// Something that happened to a call, an emission or a component.
+#[derive(Debug)]
+pub enum Event {
+    /// The call ended. Exactly one for each accepted call.
+    Done {
+        /// The host's name for the call.
+        call_id: u64,
+        /// Why it failed, or `None` when every output was acknowledged.
+        error: Option<ProcessingError>,
+        /// The payload was released before; no `PayloadReleased` follows.
+        payload_released: bool,
+    },
+    /// Output that the host hands on and answers.
+    Emit(Emission),
+    /// The engine no longer reads the payload of a call that is done.
+    PayloadReleased {
+        /// The host's name for the call.
+        call_id: u64,
+    },
+    /// The component's health changed.
+    Status {
+        /// The new state.
+        status: ComponentStatus,
+        /// What went wrong, unless the state is `Ok`.
+        error: Option<ProcessingError>,
+    },
+}
+
+/// Output of a pipeline.
+#[derive(Debug)]
+pub struct Emission {
+    /// Unique within the component.
+    pub id: u64,
+    /// The call it stems from, if that is exactly one.
+    pub call_id: Option<u64>,
+    /// What the payload is.
+    pub signal: Signal,
+    /// Output port.
+    pub port: &'static str,
+    /// OTLP protobuf.
+    pub payload: Bytes,
+    /// A context block, when there is no single call.
+    pub context: ContextBlock,
+    /// The calls that a merged output stems from, as far as they are known.
+    pub origins: Vec<u64>,
+}
+
+/// Health of a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComponentStatus {
+    /// It works.
+    Ok,
+    /// A pipeline ended unexpectedly and is being restarted.
+    RecoverableError,
+    /// A pipeline ended unexpectedly and its restarts are used up.
+    PermanentError,
+}
+
+/// Receives events. Called from pipeline threads with no lock held, never
+/// twice at a time for one component. It drains `events` and must not block.
+pub trait EventSink: Send + Sync {
+    /// Takes every event out of `events`. `component_data` names the component.
+    fn deliver(&self, component_data: u64, events: &mut Vec<Event>);
+}
+
+/// Severity of a log record, least severe first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Finest detail.
+    Trace,
+    /// Detail for developers.
+    Debug,
+    /// Normal operation.
+    Info,
+    /// Something to look at.
+    Warn,
+    /// A failure.
+    Error,
+}
+
+/// A log record of a node or of the engine.
+#[derive(Debug)]
+pub struct LogRecord<'a> {
+    /// Severity.
+    pub level: LogLevel,
+    /// The module or scope that logged.
+    pub target: &'a str,
+    /// The text.
+    pub message: &'a str,
+    /// Key-value pairs.
+    pub attributes: &'a [(&'static str, String)],
+}
+
+/// Receives log records. Called from any thread, also concurrently; must not block.
+pub trait LogSink: Send + Sync {
+    /// Takes one record. `component_data` names the component, 0 for none.
+    fn log(&self, component_data: u64, record: &LogRecord<'_>);
+}

@@ -1,0 +1,194 @@
+//! The gate before every upstream node: a dead request does not enter, and
+//! neither an error nor a panic of the node costs more than its own message.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use otapbridge_context::{ProcessingError, RequestContext};
+use otel_arrow_dfe_config::error::Error as ConfigError;
+use otel_arrow_dfe_engine::ConsumerEffectHandlerExtension;
+use otel_arrow_dfe_engine::control::NackMsg;
+use otel_arrow_dfe_engine::error::{Error, ProcessorErrorKind};
+use otel_arrow_dfe_engine::local::processor as local;
+use otel_arrow_dfe_engine::message::Message;
+use otel_arrow_dfe_engine::node::NodeId;
+use otel_arrow_dfe_engine::processor::{ProcessorRuntimeRequirements, ProcessorWrapper};
+use otel_arrow_dfe_otap::pdata::OtapPdata;
+
+use crate::building;
+use crate::context_headers::call_id;
+use crate::core::Core;
+use crate::counters::increment;
+use crate::nack;
+use crate::payload::{routing_only, signal};
+
+/// Whether a message may enter a node.
+pub(crate) enum Admission {
+    /// Its request is alive, or it stems from no single request.
+    Alive {
+        pdata: OtapPdata,
+        context: RequestContext,
+        /// The message without its data, to answer it by if the node fails.
+        routing: OtapPdata,
+    },
+    /// Nobody waits for it any more.
+    Dead(NackMsg<OtapPdata>),
+}
+
+pub(crate) fn admit(core: &Core, pdata: OtapPdata) -> Admission {
+    let context = match call_id(&pdata) {
+        None => RequestContext::empty(),
+        Some(id) => match core.call(id) {
+            Some(call) => call.context.clone(),
+            None => {
+                let error = ProcessingError::cancelled("the call was answered already");
+                return Admission::Dead(nack::nack(&core.errors, error, true, pdata));
+            }
+        },
+    };
+    if let Some(error) = context.error() {
+        return Admission::Dead(nack::nack(&core.errors, error, true, pdata));
+    }
+    let signal = signal(&pdata);
+    let (engine_context, payload) = pdata.into_parts();
+    let routing = routing_only(engine_context.clone(), signal);
+    Admission::Alive {
+        pdata: OtapPdata::new(engine_context, payload),
+        context,
+        routing,
+    }
+}
+
+/// The nack for a message whose node failed with `error`.
+pub(crate) fn refuse(
+    core: &Core,
+    error: ProcessingError,
+    context: &RequestContext,
+    routing: OtapPdata,
+) -> NackMsg<OtapPdata> {
+    nack::nack(&core.errors, error, context.is_done(), routing)
+}
+
+/// What the caller of a message gets when its node panicked: the same data would
+/// do it again, so it is permanent.
+pub(crate) fn panic_error(core: &Core, panic: &(dyn Any + Send)) -> ProcessingError {
+    increment(&core.counters.panics_total);
+    let text = panic_text(panic);
+    tracing::error!(panic = text, "node panicked");
+    ProcessingError::permanent(format!("node panicked: {text}"))
+}
+
+/// The engine error that ends a pipeline because a node failed.
+pub(crate) fn node_failed(processor: NodeId, error: &ProcessingError) -> Error {
+    Error::ProcessorError {
+        processor,
+        kind: ProcessorErrorKind::Other,
+        error: error.to_string(),
+        source_detail: String::new(),
+    }
+}
+
+/// The text of a panic.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no text")
+}
+
+/// Puts a gate around a processor that the engine's own factory made.
+pub(crate) fn gated(
+    wrapper: ProcessorWrapper<OtapPdata>,
+) -> Result<ProcessorWrapper<OtapPdata>, ConfigError> {
+    let core = building::core()?;
+    match wrapper {
+        ProcessorWrapper::Local {
+            node_id,
+            user_config,
+            runtime_config,
+            processor,
+            control_sender,
+            control_receiver,
+            pdata_senders,
+            pdata_receiver,
+            telemetry,
+            source_tag,
+        } => Ok(ProcessorWrapper::Local {
+            node_id,
+            user_config,
+            runtime_config,
+            processor: Box::new(LocalGate {
+                inner: processor,
+                core,
+            }),
+            control_sender,
+            control_receiver,
+            pdata_senders,
+            pdata_receiver,
+            telemetry,
+            source_tag,
+        }),
+        ProcessorWrapper::Shared { .. } => Err(ConfigError::InvalidUserConfig {
+            error: "processors that move between threads cannot be gated".to_owned(),
+        }),
+    }
+}
+
+struct LocalGate {
+    inner: Box<dyn local::Processor<OtapPdata>>,
+    core: Arc<Core>,
+}
+
+#[async_trait(?Send)]
+impl local::Processor<OtapPdata> for LocalGate {
+    async fn process(
+        &mut self,
+        msg: Message<OtapPdata>,
+        effect_handler: &mut local::EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        let pdata = match msg {
+            Message::PData(pdata) => pdata,
+            control => {
+                let handled = self.inner.process(control, effect_handler);
+                // A node whose control handling failed may hold messages that
+                // it will never answer: the pipeline ends and answers them.
+                return match AssertUnwindSafe(handled).catch_unwind().await {
+                    Ok(result) => result,
+                    Err(panic) => Err(node_failed(
+                        effect_handler.processor_id(),
+                        &panic_error(&self.core, &*panic),
+                    )),
+                };
+            }
+        };
+        let (pdata, context, routing) = match admit(&self.core, pdata) {
+            Admission::Alive {
+                pdata,
+                context,
+                routing,
+            } => (pdata, context, routing),
+            Admission::Dead(nack) => return effect_handler.notify_nack(nack).await,
+        };
+        let processed = self.inner.process(Message::PData(pdata), effect_handler);
+        let error = match AssertUnwindSafe(processed).catch_unwind().await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => nack::error_of_engine(&error),
+            Err(panic) => panic_error(&self.core, &*panic),
+        };
+        effect_handler
+            .notify_nack(refuse(&self.core, error, &context, routing))
+            .await
+    }
+
+    fn accept_pdata(&self) -> bool {
+        self.inner.accept_pdata()
+    }
+
+    fn runtime_requirements(&self) -> ProcessorRuntimeRequirements {
+        self.inner.runtime_requirements()
+    }
+}

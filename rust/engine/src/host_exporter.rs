@@ -1,0 +1,190 @@
+//! The last node of every pipeline: what leaves it is handed to the host, and
+//! the host's answer goes back through the engine as an ack or a nack.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use otapbridge_context::{BlockBuilder, ContextBlock, ProcessingError};
+use otel_arrow_dfe_engine::control::{AckMsg, NodeControlMsg};
+use otel_arrow_dfe_engine::error::Error;
+use otel_arrow_dfe_engine::exporter::ExporterWrapper;
+use otel_arrow_dfe_engine::local::exporter::{EffectHandler, Exporter};
+use otel_arrow_dfe_engine::message::{ExporterInbox, Message};
+use otel_arrow_dfe_engine::terminal_state::TerminalState;
+use otel_arrow_dfe_engine::wiring_contract::WiringContract;
+use otel_arrow_dfe_engine::{ConsumerEffectHandlerExtension, ExporterFactory};
+use otel_arrow_dfe_otap::pdata::{OtapPdata, PdataEffectHandlerExtension};
+use otel_arrow_dfe_pdata_codec::builtins::OTLP_ENCODING;
+use otel_arrow_dfe_pdata_codec::{EncodePolicy, EncodingPlan};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::building;
+use crate::context_headers::call_id;
+use crate::core::{Answer, Core};
+use crate::event::Emission;
+use crate::gate::{Admission, admit};
+use crate::host_receiver::terminal_state;
+use crate::nack;
+use crate::payload::{signal, with_otlp_bytes};
+
+pub(crate) const HOST_EXPORTER_URN: &str = "urn:otapbridge:exporter:host";
+
+/// The engine's name of the only output a pipeline has.
+const DEFAULT_PORT: &str = "default";
+
+pub(crate) static HOST_EXPORTER: ExporterFactory<OtapPdata> = ExporterFactory {
+    name: HOST_EXPORTER_URN,
+    create: |_pipeline, node, node_config, exporter_config, _capabilities| {
+        let core = building::core()?;
+        let shard = building::shard()?;
+        let answers = building::take_answers()?;
+        Ok(ExporterWrapper::local(
+            HostExporter {
+                core,
+                shard,
+                answers,
+                awaiting: HashMap::new(),
+            },
+            node,
+            node_config,
+            exporter_config,
+        ))
+    },
+    context_declarations: None,
+    wiring_contract: WiringContract::UNRESTRICTED,
+    validate_config: otel_arrow_dfe_config::validation::no_config,
+};
+
+struct HostExporter {
+    core: Arc<Core>,
+    shard: usize,
+    answers: UnboundedReceiver<Answer>,
+    /// Emissions that the host has not answered, to be acked or nacked. The data
+    /// is kept only where a node before wants it back with a nack.
+    awaiting: HashMap<u64, OtapPdata>,
+}
+
+#[async_trait(?Send)]
+impl Exporter<OtapPdata> for HostExporter {
+    async fn start(
+        mut self: Box<Self>,
+        mut inbox: ExporterInbox<OtapPdata>,
+        effect_handler: EffectHandler<OtapPdata>,
+    ) -> Result<TerminalState, Error> {
+        let plan = effect_handler.resolve_encoding_plan(&OTLP_ENCODING, EncodePolicy::default())?;
+        loop {
+            tokio::select! {
+                biased;
+                Some(answer) = self.answers.recv() => self.answered(answer, &effect_handler).await?,
+                message = inbox.recv() => match message? {
+                    Message::PData(pdata) => self.emit(pdata, &plan, &effect_handler).await?,
+                    Message::Control(NodeControlMsg::Shutdown { deadline, .. }) => {
+                        self.drain(deadline, &effect_handler).await?;
+                        return Ok(terminal_state(deadline));
+                    }
+                    Message::Control(_) => {}
+                },
+            }
+        }
+    }
+}
+
+impl HostExporter {
+    async fn emit(
+        &mut self,
+        pdata: OtapPdata,
+        plan: &EncodingPlan,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        let (mut pdata, mut routing) = match admit(&self.core, pdata) {
+            Admission::Alive { pdata, routing, .. } => (pdata, routing),
+            Admission::Dead(nack) => return effect_handler.notify_nack(nack).await,
+        };
+        let signal = signal(&pdata);
+        let call_id = call_id(&pdata);
+        let mut payload = pdata.take_payload();
+        let bytes: Bytes = match effect_handler.encode_owned(&mut payload, plan).await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let error = ProcessingError::invalid_argument(format!("not OTLP: {error}"));
+                let nack = nack::nack(&self.core.errors, error, false, routing);
+                return effect_handler.notify_nack(nack).await;
+            }
+        };
+        if routing.context_mut().may_return_payload() {
+            routing = with_otlp_bytes(routing, signal, bytes.clone());
+        }
+        let id = self.core.emit(self.shard, |id| Emission {
+            id,
+            call_id,
+            signal,
+            port: DEFAULT_PORT,
+            payload: bytes,
+            context: if call_id.is_some() {
+                ContextBlock::empty()
+            } else {
+                merged_context(&routing)
+            },
+            origins: Vec::new(),
+        });
+        let _ = self.awaiting.insert(id, routing);
+        Ok(())
+    }
+
+    async fn answered(
+        &mut self,
+        answer: Answer,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        let Some(pdata) = self.awaiting.remove(&answer.emission_id) else {
+            return Ok(());
+        };
+        match answer.error {
+            None => effect_handler.notify_ack(AckMsg::new(pdata)).await,
+            Some(error) => {
+                let nack = nack::nack(&self.core.errors, error, false, pdata);
+                effect_handler.notify_nack(nack).await
+            }
+        }
+    }
+
+    /// Waits for the answers to what was emitted, as long as the shutdown allows.
+    async fn drain(
+        &mut self,
+        deadline: std::time::Instant,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        while !self.awaiting.is_empty() {
+            let answer = tokio::time::timeout_at(deadline.into(), self.answers.recv()).await;
+            let Ok(Some(answer)) = answer else { break };
+            self.answered(answer, effect_handler).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The context of output without a single origin: what the engine still knows.
+fn merged_context(pdata: &OtapPdata) -> ContextBlock {
+    let mut block = BlockBuilder::new();
+    if let Some(address) = pdata.peer_addr() {
+        let _ = block.address("tcp", &address.to_string());
+    }
+    let mut metadata: BTreeMap<&str, Vec<&[u8]>> = BTreeMap::new();
+    for header in pdata
+        .transport_headers()
+        .iter()
+        .flat_map(|headers| headers.iter())
+    {
+        metadata
+            .entry(header.name.as_str())
+            .or_default()
+            .push(header.value.bytes);
+    }
+    for (key, values) in metadata {
+        let _ = block.metadata(key, values);
+    }
+    // Headers beyond the block's limits cannot have come from a block.
+    block.build().unwrap_or_else(|_| ContextBlock::empty())
+}

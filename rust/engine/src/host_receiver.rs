@@ -1,0 +1,198 @@
+//! The first node of every pipeline: what the host submits enters here, and
+//! what the engine decides about it comes back here.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use otapbridge_context::ProcessingError;
+use otel_arrow_dfe_engine::control::{CallData, Context8u8, NodeControlMsg};
+use otel_arrow_dfe_engine::error::{Error, TypedError};
+use otel_arrow_dfe_engine::local::receiver::{ControlChannel, EffectHandler, Receiver};
+use otel_arrow_dfe_engine::receiver::ReceiverWrapper;
+use otel_arrow_dfe_engine::terminal_state::TerminalState;
+use otel_arrow_dfe_engine::wiring_contract::WiringContract;
+use otel_arrow_dfe_engine::{
+    Interests, MessageSourceLocalEffectHandlerExtension, ProducerEffectHandlerExtension,
+    ReceiverFactory,
+};
+use otel_arrow_dfe_otap::pdata::OtapPdata;
+use otel_arrow_dfe_telemetry::metrics::MetricSetSnapshot;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::building;
+use crate::context_headers::engine_context;
+use crate::core::{Core, Submission};
+use crate::nack;
+use crate::payload::otlp_payload;
+
+pub(crate) const HOST_RECEIVER_URN: &str = "urn:otapbridge:receiver:host";
+
+/// How many submissions enter before control messages are looked at again.
+const BURST: usize = 64;
+
+pub(crate) static HOST_RECEIVER: ReceiverFactory<OtapPdata> = ReceiverFactory {
+    name: HOST_RECEIVER_URN,
+    create: |_pipeline, node, node_config, receiver_config, _capabilities| {
+        let core = building::core()?;
+        let shard = building::shard()?;
+        let submissions = building::take_submissions()?;
+        Ok(ReceiverWrapper::local(
+            HostReceiver {
+                core,
+                shard,
+                submissions,
+            },
+            node,
+            node_config,
+            receiver_config,
+        ))
+    },
+    context_declarations: None,
+    wiring_contract: WiringContract::UNRESTRICTED,
+    validate_config: otel_arrow_dfe_config::validation::no_config,
+};
+
+struct HostReceiver {
+    core: Arc<Core>,
+    shard: usize,
+    submissions: UnboundedReceiver<Submission>,
+}
+
+/// A message that waits for room in the next node's queue.
+type PendingSend = Pin<Box<dyn Future<Output = Result<(), TypedError<OtapPdata>>>>>;
+
+#[async_trait(?Send)]
+impl Receiver<OtapPdata> for HostReceiver {
+    async fn start(
+        mut self: Box<Self>,
+        mut control: ControlChannel<OtapPdata>,
+        effect_handler: EffectHandler<OtapPdata>,
+    ) -> Result<TerminalState, Error> {
+        let core = Arc::clone(&self.core);
+        let deliverer = tokio::task::spawn_local(async move {
+            loop {
+                core.outbox.pushed().await;
+                core.outbox.deliver();
+            }
+        });
+        let result = self.run(&mut control, &effect_handler).await;
+        deliverer.abort();
+        result
+    }
+}
+
+impl HostReceiver {
+    async fn run(
+        &mut self,
+        control: &mut ControlChannel<OtapPdata>,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<TerminalState, Error> {
+        let mut sending: Option<PendingSend> = None;
+        let mut burst: VecDeque<Submission> = VecDeque::with_capacity(BURST);
+        let mut incoming = Vec::with_capacity(BURST);
+        let mut draining: Option<Instant> = None;
+        let mut open = true;
+        loop {
+            while sending.is_none() {
+                let Some(submission) = burst.pop_front() else {
+                    break;
+                };
+                sending = self.forward(submission, effect_handler)?;
+            }
+            if let Some(deadline) = draining {
+                let idle = sending.is_none() && self.core.calls_in_flight(self.shard) == 0;
+                if idle || Instant::now() >= deadline {
+                    effect_handler.notify_receiver_drained().await?;
+                    return Ok(terminal_state(deadline));
+                }
+            }
+            let may_receive = open && sending.is_none();
+            tokio::select! {
+                biased;
+                message = control.recv() => match message? {
+                    NodeControlMsg::Ack(ack) => self.answer(&ack.unwind.route.calldata, None),
+                    NodeControlMsg::Nack(nack) => {
+                        let error = nack::error_of(&self.core.errors, &nack);
+                        self.answer(&nack.unwind.route.calldata, Some(error));
+                    }
+                    NodeControlMsg::DrainIngress { deadline, .. } => draining = Some(deadline),
+                    NodeControlMsg::Shutdown { deadline, .. } => {
+                        return Ok(terminal_state(deadline));
+                    }
+                    _ => {}
+                },
+                sent = async { sending.as_mut().expect("guarded").await }, if sending.is_some() => {
+                    sending = None;
+                    self.sent(sent)?;
+                },
+                received = self.submissions.recv_many(&mut incoming, BURST), if may_receive => {
+                    // The component closed the queue: only answers are left.
+                    open = received > 0;
+                    burst.extend(incoming.drain(..));
+                },
+                () = at(draining), if draining.is_some() => {},
+            }
+        }
+    }
+
+    /// Sends a submission on, or hands back the send that has to wait for room.
+    fn forward(
+        &self,
+        submission: Submission,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<Option<PendingSend>, Error> {
+        let Submission {
+            call,
+            signal,
+            payload,
+        } = submission;
+        if let Some(error) = call.context.error() {
+            drop(payload);
+            self.core.complete(call.id, Some(error));
+            return Ok(None);
+        }
+        let context = engine_context(call.id, &call.context);
+        let mut pdata = OtapPdata::new(context, otlp_payload(signal, payload));
+        let mut calldata = CallData::new();
+        calldata.push(Context8u8::from(call.id));
+        effect_handler.subscribe_to(Interests::ACKS_OR_NACKS, calldata, &mut pdata);
+        match effect_handler.try_send_message_with_source_node(pdata) {
+            Err(TypedError::ChannelSendError(otel_arrow_dfe_channel::error::SendError::Full(
+                pdata,
+            ))) => {
+                let effect_handler = effect_handler.clone();
+                Ok(Some(Box::pin(async move {
+                    effect_handler.send_message_with_source_node(pdata).await
+                })))
+            }
+            sent => self.sent(sent).map(|()| None),
+        }
+    }
+
+    /// A send fails only when the next node is gone, which ends the pipeline and
+    /// answers what is in flight.
+    fn sent(&self, sent: Result<(), TypedError<OtapPdata>>) -> Result<(), Error> {
+        sent.map_err(Error::from)
+    }
+
+    fn answer(&self, calldata: &CallData, error: Option<ProcessingError>) {
+        if let Some(call_id) = calldata.first() {
+            self.core.complete(u64::from(*call_id), error);
+        }
+    }
+}
+
+/// A node's farewell; the host's nodes report no metrics.
+pub(crate) fn terminal_state(deadline: Instant) -> TerminalState {
+    TerminalState::new(deadline, std::iter::empty::<MetricSetSnapshot>())
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

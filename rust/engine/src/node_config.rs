@@ -1,0 +1,137 @@
+//! Checks one node's configuration, and says where it is wrong.
+//!
+//! The engine's nodes give no path with an error, and many ignore keys that
+//! they do not know. Both are found out from outside: a key is read if some
+//! wrong value in its place is refused, and an error is at the deepest place
+//! whose removal changes what the node complains about.
+
+use otapbridge_context::ProcessingError;
+use serde_json::{Map, Value, json};
+
+use crate::catalogue::NodeType;
+use crate::spec::Path;
+
+/// Where a value stands in a configuration.
+type Steps = Vec<Step>;
+
+#[derive(Clone, Debug, PartialEq)]
+enum Step {
+    Key(String),
+    Index(usize),
+}
+
+/// Everything that is wrong with a node's configuration.
+pub(crate) fn check(node: &NodeType, config: &Value, path: &Path) -> Vec<ProcessingError> {
+    if let Some(check) = node.check {
+        return check(config)
+            .err()
+            .map(|error| placed(error, path))
+            .into_iter()
+            .collect();
+    }
+    let complaint = |config: &Value| (node.validate)(config).err().map(|error| error.to_string());
+    if let Some(message) = complaint(config) {
+        let place = culprit(config, &message, &complaint);
+        return vec![at(path, &place).error(message)];
+    }
+    let mut unknown = Vec::new();
+    let mut places = Vec::new();
+    keys(config, &mut Vec::new(), &mut places);
+    for place in places {
+        let below_unknown = unknown.iter().any(|known: &Steps| place.starts_with(known));
+        if !below_unknown && !is_read(config, &place, &complaint) {
+            unknown.push(place);
+        }
+    }
+    unknown
+        .iter()
+        .map(|place| at(path, place).error("unknown key: the node does not read it"))
+        .collect()
+}
+
+/// Prefixes the path of an error of our own nodes (`actions[1].key`).
+fn placed(error: ProcessingError, path: &Path) -> ProcessingError {
+    let place = match error.field() {
+        Some(field) if !field.is_empty() => path.key(&field.replace('.', "::")),
+        _ => path.clone(),
+    };
+    place.error(error.message().to_owned())
+}
+
+fn at(path: &Path, place: &[Step]) -> Path {
+    place.iter().fold(path.clone(), |at, step| match step {
+        Step::Key(key) => at.key(key),
+        Step::Index(index) => at.index(*index),
+    })
+}
+
+/// Every key of every object, outer ones first.
+fn keys(value: &Value, place: &mut Steps, found: &mut Vec<Steps>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                place.push(Step::Key(key.clone()));
+                found.push(place.clone());
+                keys(value, place, found);
+                let _ = place.pop();
+            }
+        }
+        Value::Array(items) => {
+            for (index, value) in items.iter().enumerate() {
+                place.push(Step::Index(index));
+                keys(value, place, found);
+                let _ = place.pop();
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_read(config: &Value, place: &[Step], complaint: &impl Fn(&Value) -> Option<String>) -> bool {
+    // No type accepts all of these, but one that takes any value.
+    let wrong = [
+        json!({"\u{1}": [null]}),
+        json!([[{"\u{1}": null}]]),
+        json!("\u{1}"),
+        json!(-1.5),
+        json!(true),
+        Value::Null,
+    ];
+    let mut changed = config.clone();
+    wrong.into_iter().any(|wrong| {
+        if let Some(value) = value_at(&mut changed, place) {
+            *value = wrong;
+        }
+        complaint(&changed).is_some()
+    })
+}
+
+/// The deepest place without which the node does not complain, or complains
+/// about something else.
+fn culprit(config: &Value, message: &str, complaint: &impl Fn(&Value) -> Option<String>) -> Steps {
+    let mut places = Vec::new();
+    keys(config, &mut Vec::new(), &mut places);
+    places
+        .into_iter()
+        .filter(|place| {
+            let mut changed = config.clone();
+            let Some((Step::Key(key), parent)) = place.split_last() else {
+                return false;
+            };
+            if let Some(Value::Object(map)) = value_at(&mut changed, parent) {
+                let _ = map.remove(key);
+            }
+            complaint(&changed).is_none_or(|other| other != message)
+        })
+        .max_by_key(Vec::len)
+        .unwrap_or_default()
+}
+
+fn value_at<'a>(value: &'a mut Value, place: &[Step]) -> Option<&'a mut Value> {
+    place.iter().try_fold(value, |value, step| match step {
+        Step::Key(key) => value
+            .as_object_mut()
+            .and_then(|map: &mut Map<_, _>| map.get_mut(key)),
+        Step::Index(index) => value.as_array_mut().and_then(|items| items.get_mut(*index)),
+    })
+}

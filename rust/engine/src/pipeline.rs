@@ -1,0 +1,371 @@
+//! One pipeline and its thread: built, run, restarted when it dies, stopped.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use otapbridge_context::ProcessingError;
+use otel_arrow_dfe_config::pipeline::{PipelineConfig, PipelineConfigBuilder, PipelineType};
+use otel_arrow_dfe_config::policy::{ChannelCapacityPolicy, MetricLevel, TelemetryPolicy};
+use otel_arrow_dfe_config::{DeployedPipelineKey, PipelineGroupId, PipelineId};
+use otel_arrow_dfe_engine::context::ControllerContext;
+use otel_arrow_dfe_engine::control::{
+    PipelineAdminSender, RuntimeCtrlMsgSender, pipeline_completion_msg_channel,
+    runtime_ctrl_msg_channel,
+};
+use otel_arrow_dfe_engine::entity_context::set_pipeline_entity_key;
+use otel_arrow_dfe_engine::memory_limiter::MemoryPressureChanged;
+use otel_arrow_dfe_otap::pdata::OtapPdata;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc as async_mpsc, watch};
+
+use crate::building::{self, Building};
+use crate::catalogue;
+use crate::core::{Core, Ingress};
+use crate::counters::{decrement, increment};
+use crate::event::{ComponentStatus, Event};
+use crate::gate::panic_text;
+use crate::host_exporter::HOST_EXPORTER_URN;
+use crate::host_receiver::HOST_RECEIVER_URN;
+use crate::spec::Topology;
+use crate::telemetry::Reporters;
+
+/// Names of the two host nodes; a user's node cannot have them, because names
+/// with a leading colon are refused by no one but never written.
+const ENTRY: &str = ":host-receiver";
+const EXIT: &str = ":host-exporter";
+
+/// Sizes of the engine's control channels, as its own controller has them.
+const CONTROL_CAPACITY: usize = 256;
+const COMPLETION_CAPACITY: usize = 512;
+
+/// A pipeline that dies this often without having run well is given up.
+const MAX_RESTARTS: u32 = 8;
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// A pipeline that ran this long has recovered.
+const RUNS_WELL: Duration = Duration::from_secs(60);
+
+/// What a pipeline's thread is made from.
+pub(crate) struct Launch {
+    pub(crate) core: Arc<Core>,
+    pub(crate) shard: usize,
+    pub(crate) topology: Arc<Topology>,
+    pub(crate) reporters: Reporters,
+    pub(crate) log: Option<tracing::Dispatch>,
+}
+
+/// A running pipeline thread. Stop it before dropping it.
+pub(crate) struct PipelineThread {
+    control: Arc<Control>,
+    thread: JoinHandle<()>,
+}
+
+/// How the owner reaches the thread.
+#[derive(Default)]
+struct Control {
+    state: Mutex<State>,
+    stop: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Set once: when work in flight must have ended.
+    stop_at: Option<Instant>,
+    /// The running pipeline's own control channel. It must be dropped for the
+    /// pipeline to stop before the deadline.
+    engine: Option<RuntimeCtrlMsgSender<OtapPdata>>,
+}
+
+impl PipelineThread {
+    /// Starts a thread; `ready` hears once whether its pipeline came up.
+    pub(crate) fn start(
+        launch: Launch,
+        ready: mpsc::Sender<Result<(), ProcessingError>>,
+    ) -> Result<Self, ProcessingError> {
+        let control = Arc::new(Control::default());
+        let thread_control = Arc::clone(&control);
+        let thread = std::thread::Builder::new()
+            .name(format!("otapb-{}", launch.shard))
+            .spawn(move || match launch.log.clone() {
+                Some(log) => tracing::dispatcher::with_default(&log, || {
+                    supervise(&launch, &thread_control, ready);
+                }),
+                None => supervise(&launch, &thread_control, ready),
+            })
+            .map_err(|error| ProcessingError::retryable(format!("pipeline thread: {error}")))?;
+        Ok(Self { control, thread })
+    }
+
+    /// Asks the pipeline to end by `deadline`.
+    pub(crate) fn stop(&self, deadline: Instant) {
+        let mut state = self.control.state.lock();
+        state.stop_at = Some(deadline);
+        if let Some(engine) = state.engine.take() {
+            // It fails only when the pipeline is ending anyway.
+            let _ = engine.try_send_shutdown(deadline, "shutdown requested".to_owned());
+        }
+        drop(state);
+        self.control.stop.notify_one();
+    }
+
+    /// Waits until the thread has ended.
+    pub(crate) fn join(self) {
+        // The thread contains its panics; there is nothing to learn from one.
+        let _ = self.thread.join();
+    }
+}
+
+fn supervise(launch: &Launch, control: &Control, ready: mpsc::Sender<Result<(), ProcessingError>>) {
+    let core = &launch.core;
+    let mut ready = Some(ready);
+    let mut restarts = 0;
+    loop {
+        let started = Instant::now();
+        let ended = run(launch, control, &mut ready, restarts > 0);
+        core.close_shard(launch.shard);
+        control.state.lock().engine = None;
+        let stopping = control.state.lock().stop_at.is_some();
+        let error = if stopping {
+            ProcessingError::retryable(
+                "the component was shut down before the request was finished",
+            )
+        } else {
+            ProcessingError::retryable(format!("the pipeline ended: {ended}"))
+        };
+        core.complete_all(launch.shard, &error);
+        core.abandon_emissions(launch.shard);
+        if let Some(ready) = ready.take() {
+            let _ = ready.send(Err(ProcessingError::configuration(ended, None)));
+            core.outbox.deliver();
+            return;
+        }
+        if stopping {
+            core.outbox.deliver();
+            return;
+        }
+        if started.elapsed() >= RUNS_WELL {
+            restarts = 0;
+        }
+        tracing::error!(error = ended, restarts, "pipeline ended");
+        if restarts == MAX_RESTARTS {
+            core.outbox.push(Event::Status {
+                status: ComponentStatus::PermanentError,
+                error: Some(ProcessingError::permanent(format!(
+                    "the pipeline ended: {ended}"
+                ))),
+            });
+            wait_for_stop(core, control, None);
+            return;
+        }
+        core.outbox.push(Event::Status {
+            status: ComponentStatus::RecoverableError,
+            error: Some(error),
+        });
+        let backoff = FIRST_BACKOFF.saturating_mul(1 << restarts).min(MAX_BACKOFF);
+        restarts += 1;
+        increment(&core.counters.restarts_total);
+        if wait_for_stop(core, control, Some(backoff)) {
+            return;
+        }
+    }
+}
+
+/// Waits for the owner's stop or the time to pass, delivering events meanwhile.
+/// True when the thread has to end.
+fn wait_for_stop(core: &Core, control: &Control, at_most: Option<Duration>) -> bool {
+    core.outbox.deliver();
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+    else {
+        return true;
+    };
+    runtime.block_on(async {
+        let time_is_up = async {
+            match at_most {
+                Some(at_most) => tokio::time::sleep(at_most).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(time_is_up);
+        loop {
+            if control.state.lock().stop_at.is_some() {
+                core.outbox.deliver();
+                return true;
+            }
+            tokio::select! {
+                () = control.stop.notified() => {}
+                () = core.outbox.pushed() => core.outbox.deliver(),
+                () = &mut time_is_up => return false,
+            }
+        }
+    })
+}
+
+/// Builds and runs a pipeline once; says how it ended.
+fn run(
+    launch: &Launch,
+    control: &Control,
+    ready: &mut Option<mpsc::Sender<Result<(), ProcessingError>>>,
+    again: bool,
+) -> String {
+    increment(&launch.core.counters.pipelines);
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        run_engine(launch, control, ready, again)
+    }));
+    decrement(&launch.core.counters.pipelines);
+    match outcome {
+        Ok(Ok(())) => "it stopped by itself".to_owned(),
+        Ok(Err(error)) => error,
+        Err(panic) => {
+            increment(&launch.core.counters.panics_total);
+            format!("panic: {}", panic_text(&*panic))
+        }
+    }
+}
+
+fn run_engine(
+    launch: &Launch,
+    control: &Control,
+    ready: &mut Option<mpsc::Sender<Result<(), ProcessingError>>>,
+    again: bool,
+) -> Result<(), String> {
+    let Launch {
+        core,
+        shard,
+        topology,
+        reporters,
+        ..
+    } = launch;
+    let group = PipelineGroupId::from(core.name.clone());
+    let id = PipelineId::from(shard.to_string());
+    let config = pipeline_config(topology, &group, &id)?;
+    let (submissions, submissions_end) = async_mpsc::unbounded_channel();
+    let (answers, answers_end) = async_mpsc::unbounded_channel();
+
+    let context = ControllerContext::new(reporters.registry.clone()).pipeline_context_with(
+        group.clone(),
+        id.clone(),
+        0,
+        1,
+        *shard,
+    );
+    let entity = context.register_pipeline_entity();
+    let _entity = set_pipeline_entity_key(context.metrics_registry(), entity);
+    let telemetry = TelemetryPolicy {
+        pipeline_metrics: false,
+        tokio_metrics: false,
+        runtime_metrics: MetricLevel::None,
+        flow_metrics: Vec::new(),
+    };
+    let scope = building::begin(Building {
+        core: Arc::clone(core),
+        shard: *shard,
+        submissions: Some(submissions_end),
+        answers: Some(answers_end),
+    });
+    let pipeline = catalogue::get()
+        .factory
+        .build(
+            context.clone(),
+            config,
+            ChannelCapacityPolicy::default(),
+            telemetry,
+            Default::default(),
+            None,
+            None,
+        )
+        .map_err(|error| error.to_string())?;
+    drop(scope);
+
+    let (control_tx, control_rx) = runtime_ctrl_msg_channel(CONTROL_CAPACITY);
+    let (completion_tx, completion_rx) = pipeline_completion_msg_channel(COMPLETION_CAPACITY);
+    {
+        let mut state = control.state.lock();
+        if let Some(deadline) = state.stop_at {
+            let _ = control_tx.try_send_shutdown(deadline, "shutdown requested".to_owned());
+        } else {
+            state.engine = Some(control_tx.clone());
+        }
+    }
+    let ready = ready.take();
+    let startup = {
+        let core = Arc::clone(core);
+        let shard = *shard;
+        move || {
+            core.open_shard(
+                shard,
+                Ingress {
+                    submissions,
+                    answers,
+                },
+            );
+            if again {
+                core.outbox.push(Event::Status {
+                    status: ComponentStatus::Ok,
+                    error: None,
+                });
+            }
+            if let Some(ready) = ready {
+                let _ = ready.send(Ok(()));
+            }
+        }
+    };
+    let (_pressure, pressure) = watch::channel(MemoryPressureChanged::initial());
+    pipeline
+        .with_startup_callback(startup)
+        .run_forever(
+            DeployedPipelineKey {
+                pipeline_group_id: group,
+                pipeline_id: id,
+                core_id: 0,
+                deployment_generation: 0,
+            },
+            context,
+            reporters.events.clone(),
+            reporters.metrics.clone(),
+            Duration::from_secs(1),
+            pressure,
+            control_tx,
+            control_rx,
+            completion_tx,
+            completion_rx,
+        )
+        .map(drop)
+        .map_err(|error| error.to_string())
+}
+
+fn pipeline_config(
+    topology: &Topology,
+    group: &PipelineGroupId,
+    id: &PipelineId,
+) -> Result<PipelineConfig, String> {
+    let name = |index: usize| topology.nodes[index].name.clone();
+    let mut builder = PipelineConfigBuilder::new()
+        .add_receiver(ENTRY, HOST_RECEIVER_URN, None)
+        .add_exporter(EXIT, HOST_EXPORTER_URN, None)
+        .to(ENTRY, name(topology.entry));
+    for node in &topology.nodes {
+        builder = builder.add_processor(
+            node.name.clone(),
+            node.urn.clone(),
+            Some(node.config.clone()),
+        );
+    }
+    for edge in &topology.edges {
+        let targets: Vec<String> = edge.to.iter().map(|to| name(*to)).collect();
+        builder = match &edge.port {
+            Some(port) => builder.one_of_output(name(edge.from), port.clone(), targets),
+            None => builder.one_of(name(edge.from), targets),
+        };
+    }
+    for exit in &topology.exits {
+        builder = builder.to(name(*exit), EXIT);
+    }
+    builder
+        .build(PipelineType::Otap, group.clone(), id.clone())
+        .map_err(|error| error.to_string())
+}

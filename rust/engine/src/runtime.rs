@@ -1,0 +1,100 @@
+//! A runtime: what components share in a process.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use otapbridge_context::ProcessingError;
+use parking_lot::Mutex;
+
+use crate::catalogue;
+use crate::component::Component;
+use crate::counters::{Counters, Stats};
+use crate::event::{EventSink, LogLevel, LogSink};
+use crate::telemetry::{Reporters, Telemetry};
+
+/// What a runtime is made from.
+pub struct RuntimeOptions {
+    /// Receives events.
+    pub events: Arc<dyn EventSink>,
+    /// Receives log records.
+    pub log: Option<Arc<dyn LogSink>>,
+    /// Least severe record to deliver.
+    pub log_level: LogLevel,
+}
+
+/// Owns the telemetry thread and knows the components.
+pub struct Runtime {
+    inner: Arc<RuntimeInner>,
+    components: Mutex<Vec<Weak<Component>>>,
+}
+
+pub(crate) struct RuntimeInner {
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) events: Arc<dyn EventSink>,
+    pub(crate) log: Option<Arc<dyn LogSink>>,
+    pub(crate) log_level: LogLevel,
+    telemetry: Mutex<Option<Telemetry>>,
+}
+
+impl Runtime {
+    /// Checks how the library was linked, and starts the telemetry thread.
+    ///
+    /// # Errors
+    /// Permanent when a part of the engine is missing.
+    pub fn create(options: RuntimeOptions) -> Result<Self, ProcessingError> {
+        catalogue::self_test()?;
+        let RuntimeOptions {
+            events,
+            log,
+            log_level,
+        } = options;
+        Ok(Self {
+            inner: Arc::new(RuntimeInner {
+                counters: Arc::default(),
+                events,
+                log,
+                log_level,
+                telemetry: Mutex::new(Some(Telemetry::start()?)),
+            }),
+            components: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<RuntimeInner> {
+        &self.inner
+    }
+
+    pub(crate) fn register(&self, component: &Arc<Component>) {
+        let mut components = self.components.lock();
+        components.retain(|component| component.strong_count() > 0);
+        components.push(Arc::downgrade(component));
+    }
+
+    /// Shuts down every component, each with what is left of `timeout`, and
+    /// then the runtime. Nothing is called back after it returns.
+    pub fn shutdown(&self, timeout: Duration) {
+        let started = Instant::now();
+        let components = std::mem::take(&mut *self.components.lock());
+        for component in components.iter().filter_map(Weak::upgrade) {
+            component.shutdown(timeout.saturating_sub(started.elapsed()));
+        }
+        drop(self.inner.telemetry.lock().take());
+    }
+
+    /// The runtime's counters.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.inner.counters.read()
+    }
+}
+
+impl RuntimeInner {
+    /// What a pipeline reports to.
+    pub(crate) fn reporters(&self) -> Result<Reporters, ProcessingError> {
+        let telemetry = self.telemetry.lock();
+        let telemetry = telemetry.as_ref();
+        telemetry
+            .map(|telemetry| telemetry.reporters.clone())
+            .ok_or_else(|| ProcessingError::permanent("the runtime was shut down"))
+    }
+}

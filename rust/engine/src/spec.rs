@@ -1,0 +1,143 @@
+//! A component's configuration, and the pipeline it describes.
+
+use std::collections::BTreeMap;
+
+use otapbridge_context::ProcessingError;
+use otel_arrow_dfe_config::NodeUrn;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What a component is made from.
+#[derive(Clone, Debug)]
+pub struct ComponentSpec {
+    /// Prefix of paths in errors, such as `processors::otap/scrub`; may be empty.
+    pub name: String,
+    /// Comes back with every event and log record.
+    pub component_data: u64,
+    /// The configuration as JSON.
+    pub config: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) r#type: Option<String>,
+    pub(crate) config: Option<Value>,
+    pub(crate) nodes: Option<BTreeMap<String, NodeConfig>>,
+    pub(crate) connections: Option<Vec<ConnectionConfig>>,
+    #[serde(default = "one")]
+    pub(crate) shards: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NodeConfig {
+    pub(crate) r#type: String,
+    #[serde(default)]
+    pub(crate) config: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConnectionConfig {
+    pub(crate) from: Names,
+    pub(crate) port: Option<String>,
+    pub(crate) to: Names,
+}
+
+/// One name or a list of them.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Names {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Names {
+    pub(crate) fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Many(names) => names,
+        }
+    }
+}
+
+/// A pipeline that was checked: every name resolves, it has one entry and no cycle.
+#[derive(Clone, Debug)]
+pub(crate) struct Topology {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) edges: Vec<Edge>,
+    pub(crate) entry: usize,
+    pub(crate) exits: Vec<usize>,
+    pub(crate) shards: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) urn: NodeUrn,
+    pub(crate) config: Value,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Edge {
+    pub(crate) from: usize,
+    pub(crate) port: Option<String>,
+    pub(crate) to: Vec<usize>,
+}
+
+/// A place in the configuration, written as the collector writes paths:
+/// `processors::otap/x::nodes::a::config::actions[1]::key`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Path(String);
+
+impl Path {
+    pub(crate) fn new(root: &str) -> Self {
+        Self(root.to_owned())
+    }
+
+    #[must_use]
+    pub(crate) fn key(&self, key: &str) -> Self {
+        if self.0.is_empty() {
+            Self(key.to_owned())
+        } else {
+            Self(format!("{}::{key}", self.0))
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn index(&self, index: usize) -> Self {
+        Self(format!("{}[{index}]", self.0))
+    }
+
+    /// Appends a path in serde's notation (`actions[1].key`).
+    #[must_use]
+    pub(crate) fn below(&self, path: &serde_path_to_error::Path) -> Self {
+        use serde_path_to_error::Segment;
+        path.iter().fold(self.clone(), |at, segment| match segment {
+            Segment::Seq { index } => at.index(*index),
+            Segment::Map { key } => at.key(key),
+            Segment::Enum { .. } | Segment::Unknown => at,
+        })
+    }
+
+    /// A Configuration error at this place.
+    pub(crate) fn error(&self, message: impl Into<String>) -> ProcessingError {
+        let field = (!self.0.is_empty()).then(|| self.0.clone());
+        ProcessingError::configuration(message, field)
+    }
+}
+
+/// Reads the JSON; unknown keys and wrong types are errors with their path.
+pub(crate) fn parse(spec: &ComponentSpec) -> Result<Config, ProcessingError> {
+    let root = Path::new(&spec.name);
+    let mut json = serde_json::Deserializer::from_slice(&spec.config);
+    let config = serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| root.below(error.path()).error(error.inner().to_string()))?;
+    json.end().map_err(|error| root.error(error.to_string()))?;
+    Ok(config)
+}

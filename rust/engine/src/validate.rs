@@ -1,0 +1,313 @@
+//! Checks a component's configuration and says everything that is wrong with it.
+
+use std::collections::BTreeMap;
+
+use otapbridge_context::ProcessingError;
+use otel_arrow_dfe_config::NodeUrn;
+use otel_arrow_dfe_config::node::NodeKind;
+use otel_arrow_dfe_config::node_urn::{canonicalize_plugin_urn, infer_node_kind};
+use serde_json::Value;
+
+use crate::catalogue;
+use crate::node_config;
+use crate::spec::{ComponentSpec, Config, Edge, Node, NodeConfig, Path, Topology, parse};
+
+/// More pipelines than this for one component is a mistake.
+const MAX_SHARDS: usize = 256;
+
+/// Checks a configuration without creating anything.
+///
+/// # Errors
+/// Every finding, each of kind Configuration and with the path of the setting.
+pub fn validate(spec: &ComponentSpec) -> Result<(), Vec<ProcessingError>> {
+    topology(spec).map(drop)
+}
+
+pub(crate) fn topology(spec: &ComponentSpec) -> Result<Topology, Vec<ProcessingError>> {
+    let root = Path::new(&spec.name);
+    let config = parse(spec).map_err(|error| vec![error])?;
+    let mut errors = Vec::new();
+    if config.shards == 0 || config.shards > MAX_SHARDS {
+        errors.push(
+            root.key("shards")
+                .error(format!("must be between 1 and {MAX_SHARDS}")),
+        );
+    }
+    let topology = match &config {
+        Config {
+            r#type: Some(_),
+            nodes: Some(_),
+            ..
+        } => {
+            errors.push(
+                root.error("set either `type` for one node or `nodes` for several, not both"),
+            );
+            None
+        }
+        Config {
+            r#type: None,
+            nodes: None,
+            ..
+        } => {
+            errors.push(
+                root.error("set `type` (and `config`) for one node, or `nodes` and `connections`"),
+            );
+            None
+        }
+        Config {
+            r#type: Some(r#type),
+            ..
+        } => {
+            if config.connections.is_some() {
+                errors.push(
+                    root.key("connections")
+                        .error("goes with `nodes`; one node needs none"),
+                );
+            }
+            let node = NodeConfig {
+                r#type: r#type.clone(),
+                config: config.config.clone().unwrap_or(Value::Null),
+            };
+            node_of("node", &node, &root, &mut errors).map(|node| Topology {
+                nodes: vec![node],
+                edges: Vec::new(),
+                entry: 0,
+                exits: vec![0],
+                shards: config.shards,
+            })
+        }
+        Config {
+            nodes: Some(nodes), ..
+        } => {
+            if config.config.is_some() {
+                errors.push(
+                    root.key("config")
+                        .error("goes with `type`; nodes have a `config` each"),
+                );
+            }
+            graph(&config, nodes, &root, &mut errors)
+        }
+    };
+    match topology {
+        Some(topology) if errors.is_empty() => Ok(topology),
+        _ => Err(errors),
+    }
+}
+
+/// Resolves a node's type and checks its configuration.
+fn node_of(
+    name: &str,
+    node: &NodeConfig,
+    path: &Path,
+    errors: &mut Vec<ProcessingError>,
+) -> Option<Node> {
+    match node_type(&node.r#type) {
+        Err(message) => {
+            errors.push(path.key("type").error(message));
+            None
+        }
+        Ok((urn, node_type)) => {
+            errors.extend(node_config::check(
+                node_type,
+                &node.config,
+                &path.key("config"),
+            ));
+            Some(Node {
+                name: name.to_owned(),
+                urn,
+                config: node.config.clone(),
+            })
+        }
+    }
+}
+
+fn node_type(name: &str) -> Result<(NodeUrn, &'static catalogue::NodeType), String> {
+    let catalogue = catalogue::get();
+    let known = || {
+        let names: Vec<_> = catalogue
+            .processors
+            .keys()
+            .map(|urn| urn.strip_prefix("urn:otel:").unwrap_or(urn))
+            .collect();
+        format!("known types: {}", names.join(", "))
+    };
+    let urn = canonicalize_plugin_urn(name)
+        .map_err(|_| format!("{name:?} is no node type; {}", known()))?;
+    match infer_node_kind(urn.as_str()) {
+        Ok(NodeKind::Processor) => {}
+        Ok(kind) => {
+            let kind: std::borrow::Cow<'static, str> = kind.into();
+            return Err(format!(
+                "{name:?} is a {kind}; a processor component takes processor nodes only"
+            ));
+        }
+        Err(_) => return Err(format!("{name:?} is no node type; {}", known())),
+    }
+    match catalogue.processors.get(urn.as_str()) {
+        Some(node_type) => Ok((urn, node_type)),
+        None => Err(format!("unknown node type {name:?}; {}", known())),
+    }
+}
+
+fn graph(
+    config: &Config,
+    nodes: &BTreeMap<String, NodeConfig>,
+    root: &Path,
+    errors: &mut Vec<ProcessingError>,
+) -> Option<Topology> {
+    let names: Vec<&String> = nodes.keys().collect();
+    let index: BTreeMap<&str, usize> = names
+        .iter()
+        .enumerate()
+        .map(|(index, name)| (name.as_str(), index))
+        .collect();
+    let before = errors.len();
+    let mut resolved = Vec::with_capacity(nodes.len());
+    for (name, node) in nodes {
+        let path = root.key("nodes").key(name);
+        if name.is_empty() {
+            errors.push(root.key("nodes").error("a node needs a name"));
+        }
+        resolved.extend(node_of(name, node, &path, errors));
+    }
+    if nodes.is_empty() {
+        errors.push(root.key("nodes").error("needs at least one node"));
+        return None;
+    }
+
+    let edges = edges(config, &index, root, errors)?;
+    let mut incoming = vec![0_usize; names.len()];
+    let mut outgoing = vec![0_usize; names.len()];
+    for edge in &edges {
+        outgoing[edge.from] += edge.to.len();
+        for to in &edge.to {
+            incoming[*to] += 1;
+        }
+    }
+    if names.len() > 1 {
+        for (index, name) in names.iter().enumerate() {
+            if incoming[index] == 0 && outgoing[index] == 0 {
+                let path = root.key("nodes").key(name);
+                errors.push(path.error("is not connected to any other node"));
+            }
+        }
+    }
+    if let Some(cycle) = cycle(&edges, names.len()) {
+        let cycle: Vec<&str> = cycle
+            .into_iter()
+            .map(|index| names[index].as_str())
+            .collect();
+        errors.push(
+            root.key("connections")
+                .error(format!("form a cycle: {}", cycle.join(" → "))),
+        );
+        return None;
+    }
+    let connected = |index: &usize| names.len() == 1 || incoming[*index] + outgoing[*index] > 0;
+    let entries: Vec<usize> = (0..names.len())
+        .filter(|index| incoming[*index] == 0 && connected(index))
+        .collect();
+    let exits: Vec<usize> = (0..names.len())
+        .filter(|index| outgoing[*index] == 0 && connected(index))
+        .collect();
+    if let [_, _, ..] = entries[..] {
+        let several: Vec<&str> = entries.iter().map(|index| names[*index].as_str()).collect();
+        errors.push(root.key("connections").error(format!(
+            "leave several entries ({}): exactly one node may have no incoming connection",
+            several.join(", ")
+        )));
+    }
+    if errors.len() > before {
+        return None;
+    }
+    let [entry] = entries[..] else { return None };
+    Some(Topology {
+        nodes: resolved,
+        edges,
+        entry,
+        exits,
+        shards: config.shards,
+    })
+}
+
+fn edges(
+    config: &Config,
+    index: &BTreeMap<&str, usize>,
+    root: &Path,
+    errors: &mut Vec<ProcessingError>,
+) -> Option<Vec<Edge>> {
+    let mut edges: Vec<Edge> = Vec::new();
+    let mut complete = true;
+    for (number, connection) in config.connections.iter().flatten().enumerate() {
+        let path = root.key("connections").index(number);
+        let mut resolve = |key: &str, names: &[String]| -> Vec<usize> {
+            if names.is_empty() {
+                errors.push(path.key(key).error("names no node"));
+                complete = false;
+            }
+            names
+                .iter()
+                .filter_map(|name| {
+                    let found = index.get(name.as_str()).copied();
+                    if found.is_none() {
+                        errors.push(path.key(key).error(format!("there is no node {name:?}")));
+                        complete = false;
+                    }
+                    found
+                })
+                .collect()
+        };
+        let from = resolve("from", connection.from.as_slice());
+        let to = resolve("to", connection.to.as_slice());
+        for from in from {
+            let same = |edge: &Edge| edge.from == from && edge.port == connection.port;
+            if edges.iter().any(same) {
+                errors.push(path.key("from").error(
+                    "this output is connected twice: list all its targets in one connection",
+                ));
+                complete = false;
+            }
+            edges.push(Edge {
+                from,
+                port: connection.port.clone(),
+                to: to.clone(),
+            });
+        }
+    }
+    complete.then_some(edges)
+}
+
+/// A cycle, its first node repeated at the end.
+fn cycle(edges: &[Edge], nodes: usize) -> Option<Vec<usize>> {
+    fn visit(
+        node: usize,
+        next: &[Vec<usize>],
+        path: &mut Vec<usize>,
+        finished: &mut [bool],
+    ) -> Option<Vec<usize>> {
+        if let Some(start) = path.iter().position(|seen| *seen == node) {
+            let mut cycle = path[start..].to_vec();
+            cycle.push(node);
+            return Some(cycle);
+        }
+        if finished[node] {
+            return None;
+        }
+        path.push(node);
+        for target in &next[node] {
+            if let Some(cycle) = visit(*target, next, path, finished) {
+                return Some(cycle);
+            }
+        }
+        let _ = path.pop();
+        finished[node] = true;
+        None
+    }
+
+    let mut next = vec![Vec::new(); nodes];
+    for edge in edges {
+        next[edge.from].extend(&edge.to);
+    }
+    let mut finished = vec![false; nodes];
+    (0..nodes).find_map(|node| visit(node, &next, &mut Vec::new(), &mut finished))
+}

@@ -1,0 +1,37 @@
+//! Generates the C header from `rust/capi`.
+
+use std::path::{Path, PathBuf};
+
+use crate::TaskResult;
+
+pub(crate) fn path(root: &Path) -> PathBuf {
+    root.join("include/otapbridge.h")
+}
+
+pub(crate) fn write(root: &Path) -> TaskResult {
+    std::fs::write(path(root), generate(root)?).map_err(|error| error.to_string())
+}
+
+pub(crate) fn check(root: &Path) -> TaskResult {
+    let checked_in = std::fs::read(path(root)).map_err(|error| error.to_string())?;
+    if checked_in == generate(root)? {
+        Ok(())
+    } else {
+        Err(
+            "include/otapbridge.h has drifted from rust/capi: run `make header` and commit it"
+                .to_owned(),
+        )
+    }
+}
+
+fn generate(root: &Path) -> Result<Vec<u8>, String> {
+    let config = cbindgen::Config::from_file(root.join("cbindgen.toml"))?;
+    let bindings = cbindgen::Builder::new()
+        .with_config(config)
+        .with_crate(root.join("rust/capi"))
+        .generate()
+        .map_err(|error| error.to_string())?;
+    let mut text = Vec::new();
+    bindings.write(&mut text);
+    Ok(text)
+}
