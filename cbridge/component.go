@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -51,8 +51,6 @@ type Settings struct {
 	Next Consumers
 	// Limits bound what goes in.
 	Limits Limits
-	// ReportStatus is told changes of the component's health. May be nil.
-	ReportStatus func(*componentstatus.Event)
 }
 
 // ValidateConfiguration checks a component's kind, name and configuration without
@@ -81,6 +79,7 @@ type Component struct {
 	mu      sync.Mutex
 	phase   phase
 	runtime *Runtime
+	host    component.Host
 }
 
 type phase int
@@ -91,9 +90,13 @@ const (
 	phaseStopped
 )
 
-// NewComponent makes a component that does nothing until it is started.
+// NewComponent makes a component that does nothing until it is started. It checks
+// the settings as ValidateConfiguration does.
 func NewComponent(settings Settings) (*Component, error) {
 	if err := settings.Limits.Validate(); err != nil {
+		return nil, err
+	}
+	if err := ValidateConfiguration(settings.Kind, settings.Name, settings.Configuration); err != nil {
 		return nil, err
 	}
 	if settings.Logger == nil {
@@ -113,8 +116,9 @@ func NewComponent(settings Settings) (*Component, error) {
 func (c *Component) native() *capi.Component { return c.pipeline.Load() }
 
 // Start starts the pipeline and waits until its nodes run, at most until the
-// context's deadline, or 10 seconds without one.
-func (c *Component) Start(ctx context.Context) error {
+// context's deadline, or 10 seconds without one. The host is told changes of the
+// pipeline's health.
+func (c *Component) Start(ctx context.Context, host component.Host) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase != phaseCreated {
@@ -140,7 +144,7 @@ func (c *Component) Start(ctx context.Context) error {
 	notices := runtime.instance.notices
 	notices.register(native.ID(), c.settings.Logger)
 	c.pipeline.Store(native)
-	c.runtime = runtime
+	c.runtime, c.host = runtime, host
 	if err := native.Start(timeout); err != nil {
 		c.phase = phaseStopped
 		return errors.Join(toError(err), c.stop(ctx, false))

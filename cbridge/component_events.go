@@ -57,10 +57,6 @@ func (c *Component) onEmission(event *capi.Event) {
 
 // onStatus leaves the report to the notices' goroutine: it runs code of the host.
 func (c *Component) onStatus(status capi.Status, native *capi.Error) {
-	report := c.settings.ReportStatus
-	if report == nil {
-		return
-	}
 	var err error
 	if native != nil {
 		err = toError(native)
@@ -78,7 +74,7 @@ func (c *Component) onStatus(status capi.Status, native *capi.Error) {
 	default:
 		return
 	}
-	c.runtime.instance.notices.run(func() { report(event) })
+	c.runtime.instance.notices.run(func() { componentstatus.ReportStatus(c.host, event) })
 }
 
 // HandlePanic is called when HandleEvents panicked: a defect of this package.

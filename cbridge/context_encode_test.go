@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cbridge
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otapbridge/otapbridge/capi"
+)
+
+// crossed is a context as it looks after it was encoded and decoded.
+func crossed(t testing.TB, ctx context.Context, timeout time.Duration) context.Context {
+	t.Helper()
+	var encoder contextEncoder
+	block, err := encoder.encode(ctx, timeout)
+	require.NoError(t, err)
+	decoded, err := decodeContext(block)
+	require.NoError(t, err)
+	result, cancel := decoded.context(context.Background())
+	t.Cleanup(func() { cancel(nil) })
+	return result
+}
+
+func metadataOf(metadata client.Metadata) map[string][]string {
+	result := map[string][]string{}
+	for key := range metadata.Keys() {
+		result[key] = metadata.Get(key)
+	}
+	return result
+}
+
+func TestNothingToSayIsNoBlock(t *testing.T) {
+	var encoder contextEncoder
+	block, err := encoder.encode(t.Context(), 0)
+	require.NoError(t, err)
+	assert.Empty(t, block)
+}
+
+func TestDeadlineCrosses(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	deadline, ok := crossed(t, ctx, time.Hour).Deadline()
+	require.True(t, ok)
+	expected, _ := ctx.Deadline()
+	assert.WithinDuration(t, expected, deadline, time.Second)
+}
+
+func TestTimeoutStandsInForADeadline(t *testing.T) {
+	deadline, ok := crossed(t, t.Context(), time.Hour).Deadline()
+	require.True(t, ok)
+	assert.WithinDuration(t, time.Now().Add(time.Hour), deadline, time.Second)
+	_, ok = crossed(t, t.Context(), 0).Deadline()
+	assert.False(t, ok)
+}
+
+func TestDecodedDeadlineEndsWithACause(t *testing.T) {
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	result := crossed(t, ctx, 0)
+	<-result.Done()
+	require.ErrorIs(t, result.Err(), context.DeadlineExceeded)
+	var cause *ProcessingError
+	require.ErrorAs(t, context.Cause(result), &cause)
+	assert.Equal(t, KindTimeout, cause.Kind())
+}
+
+func TestMetadataCross(t *testing.T) {
+	many := map[string][]string{}
+	for i := range 10_000 {
+		many[fmt.Sprintf("key-%d", i)] = []string{fmt.Sprint(i)}
+	}
+	for name, metadata := range map[string]map[string][]string{
+		"several values in order": {"x-tenant": {"b", "a", "b"}, "other": {""}},
+		"mixed-case keys":         {"X-Tenant-ID": {"acme"}},
+		"key without value":       {"x-none": {}},
+		"not UTF-8":               {"x-bin": {"\xff\x00\xfe", "\n\r"}},
+		"10,000 entries":          many,
+		"one value of 1 MiB":      {"x-large": {strings.Repeat("v", 1<<20)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			original := client.NewMetadata(metadata)
+			result := client.FromContext(crossed(t, client.NewContext(t.Context(), client.Info{Metadata: original}), 0))
+			assert.Equal(t, metadataOf(original), metadataOf(result.Metadata))
+		})
+	}
+}
+
+func TestAddressesCross(t *testing.T) {
+	for _, address := range []net.Addr{
+		&net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4317},
+		&net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 1},
+		&net.TCPAddr{IP: net.ParseIP("fe80::1"), Port: 65535, Zone: "eth0"},
+		&net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 514},
+		&net.IPAddr{IP: net.IPv4(192, 0, 2, 1)},
+		&net.IPAddr{IP: net.ParseIP("2001:db8::1")},
+		&net.UnixAddr{Net: "unix", Name: "/run/otlp.sock"},
+		&net.TCPAddr{Port: 4317},
+		textAddress{"bufconn", "pipe"},
+	} {
+		t.Run(address.Network()+" "+address.String(), func(t *testing.T) {
+			result := client.FromContext(crossed(t, client.NewContext(t.Context(), client.Info{Addr: address}), 0))
+			require.NotNil(t, result.Addr)
+			assert.Equal(t, address.Network(), result.Addr.Network())
+			assert.Equal(t, address.String(), result.Addr.String())
+			if _, known := address.(textAddress); !known && address.String() != ":4317" {
+				assert.IsType(t, address, result.Addr)
+			}
+		})
+	}
+}
+
+func TestAddressThatIsNilIsNone(t *testing.T) {
+	for _, address := range []net.Addr{(*net.TCPAddr)(nil), (*net.UDPAddr)(nil), (*net.IPAddr)(nil), (*net.UnixAddr)(nil)} {
+		assert.Nil(t, client.FromContext(crossed(t, client.NewContext(t.Context(), client.Info{Addr: address}), time.Hour)).Addr)
+	}
+}
+
+func TestAuthenticationDataCross(t *testing.T) {
+	auth := authAttributes{"subject": "me", "groups": []string{"a", "", "c"}, "none": []string{}, "raw": 42, "empty": nil}
+	result := client.FromContext(crossed(t, client.NewContext(t.Context(), client.Info{Auth: auth}), 0)).Auth
+	require.NotNil(t, result)
+	assert.ElementsMatch(t, auth.GetAttributeNames(), result.GetAttributeNames())
+	assert.Equal(t, "me", result.GetAttribute("subject"))
+	assert.Equal(t, []string{"a", "", "c"}, result.GetAttribute("groups"))
+	assert.Equal(t, []string{}, result.GetAttribute("none"))
+	assert.Nil(t, result.GetAttribute("raw"), "of other types only the name crosses")
+	assert.Nil(t, result.GetAttribute("absent"))
+}
+
+func testSpan(t testing.TB, remote bool) trace.SpanContext {
+	t.Helper()
+	state, err := trace.ParseTraceState("vendor=value,other=1")
+	require.NoError(t, err)
+	return trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID{1, 2, 3, 15: 16}, SpanID: trace.SpanID{8, 7: 1},
+		TraceFlags: trace.FlagsSampled, TraceState: state, Remote: remote,
+	})
+}
+
+func TestSpanContextCrosses(t *testing.T) {
+	for _, remote := range []bool{true, false} {
+		span := testSpan(t, remote)
+		result := trace.SpanContextFromContext(crossed(t, trace.ContextWithSpanContext(t.Context(), span), 0))
+		assert.True(t, span.Equal(result), "%v", result)
+	}
+}
+
+func TestBaggageCrosses(t *testing.T) {
+	bag, err := baggage.Parse("tenant=acme,plan=gold;prop=1")
+	require.NoError(t, err)
+	result := baggage.FromContext(crossed(t, baggage.ContextWithBaggage(t.Context(), bag), 0))
+	assert.Equal(t, "acme", result.Member("tenant").Value())
+	assert.Equal(t, "gold", result.Member("plan").Value())
+	assert.Len(t, result.Member("plan").Properties(), 1)
+}
+
+func TestAnyMetadataCross(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	text := func() string {
+		bytes := make([]byte, random.IntN(40))
+		for i := range bytes {
+			bytes[i] = byte(random.UintN(256))
+		}
+		return string(bytes)
+	}
+	for range 500 {
+		metadata := map[string][]string{}
+		for range random.IntN(20) {
+			values := make([]string, random.IntN(4))
+			for i := range values {
+				values[i] = text()
+			}
+			metadata[text()] = values
+		}
+		original := client.NewMetadata(metadata)
+		result := client.FromContext(crossed(t, client.NewContext(t.Context(), client.Info{Metadata: original}), 0))
+		require.Equal(t, metadataOf(original), metadataOf(result.Metadata))
+	}
+}
+
+func TestEncoderForgetsTheCallBefore(t *testing.T) {
+	var encoder contextEncoder
+	full, err := encoder.encode(fullContext(t), 0)
+	require.NoError(t, err)
+	require.NotEmpty(t, full)
+	block, err := encoder.encode(t.Context(), 0)
+	require.NoError(t, err)
+	assert.Empty(t, block)
+}
+
+func TestEncoderDoesNotKeepLargeMemory(t *testing.T) {
+	var encoder contextEncoder
+	large := client.NewMetadata(map[string][]string{"x": {strings.Repeat("v", 4*maxRetainedBlock)}})
+	_, err := encoder.encode(client.NewContext(t.Context(), client.Info{Metadata: large}), 0)
+	require.NoError(t, err)
+	_, err = encoder.encode(t.Context(), 0)
+	require.NoError(t, err)
+	assert.LessOrEqual(t, cap(encoder.block)+cap(encoder.bytes), 2*maxRetainedBlock)
+}
+
+// fullContext has everything, as a real request has it.
+func fullContext(t testing.TB) context.Context {
+	metadata := map[string][]string{}
+	for i := range 10 {
+		metadata[fmt.Sprintf("x-key-%d", i)] = []string{fmt.Sprintf("value-%d", i)}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	t.Cleanup(cancel)
+	ctx = trace.ContextWithRemoteSpanContext(ctx, testSpan(t, true))
+	return client.NewContext(ctx, client.Info{
+		Addr:     &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4317},
+		Auth:     authAttributes{"subject": "me"},
+		Metadata: client.NewMetadata(metadata),
+	})
+}
+
+func TestEncodingAllocatesNothing(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	ctx = trace.ContextWithRemoteSpanContext(ctx, testSpan(t, true).WithTraceState(trace.TraceState{}))
+	ctx = client.NewContext(ctx, client.Info{Addr: &net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 4317}})
+	var encoder contextEncoder
+	assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = encoder.encode(ctx, 0) }))
+}
+
+func TestEncodingAllocatesOnlyWhatReadingMetadataDoes(t *testing.T) {
+	metadata := map[string][]string{"a": {"1"}, "b": {"2", "3"}, "c": {"4"}}
+	info := client.Info{Metadata: client.NewMetadata(metadata)}
+	ctx := client.NewContext(t.Context(), info)
+	var encoder contextEncoder
+	reading := testing.AllocsPerRun(100, func() {
+		for key := range info.Metadata.Keys() {
+			_ = info.Metadata.Get(key)
+		}
+	})
+	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _ = encoder.encode(ctx, 0) }), max(reading, float64(len(metadata))))
+}
+
+func TestMalformedBlocksAreRefused(t *testing.T) {
+	var encoder contextEncoder
+	block, err := encoder.encode(fullContext(t), 0)
+	require.NoError(t, err)
+	with := func(offset int, value uint32) []byte {
+		changed := slices.Clone(block)
+		binary.NativeEndian.PutUint32(changed[offset:], value)
+		return changed
+	}
+	for name, malformed := range map[string][]byte{
+		"shorter than the head": block[:capi.ContextHeadSize-1],
+		"cut off":               block[:len(block)-1],
+		"too long":              append(slices.Clone(block), 0),
+		"size too small":        with(capi.ContextOffsetSize, 8),
+		"wrong total":           with(capi.ContextOffsetTotalSize, 1<<31),
+		"entries in the head":   with(capi.ContextOffsetEntryOffset, 8),
+		"unaligned entries":     with(capi.ContextOffsetEntryOffset, capi.ContextHeadSize+2),
+		"too many entries":      with(capi.ContextOffsetEntryCount, 1<<31),
+		"key beyond the block":  with(capi.ContextHeadSize+4, 1<<31),
+		"value beyond":          with(capi.ContextHeadSize+16, ^uint32(0)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := decodeContext(malformed)
+			require.ErrorContains(t, err, "context block: ")
+		})
+	}
+}
+
+func TestUnknownEntriesAreSkipped(t *testing.T) {
+	var encoder contextEncoder
+	block, err := encoder.encode(client.NewContext(t.Context(), client.Info{
+		Metadata: client.NewMetadata(map[string][]string{"x": {"y"}}),
+	}), 0)
+	require.NoError(t, err)
+	binary.NativeEndian.PutUint32(block[capi.ContextHeadSize:], 999)
+	decoded, err := decodeContext(block)
+	require.NoError(t, err)
+	assert.False(t, hasMetadata(decoded.info.Metadata))
+}
+
+func TestLinksAreFound(t *testing.T) {
+	var encoder contextEncoder
+	encoder.reset()
+	link := append(append(make([]byte, 0, capi.ContextLinkSize), make([]byte, 24)...), 1)
+	link[0], link[16] = 7, 9
+	encoder.add(capi.ContextEntryLink, "", string(link))
+	var none trace.SpanContext
+	encoder.writeHead(0, 0, 0, &none, capi.ContextHeadSize+capi.ContextEntrySize+len(encoder.bytes))
+	encoder.writeEntry(&encoder.entries[0], capi.ContextHeadSize+capi.ContextEntrySize)
+	decoded, err := decodeContext(append(encoder.block, encoder.bytes...))
+	require.NoError(t, err)
+	ctx, cancel := decoded.context(t.Context())
+	defer cancel(nil)
+	links := LinksFromContext(ctx)
+	require.Len(t, links, 1)
+	assert.Equal(t, trace.TraceID{7}, links[0].SpanContext.TraceID())
+	assert.Equal(t, trace.SpanID{9}, links[0].SpanContext.SpanID())
+	assert.True(t, links[0].SpanContext.IsSampled())
+}
+
+// FuzzDecodeContext: whatever the bytes, decoding neither panics nor reads outside,
+// and what decodes can be encoded and decoded again.
+func FuzzDecodeContext(f *testing.F) {
+	var encoder contextEncoder
+	block, err := encoder.encode(fullContext(f), 0)
+	require.NoError(f, err)
+	f.Add(slices.Clone(block))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, block []byte) {
+		decoded, err := decodeContext(slices.Clip(block))
+		if err != nil {
+			return
+		}
+		ctx, cancel := decoded.context(t.Context())
+		defer cancel(nil)
+		var again contextEncoder
+		second, err := again.encode(ctx, 0)
+		require.NoError(t, err)
+		redecoded, err := decodeContext(second)
+		require.NoError(t, err)
+		assert.Equal(t, slices.Sorted(maps.Keys(metadataOf(decoded.info.Metadata))), slices.Sorted(maps.Keys(metadataOf(redecoded.info.Metadata))))
+	})
+}

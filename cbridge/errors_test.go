@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cbridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/otapbridge/otapbridge/capi"
+)
+
+func TestErrorOfEachKind(t *testing.T) {
+	for _, test := range []struct {
+		kind      ErrorKind
+		code      codes.Code
+		status    int
+		permanent bool
+		is        error
+	}{
+		{KindPermanent, codes.Internal, 500, true, nil},
+		{KindRetryable, codes.Unavailable, 503, false, nil},
+		{KindCancelled, codes.Canceled, 499, false, context.Canceled},
+		{KindTimeout, codes.DeadlineExceeded, 504, false, context.DeadlineExceeded},
+		{KindResourceExhausted, codes.ResourceExhausted, 429, false, nil},
+		{KindConfiguration, codes.InvalidArgument, 400, true, nil},
+	} {
+		t.Run(test.kind.String(), func(t *testing.T) {
+			err := newProcessingError(test.kind, "field", "text").classified()
+			assert.Equal(t, test.permanent, consumererror.IsPermanent(err))
+			var own *ProcessingError
+			require.ErrorAs(t, err, &own)
+			assert.Equal(t, test.kind, own.Kind())
+			assert.Equal(t, test.status, own.HTTPStatusCode())
+			assert.Equal(t, "field", own.Field())
+			assert.Equal(t, "text", own.Message())
+			assert.Equal(t, "field: text", own.Error())
+			st, ok := status.FromError(err)
+			require.True(t, ok)
+			assert.Equal(t, test.code, st.Code())
+			for _, target := range []error{context.Canceled, context.DeadlineExceeded} {
+				assert.Equal(t, test.is == target, errors.Is(err, target))
+			}
+		})
+	}
+}
+
+func TestNativeErrorKeepsWhatItsAuthorSaid(t *testing.T) {
+	info, err := status.New(codes.Aborted, "x").WithDetails(&errdetails.ErrorInfo{Reason: "BUSY"})
+	require.NoError(t, err)
+	details, err := proto.Marshal(info.Proto())
+	require.NoError(t, err)
+	own := fromNative(&capi.Error{
+		Kind: KindRetryable, GRPCCode: int32(codes.Aborted), HTTPStatus: 502,
+		Flags:      capi.ErrorFlagRetryAfter | capi.ErrorFlagGRPCCode | capi.ErrorFlagHTTPStatus,
+		RetryAfter: 1500 * time.Millisecond, Message: "busy", StatusDetails: details,
+	}, nil)
+	assert.Equal(t, 502, own.HTTPStatusCode())
+	delay, ok := own.RetryAfter()
+	assert.True(t, ok)
+	assert.Equal(t, 1500*time.Millisecond, delay)
+	st := own.GRPCStatus()
+	assert.Equal(t, codes.Aborted, st.Code())
+	assert.Equal(t, "busy", st.Message())
+	require.Len(t, st.Details(), 2)
+	assert.Equal(t, "BUSY", st.Details()[0].(*errdetails.ErrorInfo).GetReason())
+	assert.Equal(t, 1500*time.Millisecond, st.Details()[1].(*errdetails.RetryInfo).GetRetryDelay().AsDuration())
+	assert.False(t, consumererror.IsPermanent(own.classified()))
+}
+
+func TestRetryInfoOfTheAuthorIsNotDoubled(t *testing.T) {
+	given, err := status.New(codes.Unavailable, "x").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Minute)})
+	require.NoError(t, err)
+	details, err := proto.Marshal(given.Proto())
+	require.NoError(t, err)
+	st := fromNative(&capi.Error{Kind: KindRetryable, GRPCCode: 14, HTTPStatus: 503, Flags: capi.ErrorFlagRetryAfter,
+		RetryAfter: time.Second, Message: "m", StatusDetails: details}, nil).GRPCStatus()
+	require.Len(t, st.Details(), 1)
+	assert.Equal(t, time.Minute, st.Details()[0].(*errdetails.RetryInfo).GetRetryDelay().AsDuration())
+}
+
+func TestUnknownCodesBecomeUnknown(t *testing.T) {
+	for _, code := range []int32{0, -1, 17, 1 << 30} {
+		own := fromNative(&capi.Error{Kind: 99, GRPCCode: code, HTTPStatus: code, Message: "m", StatusDetails: []byte{0xff}}, nil)
+		assert.Equal(t, codes.Unknown, own.GRPCStatus().Code())
+		assert.Equal(t, 500, own.HTTPStatusCode())
+		assert.Empty(t, own.GRPCStatus().Details())
+	}
+}
+
+func TestCodesThatForbidARetryArePermanent(t *testing.T) {
+	for code := codes.Canceled; code <= codes.Unauthenticated; code++ {
+		expected := code == codes.InvalidArgument || code == codes.Unauthenticated || code == codes.PermissionDenied || code == codes.Unimplemented
+		err := fromNative(&capi.Error{Kind: KindRetryable, GRPCCode: int32(code), HTTPStatus: 503, Message: "m"}, nil).classified()
+		assert.Equal(t, expected, consumererror.IsPermanent(err), code.String())
+	}
+}
+
+func TestSeveralFindingsAreJoined(t *testing.T) {
+	err := toError(&capi.Error{Kind: KindConfiguration, GRPCCode: 3, HTTPStatus: 400, Field: "a", Message: "one", Flags: capi.ErrorFlagPermanent,
+		Next: &capi.Error{Kind: KindConfiguration, GRPCCode: 3, HTTPStatus: 400, Field: "b", Message: "two", Flags: capi.ErrorFlagPermanent}})
+	assert.ErrorContains(t, err, "a: one")
+	assert.ErrorContains(t, err, "b: two")
+	assert.True(t, consumererror.IsPermanent(err))
+	assert.NoError(t, toError(nil))
+	assert.Same(t, capi.ErrDestroyed, toError(capi.ErrDestroyed))
+}
+
+func TestContextErrorMatchesErrorAndCause(t *testing.T) {
+	reason := errors.New("client went away")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(reason)
+	err := contextError(ctx, "here")
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, reason)
+	assert.NotErrorIs(t, err, context.DeadlineExceeded)
+	assert.Equal(t, codes.Canceled, status.Code(err))
+	assert.False(t, consumererror.IsPermanent(err))
+
+	ctx, stop := context.WithTimeoutCause(t.Context(), 0, reason)
+	defer stop()
+	<-ctx.Done()
+	err = contextError(ctx, "here")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorIs(t, err, reason)
+	assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
+}
+
+// hostile is an error whose methods all panic.
+type hostile struct{}
+
+func (hostile) Error() string              { panic("Error") }
+func (hostile) Is(error) bool              { panic("Is") }
+func (hostile) As(any) bool                { panic("As") }
+func (hostile) GRPCStatus() *status.Status { panic("GRPCStatus") }
+
+type statusCarrier struct{ st *status.Status }
+
+func (statusCarrier) Error() string                { return "carrier" }
+func (c statusCarrier) GRPCStatus() *status.Status { return c.st }
+
+type emptyText struct{}
+
+func (emptyText) Error() string { return "" }
+
+func TestFromError(t *testing.T) {
+	withRetry, err := status.New(codes.ResourceExhausted, "slow down").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(3 * time.Second)})
+	require.NoError(t, err)
+	own := newProcessingError(KindResourceExhausted, "quota", "used up")
+	plain := errors.New("plain")
+	for name, test := range map[string]struct {
+		err       error
+		kind      ErrorKind
+		code      codes.Code
+		permanent bool
+		delay     time.Duration
+	}{
+		"plain":                   {err: plain, kind: KindRetryable, code: codes.Unavailable},
+		"permanent":               {err: consumererror.NewPermanent(plain), kind: KindPermanent, code: codes.Internal, permanent: true},
+		"wrapped permanent":       {err: fmt.Errorf("x: %w", consumererror.NewPermanent(plain)), kind: KindPermanent, code: codes.Internal, permanent: true},
+		"own":                     {err: own, kind: KindResourceExhausted, code: codes.ResourceExhausted},
+		"own, made permanent":     {err: consumererror.NewPermanent(own), kind: KindResourceExhausted, code: codes.ResourceExhausted, permanent: true},
+		"downstream":              {err: consumererror.NewDownstream(own), kind: KindResourceExhausted, code: codes.ResourceExhausted},
+		"status":                  {err: status.Error(codes.Unavailable, "x"), kind: KindRetryable, code: codes.Unavailable},
+		"wrapped status":          {err: fmt.Errorf("x: %w", status.Error(codes.Aborted, "y")), kind: KindRetryable, code: codes.Aborted},
+		"status with delay":       {err: withRetry.Err(), kind: KindResourceExhausted, code: codes.ResourceExhausted, delay: 3 * time.Second},
+		"status invalid":          {err: status.Error(codes.InvalidArgument, "x"), kind: KindPermanent, code: codes.InvalidArgument, permanent: true},
+		"status unauthenticated":  {err: status.Error(codes.Unauthenticated, "x"), kind: KindPermanent, code: codes.Unauthenticated, permanent: true},
+		"permanent status":        {err: consumererror.NewPermanent(status.Error(codes.Unavailable, "x")), kind: KindPermanent, code: codes.Unavailable, permanent: true},
+		"status cancelled":        {err: status.Error(codes.Canceled, "x"), kind: KindCancelled, code: codes.Canceled},
+		"status deadline":         {err: status.Error(codes.DeadlineExceeded, "x"), kind: KindTimeout, code: codes.DeadlineExceeded},
+		"nil status":              {err: statusCarrier{}, kind: KindRetryable, code: codes.Unavailable},
+		"status that says OK":     {err: statusCarrier{status.New(codes.OK, "")}, kind: KindRetryable, code: codes.Unavailable},
+		"collector, HTTP 503":     {err: consumererror.NewOTLPHTTPError(plain, 503), kind: KindRetryable, code: codes.Unavailable},
+		"collector, HTTP 400":     {err: consumererror.NewOTLPHTTPError(plain, 400), kind: KindPermanent, code: codes.InvalidArgument, permanent: true},
+		"collector, no HTTP text": {err: consumererror.NewOTLPHTTPError(nil, 429), kind: KindResourceExhausted, code: codes.ResourceExhausted},
+		"collector, gRPC":         {err: consumererror.NewOTLPGRPCError(plain, status.New(codes.DataLoss, "x")), kind: KindRetryable, code: codes.DataLoss},
+		"collector, retryable":    {err: consumererror.NewRetryableError(plain), kind: KindRetryable, code: codes.Unavailable},
+		"collector, zero":         {err: &consumererror.Error{}, kind: KindRetryable, code: codes.Unknown},
+		"partial failure":         {err: consumererror.NewTraces(plain, ptrace.NewTraces()), kind: KindRetryable, code: codes.Unavailable},
+		"cancelled":               {err: context.Canceled, kind: KindCancelled, code: codes.Canceled},
+		"deadline":                {err: fmt.Errorf("x: %w", context.DeadlineExceeded), kind: KindTimeout, code: codes.DeadlineExceeded},
+		"file deadline":           {err: os.ErrDeadlineExceeded, kind: KindTimeout, code: codes.DeadlineExceeded},
+		"network timeout":         {err: &net.DNSError{IsTimeout: true}, kind: KindTimeout, code: codes.DeadlineExceeded},
+		"network error":           {err: &net.DNSError{}, kind: KindRetryable, code: codes.Unavailable},
+		"throttle by its text":    {err: errors.New("Throttle (1.5s), error: busy"), kind: KindRetryable, code: codes.Unavailable, delay: 1500 * time.Millisecond},
+		"no throttle":             {err: errors.New("Throttle (soon), error: busy"), kind: KindRetryable, code: codes.Unavailable},
+		"joined, one retryable":   {err: errors.Join(consumererror.NewPermanent(plain), status.Error(codes.Aborted, "x")), kind: KindRetryable, code: codes.Aborted},
+		"joined, all permanent":   {err: errors.Join(consumererror.NewPermanent(plain), consumererror.NewPermanent(plain)), kind: KindPermanent, code: codes.Internal, permanent: true},
+		"two wrapped":             {err: fmt.Errorf("%w and %w", context.Canceled, plain), kind: KindCancelled, code: codes.Canceled},
+		"hostile":                 {err: hostile{}, kind: KindRetryable, code: codes.Unavailable},
+		"wrapped hostile":         {err: fmt.Errorf("x: %w", errors.Join(hostile2{})), kind: KindRetryable, code: codes.Unavailable},
+		"without a text":          {err: emptyText{}, kind: KindRetryable, code: codes.Unavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			result := FromError(test.err)
+			require.NotNil(t, result)
+			assert.Equal(t, test.kind, result.Kind())
+			assert.Equal(t, test.code, result.GRPCStatus().Code())
+			assert.Equal(t, test.permanent, result.IsPermanent())
+			delay, has := result.RetryAfter()
+			assert.Equal(t, test.delay, delay)
+			assert.Equal(t, test.delay != 0, has)
+			assert.NotEmpty(t, result.Message())
+			host := result.toHost(7)
+			assert.Equal(t, uint64(7), host.HostErrorID)
+			assert.Equal(t, test.permanent, host.Flags&capi.ErrorFlagPermanent != 0)
+		})
+	}
+	assert.Nil(t, FromError(nil))
+}
+
+// hostile2 panics only where errors.As looks.
+type hostile2 struct{}
+
+func (hostile2) Error() string { return "text" }
+func (hostile2) As(any) bool   { panic("As") }
+
+func TestFromErrorNamesTheFieldOnce(t *testing.T) {
+	own := newProcessingError(KindConfiguration, "config::key", "wrong")
+	assert.Equal(t, "config::key", FromError(own).Field())
+	assert.Equal(t, "config::key: wrong", FromError(own).Error())
+	assert.Equal(t, "outer: config::key: wrong", FromError(fmt.Errorf("outer: %w", own)).Error())
+}
+
+func TestFromErrorKeepsStatusDetails(t *testing.T) {
+	given, err := status.New(codes.Aborted, "x").WithDetails(&errdetails.ErrorInfo{Reason: "BUSY"})
+	require.NoError(t, err)
+	details := FromError(fmt.Errorf("x: %w", given.Err())).GRPCStatus().Details()
+	require.Len(t, details, 1)
+	assert.Equal(t, "BUSY", details[0].(*errdetails.ErrorInfo).GetReason())
+}
+
+func TestMergedErrorHidesOnlyData(t *testing.T) {
+	sentinel := errors.New("sentinel")
+	original := consumererror.NewDownstream(consumererror.NewTraces(sentinel, ptrace.NewTraces()))
+	merged := withoutData(original)
+	assert.Equal(t, original.Error(), merged.Error())
+	require.ErrorIs(t, merged, sentinel)
+	assert.True(t, consumererror.IsDownstream(merged))
+	var data consumererror.Traces
+	assert.NotErrorAs(t, merged, &data)
+	assert.Same(t, sentinel, withoutData(sentinel))
+}
+
+func TestHostErrorsGoWithTheirLastCall(t *testing.T) {
+	var table hostErrors
+	err := errors.New("x")
+	id := table.add(err)
+	assert.Same(t, err, table.get(id))
+	assert.True(t, table.share(id))
+	table.drop(id)
+	assert.Same(t, err, table.get(id))
+	table.drop(id)
+	assert.NoError(t, table.get(id))
+	assert.False(t, table.share(id))
+	table.drop(id)
+	assert.Zero(t, table.size())
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package otapprocessor
+
+import (
+	"context"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/processor"
+
+	"github.com/otapbridge/otapbridge/cbridge"
+	"github.com/otapbridge/otapbridge/cbridge/otapprocessor/internal/metadata"
+)
+
+// NewFactory returns the factory of the otap processor.
+func NewFactory() processor.Factory {
+	return processor.NewFactory(
+		metadata.Type,
+		createDefaultConfig,
+		processor.WithTraces(createTraces, metadata.TracesStability),
+		processor.WithMetrics(createMetrics, metadata.MetricsStability),
+		processor.WithLogs(createLogs, metadata.LogsStability),
+	)
+}
+
+func createTraces(_ context.Context, set processor.Settings, cfg component.Config, next consumer.Traces) (processor.Traces, error) {
+	return create(set, cfg, cbridge.Consumers{Traces: next})
+}
+
+func createMetrics(_ context.Context, set processor.Settings, cfg component.Config, next consumer.Metrics) (processor.Metrics, error) {
+	return create(set, cfg, cbridge.Consumers{Metrics: next})
+}
+
+func createLogs(_ context.Context, set processor.Settings, cfg component.Config, next consumer.Logs) (processor.Logs, error) {
+	return create(set, cfg, cbridge.Consumers{Logs: next})
+}
+
+// otapProcessor is a hosted pipeline as the collector wants to see it.
+type otapProcessor struct{ *cbridge.Component }
+
+// Capabilities says that the data given in is left as it is: what is handed on is new.
+func (otapProcessor) Capabilities() consumer.Capabilities {
+	return consumer.Capabilities{MutatesData: false}
+}
+
+func create(set processor.Settings, config component.Config, next cbridge.Consumers) (otapProcessor, error) {
+	cfg := config.(*Config)
+	configuration, err := cfg.configuration()
+	if err != nil {
+		return otapProcessor{}, err
+	}
+	component, err := cbridge.NewComponent(cbridge.Settings{
+		Kind:          cbridge.Processor,
+		Name:          "processors::" + set.ID.String(),
+		Configuration: configuration,
+		Logger:        set.Logger,
+		Next:          next,
+		Limits:        cfg.limits(),
+	})
+	return otapProcessor{component}, err
+}
