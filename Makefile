@@ -72,15 +72,17 @@ notices: | build-prerequisites ## Write THIRD_PARTY_NOTICES from the crates that
 	python3 tools/notices.py
 
 # The archive holds the prelinked object: linked from the plain Rust archive, the
-# engine's nodes would be missing, because nothing refers to them by name.
-# Its embedded LLVM bitcode is of no use, and makes `ar` fail where LLVM's plugin is installed.
+# engine's nodes would be missing, because nothing refers to them by name. Section
+# groups and unused symbols would clash with another Rust library in the same
+# program, and embedded LLVM bitcode makes `ar` fail where LLVM's plugin is installed.
 .PHONY: install
 install: $(SYSO) ## Install header, static library and pkg-config file under PREFIX=/usr/local.
 	$(call say,Installing into $(DESTDIR)$(PREFIX))
 	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 644 include/otapbridge.h $(DESTDIR)$(PREFIX)/include/otapbridge.h
 	mkdir -p bin
-	objcopy --remove-section=.llvmbc --remove-section=.llvmcmd $(SYSO) bin/otapbridge.o
+	ld -r --force-group-allocation $(SYSO) -o bin/otapbridge.o
+	objcopy --strip-unneeded --remove-section=.llvmbc --remove-section=.llvmcmd bin/otapbridge.o
 	rm -f $(DESTDIR)$(PREFIX)/lib/libotapbridge.a
 	ar rcs $(DESTDIR)$(PREFIX)/lib/libotapbridge.a bin/otapbridge.o
 	rm bin/otapbridge.o
@@ -157,7 +159,7 @@ lint-rust: | build-prerequisites
 lint-generated: $(SYSO)
 	$(call say,Checking the generated files)
 	$(XTASK) header --check
-	$(XTASK) symbols
+	$(XTASK) symbols --object $(SYSO)
 	python3 tools/notices.py --check
 
 # --- tools ------------------------------------------------------------------
