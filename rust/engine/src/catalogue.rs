@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 
 use otapbridge_context::ProcessingError;
 use otel_arrow_dfe_config::error::Error as ConfigError;
-use otel_arrow_dfe_core_nodes::{exporters, processors, receivers};
-use otel_arrow_dfe_engine::{ExporterFactory, PipelineFactory, ProcessorFactory, ReceiverFactory};
+use otel_arrow_dfe_core_nodes::processors;
+use otel_arrow_dfe_engine::{PipelineFactory, ProcessorFactory};
 use otel_arrow_dfe_otap::OTAP_PROCESSOR_FACTORIES;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 use otel_arrow_dfe_pdata_codec::CodecRegistry;
@@ -128,32 +128,12 @@ impl Catalogue {
             let _ = node_types.insert(factory.name, node_type);
             factories.push(factory);
         }
-        let receivers: Vec<ReceiverFactory<OtapPdata>> = vec![
-            HOST_RECEIVER.clone(),
-            receivers::host_metrics_receiver::HOST_METRICS_RECEIVER.clone(),
-            receivers::journald_receiver::JOURNALD_RECEIVER.clone(),
-            receivers::otap_receiver::OTAP_RECEIVER.clone(),
-            receivers::otlp_receiver::OTLP_RECEIVER.clone(),
-            receivers::syslog_cef_receiver::SYSLOG_CEF_RECEIVER.clone(),
-            receivers::topic_receiver::TOPIC_RECEIVER.clone(),
-        ];
-        let exporters: Vec<ExporterFactory<OtapPdata>> = vec![
-            HOST_EXPORTER.clone(),
-            exporters::console_exporter::CONSOLE_EXPORTER.clone(),
-            exporters::file_exporter::FILE_EXPORTER.clone(),
-            exporters::noop_exporter::NOOP_EXPORTER.clone(),
-            exporters::otap_exporter::OTAP_EXPORTER.clone(),
-            exporters::otlp_grpc_exporter::OTLP_EXPORTER.clone(),
-            exporters::otlp_http_exporter::OTLP_HTTP_EXPORTER.clone(),
-            exporters::parquet_exporter::PARQUET_EXPORTER.clone(),
-            exporters::topic_exporter::TOPIC_EXPORTER.clone(),
-        ];
         // The engine wants slices that live as long as the process; there is
         // one catalogue in it.
         let factory = PipelineFactory::new(
-            Vec::leak(receivers),
+            std::slice::from_ref(&HOST_RECEIVER),
             Vec::leak(factories),
-            Vec::leak(exporters),
+            std::slice::from_ref(&HOST_EXPORTER),
             &[],
         )
         .with_context_materializer(|pdata, plan| pdata.context_mut().materialize_context(plan));

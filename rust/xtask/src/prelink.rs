@@ -24,7 +24,8 @@ pub(crate) fn prelink(root: &Path, lib: &Path, out: &Path) -> TaskResult {
     run(&mut link)?;
 
     let mut localise = Command::new("objcopy");
-    let _ = localise.arg("--strip-debug");
+    // The bitcode of the standard library serves nobody and trips binutils' plugin.
+    let _ = localise.args(["--strip-debug", "--remove-section=.llvmbc", "--remove-section=.llvmcmd"]);
     for function in &functions {
         let _ = localise.arg(format!("--keep-global-symbol={function}"));
     }
