@@ -5,6 +5,7 @@
 package capi
 
 // #cgo CFLAGS: -I${SRCDIR}/../include
+// #cgo LDFLAGS: -lm
 // #include "otapbridge.h"
 import "C"
 

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package capi
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestRegistryAnswersGone(t *testing.T) {
+	var r registry[string]
+	_, ok := r.get(1)
+	assert.False(t, ok)
+	first, second := r.add("a"), r.add("b")
+	assert.NotEqual(t, first, second)
+	r.remove(first)
+	_, ok = r.get(first)
+	assert.False(t, ok)
+	value, ok := r.get(second)
+	assert.True(t, ok)
+	assert.Equal(t, "b", value)
+	assert.NotEqual(t, first, r.add("c"), "ids are never used twice")
+}
+
+func TestRegistryConcurrently(t *testing.T) {
+	var r registry[int]
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for range 100 {
+				id := r.add(i)
+				value, ok := r.get(id)
+				assert.True(t, ok)
+				assert.Equal(t, i, value)
+				r.remove(id)
+			}
+		})
+	}
+	wg.Wait()
+	assert.Empty(t, *r.entries.Load())
+}
+
+type panicking struct{ seen []any }
+
+func (*panicking) HandleEvents([]Event) { panic("handler") }
+func (p *panicking) HandlePanic(value any, _ []byte) {
+	p.seen = append(p.seen, value)
+	panic("again")
+}
+
+func TestPanicOfAHandlerIsContained(t *testing.T) {
+	before := CallbackPanics()
+	handler := &panicking{}
+	sink := eventSink{handler: handler, scratch: []Event{{}}}
+	sink.deliver()
+	assert.Equal(t, []any{"handler"}, handler.seen)
+	assert.Equal(t, before+2, CallbackPanics())
+	assert.Empty(t, sink.scratch)
+}
+
+func TestPinIsCountedOnce(t *testing.T) {
+	before := PinsHeld()
+	var pin Pin
+	pin.Release()
+	pin.Hold([]byte{1})
+	assert.True(t, pin.Held())
+	assert.Panics(t, func() { pin.Hold([]byte{2}) })
+	assert.Equal(t, before+1, PinsHeld())
+	pin.Release()
+	pin.Release()
+	assert.Equal(t, before, PinsHeld())
+}
+
+func TestErrorTextNamesFieldsAndAllFindings(t *testing.T) {
+	err := &Error{Message: "one", Field: "a", Next: &Error{Message: "two"}}
+	assert.Equal(t, "a: one\ntwo", err.Error())
+}
