@@ -61,13 +61,20 @@ func goEvent(event *C.otapb_event) Event {
 		EmissionID: uint64(event.emission_id),
 		Error:      OwnedError{event.error},
 		Buffer:     Buffer{event.buffer},
-		Payload:    view(event.payload),
-		Context:    view(event.context),
-		Port:       view(event.port),
-		// SAFETY: the library gives origin_count ids at origins, which live as
-		// long as the event's buffer; origins may be NULL only with count 0.
-		Origins: unsafe.Slice((*uint64)(event.origins), int(event.origin_count)),
+		Payload:    view(&event.payload),
+		Context:    view(&event.context),
+		Port:       view(&event.port),
+		Origins:    origins(event),
 	}
+}
+
+func origins(event *C.otapb_event) []uint64 {
+	if event.origin_count == 0 {
+		return nil
+	}
+	// SAFETY: the library gives origin_count ids at origins, which live as long as
+	// the event's buffer.
+	return unsafe.Slice((*uint64)(event.origins), int(event.origin_count))
 }
 
 // otapbGoLog receives one log record on a thread of the library.
@@ -84,15 +91,17 @@ func otapbGoLog(runtimeID C.uint64_t, record *C.otapb_log_record) {
 		attributes = make([]LogAttribute, count)
 		// SAFETY: the library gives attribute_count structs at attributes,
 		// which live as long as the callback.
-		for i, attribute := range unsafe.Slice(record.attributes, count) {
-			attributes[i] = LogAttribute{Key: string(view(attribute.key)), Value: string(view(attribute.value))}
+		native := unsafe.Slice(record.attributes, count)
+		for i := range native {
+			attribute := &native[i]
+			attributes[i] = LogAttribute{Key: string(view(&attribute.key)), Value: string(view(&attribute.value))}
 		}
 	}
 	handler.HandleLog(LogRecord{
 		Level:       LogLevel(record.level),
 		ComponentID: uint64(record.component_data),
-		Target:      string(view(record.target)),
-		Message:     string(view(record.message)),
+		Target:      string(view(&record.target)),
+		Message:     string(view(&record.message)),
 		Attributes:  attributes,
 	})
 }

@@ -73,19 +73,23 @@ func copyError(pointer *C.otapb_error) *Error {
 			Flags:         ErrorFlags(pointer.flags),
 			RetryAfter:    time.Duration(min(uint64(pointer.retry_after_ns), math.MaxInt64)),
 			HostErrorID:   uint64(pointer.host_error_id),
-			Message:       string(view(pointer.message)),
-			Field:         string(view(pointer.field)),
-			StatusDetails: append([]byte(nil), view(pointer.status_details)...),
+			Message:       string(view(&pointer.message)),
+			Field:         string(view(&pointer.field)),
+			StatusDetails: append([]byte(nil), view(&pointer.status_details)...),
 		}
 		link = &(*link).Next
 	}
 	return first
 }
 
-// view shows the library's bytes as a Go slice without copying them.
-func view(slice C.otapb_slice) []byte {
+// view shows the library's bytes as a Go slice without copying them. The address of
+// an empty slice is not looked at: Rust's is any number above 0, which Go's stack
+// copier takes for a broken pointer.
+func view(slice *C.otapb_slice) []byte {
+	if slice.len == 0 {
+		return nil
+	}
 	// SAFETY: the library gives len readable bytes at data, which live as long
-	// as the error, buffer or callback they came with; data may be NULL only
-	// with len 0, which unsafe.Slice allows.
+	// as the error, buffer or callback they came with.
 	return unsafe.Slice((*byte)(slice.data), int(slice.len))
 }

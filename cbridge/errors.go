@@ -30,7 +30,7 @@ const (
 	KindPermanent = capi.ErrorKindPermanent
 	// KindRetryable: the same data may be accepted later. Unavailable, 503.
 	KindRetryable = capi.ErrorKindRetryable
-	// KindCancelled: the caller gave up. Canceled, 499.
+	// KindCancelled: the caller gave up, so retrying is pointless. Canceled, 499.
 	KindCancelled = capi.ErrorKindCancelled
 	// KindTimeout: the deadline passed. DeadlineExceeded, 504.
 	KindTimeout = capi.ErrorKindTimeout
@@ -63,7 +63,7 @@ func newProcessingError(kind ErrorKind, field, message string) *ProcessingError 
 	code, httpStatus := kindDefaults(kind)
 	return &ProcessingError{
 		kind: kind, code: code, httpStatus: httpStatus,
-		permanent: kind == KindPermanent || kind == KindConfiguration,
+		permanent: kind == KindPermanent || kind == KindConfiguration || kind == KindCancelled,
 		field:     field, message: message,
 	}
 }

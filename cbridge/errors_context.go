@@ -42,7 +42,7 @@ func contextError(ctx context.Context, where string) error {
 	end := endOf(ctx)
 	result := newProcessingError(kind, "", where+": "+errorText(end))
 	result.cause = end
-	return result
+	return result.classified()
 }
 
 // deadlineSkew is by how much Rust may notice a deadline before Go's timer does.

@@ -34,7 +34,7 @@ func TestErrorOfEachKind(t *testing.T) {
 	}{
 		{KindPermanent, codes.Internal, 500, true, nil},
 		{KindRetryable, codes.Unavailable, 503, false, nil},
-		{KindCancelled, codes.Canceled, 499, false, context.Canceled},
+		{KindCancelled, codes.Canceled, 499, true, context.Canceled},
 		{KindTimeout, codes.DeadlineExceeded, 504, false, context.DeadlineExceeded},
 		{KindResourceExhausted, codes.ResourceExhausted, 429, false, nil},
 		{KindConfiguration, codes.InvalidArgument, 400, true, nil},
@@ -129,7 +129,7 @@ func TestContextErrorMatchesErrorAndCause(t *testing.T) {
 	require.ErrorIs(t, err, reason)
 	assert.NotErrorIs(t, err, context.DeadlineExceeded)
 	assert.Equal(t, codes.Canceled, status.Code(err))
-	assert.False(t, consumererror.IsPermanent(err))
+	assert.True(t, consumererror.IsPermanent(err), "nobody wants it retried")
 
 	ctx, stop := context.WithTimeoutCause(t.Context(), 0, reason)
 	defer stop()
@@ -138,6 +138,7 @@ func TestContextErrorMatchesErrorAndCause(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.ErrorIs(t, err, reason)
 	assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
+	assert.False(t, consumererror.IsPermanent(err))
 }
 
 // hostile is an error whose methods all panic.

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cbridgetest helps to test components that are built on package cbridge.
+package cbridgetest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/cbridge"
+)
+
+// VerifyIdle keeps a reference to the runtime for the test, and checks at its end
+// that nothing of what the test did is left: no component, call, payload, pin,
+// emission, buffer, error, context or pipeline. Components must have been shut down
+// by then. Tests that use it cannot run in parallel.
+func VerifyIdle(tb testing.TB) *cbridge.Runtime {
+	tb.Helper()
+	runtime, err := cbridge.OpenRuntime(zap.NewNop())
+	require.NoError(tb, err)
+	tb.Cleanup(func() {
+		stats, err := runtime.Stats()
+		assert.NoError(tb, err)
+		left := stats.Stats
+		left.CallsTotal, left.LateCompletionsTotal, left.PanicsTotal, left.RestartsTotal = 0, 0, 0, 0
+		assert.Equal(tb, capi.Stats{}, left, "left in the library")
+		assert.Zero(tb, stats.PayloadsPinned, "payloads are still pinned")
+		assert.Zero(tb, stats.CallbackPanicsTotal, "callbacks panicked")
+		assert.NoError(tb, runtime.Close(context.Background()))
+	})
+	return runtime
+}
