@@ -149,10 +149,11 @@ void host_on_events(uint64_t host_data, const otapb_event *events, size_t count)
         (void)pthread_mutex_lock(&lock);
         record(event);
         component = answering;
-        (void)pthread_cond_broadcast(&changed);
-        (void)pthread_mutex_unlock(&lock);
+        /* Released before the waiting thread goes on and counts what is held. */
         otapb_error_release(event->error);
         otapb_buffer_release(event->buffer);
+        (void)pthread_cond_broadcast(&changed);
+        (void)pthread_mutex_unlock(&lock);
         if (event->type == OTAPB_EVENT_EMIT)
             (void)otapb_emission_done(component, event->emission_id, NULL);
         event = (const otapb_event *)(const void *)((const char *)event + event->size);
