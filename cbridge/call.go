@@ -271,7 +271,7 @@ func (c *call) leave() {
 		c.component.native().Cancel(id, capi.CancelReasonCancelled, "the caller ended without waiting for the answer")
 	}
 	for i := range late {
-		c.component.refuse(&late[i])
+		c.component.refuse(&late[i], &errCallerLeft)
 	}
 	c.component.callers.Release()
 }

@@ -14,11 +14,15 @@ import (
 // giveUp is for a caller whose context is done: it tells Rust, waits a little for
 // Rust's own answer, and otherwise returns why the context ended.
 func (c *call) giveUp(ctx context.Context) error {
-	if c.answerWithin(0) {
+	reason, refusal := cancelReason(ctx), &errCallerLeft
+	if reason == capi.CancelReasonDeadline {
+		refusal = &errDeadlinePassed
+	}
+	if c.answerWithin(0, refusal) {
 		return c.answer(ctx)
 	}
-	c.cancel(cancelReason(ctx), errorText(endOf(ctx)))
-	if c.answerWithin(c.component.settings.Limits.CancelGrace) {
+	c.cancel(reason, errorText(endOf(ctx)))
+	if c.answerWithin(c.component.settings.Limits.CancelGrace, refusal) {
 		return c.answer(ctx)
 	}
 	return contextError(ctx, "the request was given up")
@@ -26,12 +30,12 @@ func (c *call) giveUp(ctx context.Context) error {
 
 // timeOut is for a caller without a deadline whose time in Rust is used up.
 func (c *call) timeOut(ctx context.Context) error {
-	if c.answerWithin(0) {
+	if c.answerWithin(0, &errDeadlinePassed) {
 		return c.answer(ctx)
 	}
 	message := fmt.Sprintf("no answer within the timeout of %s", c.component.settings.Limits.Timeout)
 	c.cancel(capi.CancelReasonDeadline, message)
-	if c.answerWithin(c.component.settings.Limits.CancelGrace) {
+	if c.answerWithin(c.component.settings.Limits.CancelGrace, &errDeadlinePassed) {
 		return c.answer(ctx)
 	}
 	return newProcessingError(KindTimeout, "timeout", message).classified()
@@ -43,7 +47,7 @@ func (c *call) cancel(reason capi.CancelReason, cause string) {
 }
 
 // answerWithin waits for the answer and refuses output that comes meanwhile.
-func (c *call) answerWithin(grace time.Duration) bool {
+func (c *call) answerWithin(grace time.Duration, refusal *capi.HostError) bool {
 	if grace > 0 {
 		c.timer.Reset(grace)
 		defer c.timer.Stop()
@@ -52,7 +56,7 @@ func (c *call) answerWithin(grace time.Duration) bool {
 	for {
 		switch c.take(&event) {
 		case foundEmission:
-			c.component.refuse(&event)
+			c.component.refuse(&event, refusal)
 			continue
 		case foundAnswer:
 			return true

@@ -51,7 +51,7 @@ func (c *Component) onEmission(event *capi.Event) {
 		return
 	}
 	if call := c.calls.find(event.CallID); call == nil || !call.onEmission(event) {
-		c.refuse(event)
+		c.refuse(event, &errCallerLeft)
 	}
 }
 

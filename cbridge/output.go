@@ -94,13 +94,14 @@ func (c *Component) discard(event *capi.Event) {
 }
 
 var (
-	errCallerLeft       = capi.HostError{Kind: KindCancelled, Message: "the request's caller has left"}
+	errDeadlinePassed   = capi.HostError{Kind: KindTimeout, Message: "the request's deadline passed"}
+	errCallerLeft       = capi.HostError{Kind: KindCancelled, Flags: capi.ErrorFlagPermanent, Message: "the request's caller has left"}
 	errConsumerPanicked = capi.HostError{Kind: KindRetryable, Message: "the next consumer panicked"}
 )
 
 // refuse answers an emission that nobody waits for.
-func (c *Component) refuse(event *capi.Event) {
+func (c *Component) refuse(event *capi.Event, refusal *capi.HostError) {
 	id := event.EmissionID
 	c.discard(event)
-	c.native().EmissionDone(id, &errCallerLeft)
+	c.native().EmissionDone(id, refusal)
 }

@@ -51,7 +51,7 @@ func (w *workers) enqueue(event *capi.Event) {
 	w.mu.Lock()
 	if w.stopped {
 		w.mu.Unlock()
-		w.component.refuse(event)
+		w.component.refuse(event, &errCallerLeft)
 		return
 	}
 	defer w.mu.Unlock()
@@ -92,7 +92,7 @@ func (w *workers) stop(cause error) <-chan struct{} {
 	w.mu.Unlock()
 	w.cancel(cause)
 	for _, e := range queue {
-		w.component.refuse(&e.event)
+		w.component.refuse(&e.event, &errCallerLeft)
 	}
 	return w.idle
 }
