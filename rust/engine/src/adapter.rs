@@ -14,7 +14,7 @@ use otel_arrow_dfe_otap::pdata::OtapPdata;
 
 use crate::core::Core;
 use crate::effect_handler::ContextAwareEffectHandler;
-use crate::gate::{Admission, admit, node_failed, panic_error, refuse};
+use crate::gate::{Admitted, admit, node_failed, panic_error, refuse};
 use crate::node::ContextAwareProcessor;
 
 pub(crate) struct Adapter<P> {
@@ -61,13 +61,13 @@ impl<P: ContextAwareProcessor<OtapPdata>> Processor<OtapPdata> for Adapter<P> {
             }
         };
 
-        let (pdata, context, routing) = match admit(core, pdata) {
-            Admission::Alive {
-                pdata,
-                context,
-                routing,
-            } => (pdata, context, routing),
-            Admission::Dead(nack) => return effect_handler.notify_nack(nack).await,
+        let Admitted {
+            pdata,
+            context,
+            routing,
+        } = match admit(core, pdata) {
+            Ok(admitted) => admitted,
+            Err(nack) => return effect_handler.notify_nack(*nack).await,
         };
         handler.set_context(context.clone());
         let outcome = tokio::select! {

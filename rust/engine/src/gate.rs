@@ -25,41 +25,41 @@ use crate::counters::increment;
 use crate::nack;
 use crate::payload::{routing_only, signal};
 
-/// Whether a message may enter a node.
-pub(crate) enum Admission {
-    /// Its request is alive, or it stems from no single request.
-    Alive {
-        pdata: OtapPdata,
-        context: RequestContext,
-        /// The message without its data, to answer it by if the node fails.
-        routing: OtapPdata,
-    },
-    /// Nobody waits for it any more.
-    Dead(NackMsg<OtapPdata>),
+/// A message that may enter a node: its request is alive, or it stems from no
+/// single one.
+pub(crate) struct Admitted {
+    pub(crate) pdata: OtapPdata,
+    pub(crate) context: RequestContext,
+    /// The message without its data, to answer it by if the node fails.
+    pub(crate) routing: OtapPdata,
 }
 
-pub(crate) fn admit(core: &Core, pdata: OtapPdata) -> Admission {
+/// Lets a message in, or says how to refuse it because nobody waits for it.
+pub(crate) fn admit(core: &Core, pdata: OtapPdata) -> Result<Admitted, Box<NackMsg<OtapPdata>>> {
+    let dead = |error, pdata| Err(Box::new(nack::nack(&core.errors, error, true, pdata)));
     let context = match call_id(&pdata) {
         None => RequestContext::empty(),
         Some(id) => match core.call(id) {
             Some(call) => call.context.clone(),
             None => {
-                let error = ProcessingError::cancelled("the call was answered already");
-                return Admission::Dead(nack::nack(&core.errors, error, true, pdata));
+                return dead(
+                    ProcessingError::cancelled("the call was answered already"),
+                    pdata,
+                );
             }
         },
     };
     if let Some(error) = context.error() {
-        return Admission::Dead(nack::nack(&core.errors, error, true, pdata));
+        return dead(error, pdata);
     }
     let signal = signal(&pdata);
     let (engine_context, payload) = pdata.into_parts();
     let routing = routing_only(engine_context.clone(), signal);
-    Admission::Alive {
+    Ok(Admitted {
         pdata: OtapPdata::new(engine_context, payload),
         context,
         routing,
-    }
+    })
 }
 
 /// The nack for a message whose node failed with `error`.
@@ -165,13 +165,13 @@ impl local::Processor<OtapPdata> for LocalGate {
                 };
             }
         };
-        let (pdata, context, routing) = match admit(&self.core, pdata) {
-            Admission::Alive {
-                pdata,
-                context,
-                routing,
-            } => (pdata, context, routing),
-            Admission::Dead(nack) => return effect_handler.notify_nack(nack).await,
+        let Admitted {
+            pdata,
+            context,
+            routing,
+        } = match admit(&self.core, pdata) {
+            Ok(admitted) => admitted,
+            Err(nack) => return effect_handler.notify_nack(*nack).await,
         };
         let processed = self.inner.process(Message::PData(pdata), effect_handler);
         let error = match AssertUnwindSafe(processed).catch_unwind().await {

@@ -24,7 +24,7 @@ use crate::building;
 use crate::context_headers::call_id;
 use crate::core::{Answer, Core};
 use crate::event::Emission;
-use crate::gate::{Admission, admit};
+use crate::gate::{Admitted, admit};
 use crate::host_receiver::terminal_state;
 use crate::nack;
 use crate::payload::{signal, with_otlp_bytes};
@@ -98,9 +98,13 @@ impl HostExporter {
         plan: &EncodingPlan,
         effect_handler: &EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
-        let (mut pdata, mut routing) = match admit(&self.core, pdata) {
-            Admission::Alive { pdata, routing, .. } => (pdata, routing),
-            Admission::Dead(nack) => return effect_handler.notify_nack(nack).await,
+        let Admitted {
+            mut pdata,
+            mut routing,
+            ..
+        } = match admit(&self.core, pdata) {
+            Ok(admitted) => admitted,
+            Err(nack) => return effect_handler.notify_nack(*nack).await,
         };
         let signal = signal(&pdata);
         let call_id = call_id(&pdata);

@@ -25,7 +25,11 @@ pub(crate) fn prelink(root: &Path, lib: &Path, out: &Path) -> TaskResult {
 
     let mut localise = Command::new("objcopy");
     // The bitcode of the standard library serves nobody and trips binutils' plugin.
-    let _ = localise.args(["--strip-debug", "--remove-section=.llvmbc", "--remove-section=.llvmcmd"]);
+    let _ = localise.args([
+        "--strip-debug",
+        "--remove-section=.llvmbc",
+        "--remove-section=.llvmcmd",
+    ]);
     for function in &functions {
         let _ = localise.arg(format!("--keep-global-symbol={function}"));
     }

@@ -1,0 +1,128 @@
+//! Cancel and deadline, at each place where work can be.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use otapbridge_context::{CancelReason, ContextBlock, ErrorKind};
+use serde_json::json;
+
+use crate::harness::{Bridge, deadline, logs};
+use crate::nodes::{BEGUN_WAITS, DROPPED_WAITS, TEST_NODE};
+
+/// One node that waits for an hour. Its counters are the process's, so the
+/// tests here run one after the other.
+static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+fn waiting() -> Bridge {
+    Bridge::accepting(json!({
+        "type": TEST_NODE,
+        "config": {"behaviour": {"wait": {"milliseconds": 3_600_000}}},
+    }))
+}
+
+fn wait_for_begin(before: usize) {
+    let started = std::time::Instant::now();
+    while BEGUN_WAITS.load(Ordering::SeqCst) == before {
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "the node never began"
+        );
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_cancel_drops_the_nodes_future() {
+    let _guard = ONE_AT_A_TIME.lock();
+    let bridge = waiting();
+    let (begun, dropped) = (
+        BEGUN_WAITS.load(Ordering::SeqCst),
+        DROPPED_WAITS.load(Ordering::SeqCst),
+    );
+    bridge.submit(1, &logs(&["x"])).unwrap();
+    wait_for_begin(begun);
+    assert!(
+        bridge
+            .component
+            .cancel(1, CancelReason::Cancelled, "the client hung up")
+    );
+    assert!(
+        !bridge
+            .component
+            .cancel(1, CancelReason::Deadline, "too late"),
+        "the first cancel counts"
+    );
+    let error = bridge.host.done(1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert!(error.message().contains("the client hung up"), "{error}");
+    assert_eq!(DROPPED_WAITS.load(Ordering::SeqCst), dropped + 1);
+    assert!(
+        !bridge.component.cancel(1, CancelReason::Cancelled, ""),
+        "it is not in flight"
+    );
+    let _ = bridge.finish();
+}
+
+#[test]
+fn a_deadline_drops_the_nodes_future() {
+    let _guard = ONE_AT_A_TIME.lock();
+    let bridge = waiting();
+    let dropped = DROPPED_WAITS.load(Ordering::SeqCst);
+    bridge
+        .submit_with(1, &logs(&["x"]), deadline(Duration::from_millis(20)))
+        .unwrap();
+    assert_eq!(bridge.host.done(1).unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(DROPPED_WAITS.load(Ordering::SeqCst), dropped + 1);
+    let _ = bridge.finish();
+}
+
+#[test]
+fn what_waits_behind_a_busy_node_is_refused_without_entering_it() {
+    let _guard = ONE_AT_A_TIME.lock();
+    let bridge = waiting();
+    let begun = BEGUN_WAITS.load(Ordering::SeqCst);
+    bridge.submit(1, &logs(&["x"])).unwrap();
+    wait_for_begin(begun);
+    bridge.submit(2, &logs(&["y"])).unwrap();
+    assert!(bridge.component.cancel(2, CancelReason::Cancelled, ""));
+    assert!(bridge.component.cancel(1, CancelReason::Cancelled, ""));
+    assert_eq!(
+        bridge.host.done(1).unwrap_err().kind(),
+        ErrorKind::Cancelled
+    );
+    assert_eq!(
+        bridge.host.done(2).unwrap_err().kind(),
+        ErrorKind::Cancelled
+    );
+    assert_eq!(
+        BEGUN_WAITS.load(Ordering::SeqCst),
+        begun + 1,
+        "the second message entered the node"
+    );
+    let _ = bridge.finish();
+}
+
+#[test]
+fn a_deadline_in_the_past_is_refused_at_once() {
+    let bridge = Bridge::start(json!({"type": TEST_NODE, "config": {"behaviour": {"pass": {}}}}));
+    let error = bridge
+        .submit_with(1, &logs(&["x"]), deadline(Duration::ZERO))
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    let seen = bridge.finish();
+    assert!(seen.answers.is_empty());
+}
+
+#[test]
+fn a_cancel_of_what_the_host_holds_still_gets_the_hosts_answer() {
+    let bridge = Bridge::start(json!({"type": TEST_NODE, "config": {"behaviour": {"pass": {}}}}));
+    bridge
+        .submit_with(1, &logs(&["x"]), ContextBlock::empty())
+        .unwrap();
+    let emission = bridge.host.emission();
+    assert!(bridge.component.cancel(1, CancelReason::Cancelled, ""));
+    assert!(bridge.component.emission_done(emission.id, None));
+    drop(emission);
+    bridge.host.done(1).unwrap();
+    let _ = bridge.finish();
+}

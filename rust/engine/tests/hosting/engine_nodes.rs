@@ -1,0 +1,96 @@
+//! Unmodified nodes of the engine, behind their gates.
+
+use bytes::Bytes;
+use otapbridge_context::{ErrorKind, ProcessingError};
+use serde_json::json;
+
+use crate::harness::{Bridge, logs};
+use crate::nodes::TEST_NODE;
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
+}
+
+#[test]
+fn attribute_and_filter_in_one_pipeline() {
+    let bridge = Bridge::start(json!({
+        "nodes": {
+            "keep": {"type": "processor:filter", "config": {
+                "logs": {"include": {"match_type": "strict", "bodies": ["keep me"]}},
+            }},
+            "tag": {"type": "urn:otel:processor:attribute", "config": {
+                "actions": [{"action": "insert", "key": "env", "value": "prod"}],
+                "apply_to": ["resource"],
+            }},
+        },
+        "connections": [{"from": "keep", "to": "tag"}],
+    }));
+    bridge.submit(1, &logs(&["keep me", "drop me"])).unwrap();
+    let emission = bridge.host.emission();
+    assert!(contains(&emission.payload, "keep me"));
+    assert!(!contains(&emission.payload, "drop me"));
+    assert!(contains(&emission.payload, "env") && contains(&emission.payload, "prod"));
+    assert_eq!(emission.call_id, Some(1));
+    assert!(bridge.component.emission_done(emission.id, None));
+    bridge.host.done(1).unwrap();
+    let _ = bridge.finish();
+}
+
+#[test]
+fn malformed_data_is_the_callers_fault() {
+    let bridge = Bridge::accepting(json!({
+        "type": "processor:attribute",
+        "config": {"actions": [{"action": "insert", "key": "a", "value": "b"}], "apply_to": ["resource"]},
+    }));
+    bridge
+        .submit(
+            1,
+            &Bytes::from_static(b"\x0a\xff\xff\xff\xff\x7fno protobuf"),
+        )
+        .unwrap();
+    let error = bridge.host.done(1).unwrap_err();
+    assert!(error.is_permanent(), "{error}");
+    bridge.submit(2, &logs(&["x"])).unwrap();
+    bridge.host.done(2).unwrap();
+    let _ = bridge.finish();
+}
+
+#[test]
+fn a_batch_answers_every_caller_with_the_batchs_result() {
+    let config = json!({
+        "type": "processor:batch",
+        "config": {"otlp": {"min_size": 1, "sizer": "bytes"}, "max_batch_duration": "50ms"},
+    });
+    let bridge = Bridge::start_with(config, |_| {
+        Some(Err(ProcessingError::retryable("downstream is full")))
+    });
+    for call in 1..=3 {
+        bridge.submit(call, &logs(&["x"])).unwrap();
+    }
+    for call in 1..=3 {
+        let error = bridge.host.done(call).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Retryable);
+        assert!(error.message().contains("downstream is full"), "{error}");
+        assert!(
+            !error.message().contains("otapbridge-error"),
+            "a mark got out: {error}"
+        );
+    }
+    let _ = bridge.finish();
+}
+
+#[test]
+fn an_engine_node_after_one_of_ours() {
+    let bridge = Bridge::accepting(json!({
+        "nodes": {
+            "ours": {"type": TEST_NODE, "config": {"behaviour": {"pass": {}}}},
+            "theirs": {"type": "processor:debug", "config": {"verbosity": "basic"}},
+        },
+        "connections": [{"from": "ours", "to": "theirs"}],
+    }));
+    bridge.submit(1, &logs(&["x"])).unwrap();
+    bridge.host.done(1).unwrap();
+    let _ = bridge.finish();
+}

@@ -1,0 +1,249 @@
+//! A host: it collects events, answers emissions, and can wait for anything.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use otapbridge_context::{BlockBuilder, ContextBlock, ProcessingError, Signal};
+use otapbridge_engine::spec::ComponentSpec;
+use otapbridge_engine::{
+    Component, ComponentStatus, Emission, Event, EventSink, LogLevel, Runtime, RuntimeOptions,
+    catalogue,
+};
+use serde_json::Value;
+
+use crate::nodes;
+
+/// Longer than anything here takes; a test that waits this long has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+type Answer = Box<dyn Fn(&Emission) -> Option<Result<(), ProcessingError>> + Send + Sync>;
+
+/// What the host has seen.
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub(crate) answers: HashMap<u64, Vec<Option<ProcessingError>>>,
+    pub(crate) released: HashMap<u64, usize>,
+    pub(crate) emissions: Vec<Emission>,
+    pub(crate) statuses: Vec<ComponentStatus>,
+}
+
+#[derive(Default)]
+pub(crate) struct Host {
+    seen: Mutex<Seen>,
+    changed: Condvar,
+    component: OnceLock<Weak<Component>>,
+    answer: OnceLock<Answer>,
+}
+
+impl EventSink for Host {
+    fn deliver(&self, _component_data: u64, events: &mut Vec<Event>) {
+        let mut answers = Vec::new();
+        {
+            let mut seen = self.seen.lock().unwrap();
+            for event in events.drain(..) {
+                match event {
+                    Event::Done {
+                        call_id,
+                        error,
+                        payload_released,
+                    } => {
+                        seen.answers.entry(call_id).or_default().push(error);
+                        if payload_released {
+                            *seen.released.entry(call_id).or_default() += 1;
+                        }
+                    }
+                    Event::PayloadReleased { call_id } => {
+                        assert!(
+                            seen.answers.contains_key(&call_id),
+                            "released before it was done"
+                        );
+                        *seen.released.entry(call_id).or_default() += 1;
+                    }
+                    Event::Emit(emission) => {
+                        // An answered emission is not kept: it would hold its payload.
+                        match self.answer.get().and_then(|answer| answer(&emission)) {
+                            Some(result) => answers.push((emission.id, result)),
+                            None => seen.emissions.push(emission),
+                        }
+                    }
+                    Event::Status { status, .. } => seen.statuses.push(status),
+                }
+            }
+        }
+        let component = self.component.get().and_then(Weak::upgrade);
+        for (emission, result) in answers {
+            let component = component.as_ref().expect("a component emits");
+            assert!(component.emission_done(emission, result.err()));
+        }
+        self.changed.notify_all();
+    }
+}
+
+impl Host {
+    /// Waits until `look` finds what it looks for.
+    pub(crate) fn wait<T>(&self, what: &str, mut look: impl FnMut(&mut Seen) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        let mut seen = self.seen.lock().unwrap();
+        loop {
+            if let Some(found) = look(&mut seen) {
+                return found;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "waited in vain for {what}");
+            seen = self.changed.wait_timeout(seen, left).unwrap().0;
+        }
+    }
+
+    /// The call's answer, which is its only one so far.
+    pub(crate) fn done(&self, call_id: u64) -> Result<(), ProcessingError> {
+        self.wait(&format!("the answer of call {call_id}"), |seen| {
+            let answers = seen.answers.get(&call_id)?;
+            assert_eq!(
+                answers.len(),
+                1,
+                "call {call_id} was answered more than once"
+            );
+            Some(answers[0].clone().map_or(Ok(()), Err))
+        })
+    }
+
+    /// Takes the next emission.
+    pub(crate) fn emission(&self) -> Emission {
+        self.wait("an emission", |seen| {
+            (!seen.emissions.is_empty()).then(|| seen.emissions.remove(0))
+        })
+    }
+
+    pub(crate) fn seen<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
+        look(&self.seen.lock().unwrap())
+    }
+}
+
+/// A runtime with one started component and its host.
+pub(crate) struct Bridge {
+    pub(crate) runtime: Runtime,
+    pub(crate) component: Arc<Component>,
+    pub(crate) host: Arc<Host>,
+}
+
+impl Bridge {
+    /// Emissions wait for the test to answer them.
+    pub(crate) fn start(config: Value) -> Self {
+        Self::start_with(config, |_| None)
+    }
+
+    /// Every emission is accepted at once.
+    pub(crate) fn accepting(config: Value) -> Self {
+        Self::start_with(config, |_| Some(Ok(())))
+    }
+
+    pub(crate) fn start_with(
+        config: Value,
+        answer: impl Fn(&Emission) -> Option<Result<(), ProcessingError>> + Send + Sync + 'static,
+    ) -> Self {
+        catalogue::install(nodes::factories);
+        let host = Arc::new(Host::default());
+        assert!(host.answer.set(Box::new(answer)).is_ok());
+        let runtime = Runtime::create(RuntimeOptions {
+            events: Arc::clone(&host) as Arc<dyn EventSink>,
+            log: None,
+            log_level: LogLevel::Info,
+        })
+        .unwrap();
+        let component = Component::create(&runtime, &spec(config)).unwrap();
+        assert!(host.component.set(Arc::downgrade(&component)).is_ok());
+        component.start(PATIENCE).unwrap();
+        Self {
+            runtime,
+            component,
+            host,
+        }
+    }
+
+    pub(crate) fn submit(&self, call_id: u64, payload: &Bytes) -> Result<(), ProcessingError> {
+        self.submit_with(call_id, payload, ContextBlock::empty())
+    }
+
+    pub(crate) fn submit_with(
+        &self,
+        call_id: u64,
+        payload: &Bytes,
+        context: ContextBlock,
+    ) -> Result<(), ProcessingError> {
+        let payload = payload.clone();
+        self.component
+            .submit(call_id, Signal::Logs, context, payload.len(), |guard| {
+                Bytes::from_owner(Guarded(payload, guard))
+            })
+    }
+
+    /// Shuts down and checks that nothing is left: each call answered once, each
+    /// payload released once, every counter back at zero.
+    pub(crate) fn finish(self) -> Seen {
+        self.runtime.shutdown(PATIENCE);
+        let mut seen = std::mem::take(&mut *self.host.seen.lock().unwrap());
+        seen.emissions.clear();
+        for (call, answers) in &seen.answers {
+            assert_eq!(answers.len(), 1, "answers of call {call}");
+            assert_eq!(seen.released.get(call), Some(&1), "releases of call {call}");
+        }
+        let stats = self.runtime.stats();
+        assert_eq!(stats.calls_in_flight, 0);
+        assert_eq!(stats.payloads_held, 0);
+        assert_eq!(stats.payload_bytes_held, 0);
+        assert_eq!(stats.emissions_in_flight, 0);
+        assert_eq!(stats.pipelines, 0);
+        assert_eq!(stats.calls_total, seen.answers.len() as u64);
+        seen
+    }
+}
+
+struct Guarded(
+    Bytes,
+    #[expect(dead_code, reason = "held for its drop")] otapbridge_engine::PayloadGuard,
+);
+
+impl AsRef<[u8]> for Guarded {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+pub(crate) fn spec(config: Value) -> ComponentSpec {
+    ComponentSpec {
+        name: "processors::otap/test".to_owned(),
+        component_data: 1,
+        config: config.to_string().into_bytes(),
+    }
+}
+
+/// A context whose deadline is `remaining` away.
+pub(crate) fn deadline(remaining: Duration) -> ContextBlock {
+    let mut block = BlockBuilder::new();
+    let _ = block.deadline(remaining, 0);
+    block.build().unwrap()
+}
+
+/// An OTLP logs request: one resource, and as many records as there are bodies.
+pub(crate) fn logs(bodies: &[&str]) -> Bytes {
+    fn field(number: u8, value: &[u8]) -> Vec<u8> {
+        let mut field = vec![number << 3 | 2];
+        let mut len = value.len();
+        while len >= 0x80 {
+            field.push(len as u8 | 0x80);
+            len >>= 7;
+        }
+        field.push(len as u8);
+        field.extend_from_slice(value);
+        field
+    }
+    let records: Vec<u8> = bodies
+        .iter()
+        .flat_map(|body| field(2, &field(5, &field(1, body.as_bytes()))))
+        .collect();
+    let scope_logs = field(2, &records);
+    let resource_logs = [field(1, &[]), scope_logs].concat();
+    field(1, &resource_logs).into()
+}

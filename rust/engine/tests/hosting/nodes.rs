@@ -1,0 +1,155 @@
+//! Nodes that do on purpose what others do by accident.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use otapbridge_context::ProcessingError;
+use otapbridge_engine::ContextAwareEffectHandler;
+use otapbridge_engine::engine::{Message, NodeControlMsg, OtapPdata};
+use otapbridge_engine::node::{
+    ContextAwareProcessor, NodeFactory, ProcessorNode, processor_factory,
+};
+use serde::Deserialize;
+
+pub(crate) const TEST_NODE: &str = "urn:test:processor:behave";
+
+/// Futures of `Wait` that were dropped before they were finished.
+pub(crate) static DROPPED_WAITS: AtomicUsize = AtomicUsize::new(0);
+/// Messages that a `Wait` has begun with.
+pub(crate) static BEGUN_WAITS: AtomicUsize = AtomicUsize::new(0);
+
+pub(crate) fn factories() -> Vec<NodeFactory> {
+    vec![processor_factory::<Behave>()]
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Behaviour {
+    /// Hands on what comes.
+    Pass {},
+    /// Hands on after a while.
+    Wait { milliseconds: u64 },
+    /// Panics.
+    Panic {},
+    /// Refuses, and says when to come again.
+    Refuse {
+        message: String,
+        retry_after_milliseconds: u64,
+    },
+    /// Refuses with the metadata, deadline and address that it sees.
+    Report {},
+    /// Accepts and drops.
+    Swallow {},
+    /// Fails at the first control message after a data message, and ends its pipeline.
+    BreakPipeline {},
+    /// Answers a message twice: sends it on and fails.
+    SendAndFail {},
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    behaviour: Behaviour,
+}
+
+pub(crate) struct Behave(Behaviour);
+
+impl ProcessorNode for Behave {
+    const URN: &'static str = TEST_NODE;
+    type Config = Config;
+
+    fn create(config: Config) -> Result<Self, ProcessingError> {
+        if let Behaviour::Refuse { message, .. } = &config.behaviour
+            && message.is_empty()
+        {
+            let field = "behaviour.refuse.message".to_owned();
+            return Err(ProcessingError::configuration(
+                "must not be empty",
+                Some(field),
+            ));
+        }
+        Ok(Self(config.behaviour))
+    }
+}
+
+struct CountDrop(bool);
+
+impl Drop for CountDrop {
+    fn drop(&mut self) {
+        if !self.0 {
+            let _ = DROPPED_WAITS.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl ContextAwareProcessor<OtapPdata> for Behave {
+    async fn process_with_context(
+        &mut self,
+        msg: Message<OtapPdata>,
+        effect_handler: &mut ContextAwareEffectHandler<OtapPdata>,
+    ) -> Result<(), ProcessingError> {
+        let pdata = match msg {
+            Message::PData(pdata) => pdata,
+            Message::Control(NodeControlMsg::TimerTick {}) => {
+                return Err(ProcessingError::permanent("broken on purpose"));
+            }
+            Message::Control(_) => return Ok(()),
+        };
+        match &self.0 {
+            Behaviour::Pass {} => effect_handler.send_message(pdata).await,
+            Behaviour::Wait { milliseconds } => {
+                let mut finished = CountDrop(false);
+                let _ = BEGUN_WAITS.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
+                finished.0 = true;
+                effect_handler.send_message(pdata).await
+            }
+            Behaviour::Panic {} => panic!("panic on purpose"),
+            Behaviour::Refuse {
+                message,
+                retry_after_milliseconds,
+            } => {
+                let after = Duration::from_millis(*retry_after_milliseconds);
+                Err(ProcessingError::retryable(message)
+                    .with_retry_after(after)
+                    .with_grpc_code(9))
+            }
+            Behaviour::Report {} => Err(ProcessingError::permanent(report(effect_handler))),
+            Behaviour::Swallow {} => effect_handler.ack(pdata).await,
+            Behaviour::BreakPipeline {} => {
+                let timer = effect_handler
+                    .inner()
+                    .start_periodic_timer(Duration::from_millis(1));
+                let _ = timer
+                    .await
+                    .map_err(|error| ProcessingError::permanent(error.to_string()))?;
+                Ok(())
+            }
+            Behaviour::SendAndFail {} => {
+                effect_handler.send_message(pdata).await?;
+                Err(ProcessingError::permanent("failed after all"))
+            }
+        }
+    }
+}
+
+fn report(effect_handler: &ContextAwareEffectHandler<OtapPdata>) -> String {
+    let context = effect_handler.context();
+    let metadata: Vec<String> = effect_handler
+        .metadata()
+        .iter()
+        .map(|(key, value)| format!("{}={}", key.to_str_lossy(), value.to_str_lossy()))
+        .collect();
+    format!(
+        "metadata {}; address {:?}; span {:?}; trace state {:?}; deadline {}",
+        metadata.join(","),
+        context.address().and_then(|address| address.ip()),
+        effect_handler
+            .trace_context()
+            .map(|span| span.span_id_hex()),
+        context.trace_state(),
+        context.remaining().is_some(),
+    )
+}

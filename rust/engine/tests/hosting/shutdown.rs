@@ -1,0 +1,81 @@
+//! Ends with work in flight.
+
+use std::time::Duration;
+
+use otapbridge_context::ErrorKind;
+use serde_json::json;
+
+use crate::harness::{Bridge, logs};
+use crate::nodes::TEST_NODE;
+
+fn pass() -> serde_json::Value {
+    json!({"type": TEST_NODE, "config": {"behaviour": {"pass": {}}}})
+}
+
+#[test]
+fn calls_in_flight_finish_within_the_time_they_are_given() {
+    let bridge = Bridge::start(pass());
+    for call in 1..=100 {
+        bridge.submit(call, &logs(&["x"])).unwrap();
+    }
+    std::thread::scope(|scope| {
+        let _ = scope.spawn(|| bridge.component.shutdown(Duration::from_secs(30)));
+        for _ in 1..=100 {
+            let emission = bridge.host.emission();
+            assert!(bridge.component.emission_done(emission.id, None));
+        }
+    });
+    for call in 1..=100 {
+        bridge.host.done(call).unwrap();
+    }
+    let error = bridge.submit(101, &logs(&["x"])).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Retryable);
+    let _ = bridge.finish();
+}
+
+#[test]
+fn calls_that_do_not_finish_are_answered_with_a_retryable_error() {
+    let bridge = Bridge::start(pass());
+    for call in 1..=100 {
+        bridge.submit(call, &logs(&["x"])).unwrap();
+    }
+    // The host never answers an emission, so that nothing can finish.
+    bridge.component.shutdown(Duration::from_millis(50));
+    bridge.host.seen(|seen| {
+        for call in 1..=100 {
+            let error = seen.answers[&call][0].as_ref().unwrap();
+            assert_eq!(error.kind(), ErrorKind::Retryable);
+        }
+    });
+    // What the host still looks at is released with it, without an event.
+    assert!(bridge.runtime.stats().payloads_held <= 100);
+    bridge.host.wait("the emissions", |seen| {
+        seen.emissions.clear();
+        Some(())
+    });
+    assert_eq!(bridge.runtime.stats().payloads_held, 0);
+    bridge.runtime.shutdown(Duration::ZERO);
+}
+
+#[test]
+fn a_component_that_never_started_ends() {
+    let bridge = Bridge::start(pass());
+    let other =
+        otapbridge_engine::Component::create(&bridge.runtime, &crate::harness::spec(pass()))
+            .unwrap();
+    assert_eq!(bridge.runtime.stats().components, 2);
+    drop(other);
+    assert_eq!(bridge.runtime.stats().components, 1);
+    let _ = bridge.finish();
+}
+
+#[test]
+fn starting_twice_is_an_error() {
+    let bridge = Bridge::start(pass());
+    let _ = bridge.component.start(Duration::from_secs(1)).unwrap_err();
+    bridge.submit(1, &logs(&["x"])).unwrap();
+    let emission = bridge.host.emission();
+    assert!(bridge.component.emission_done(emission.id, None));
+    drop(emission);
+    let _ = bridge.finish();
+}

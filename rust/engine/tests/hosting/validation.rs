@@ -1,0 +1,132 @@
+//! Wrong configurations, and where they say they are wrong.
+
+use otapbridge_context::ErrorKind;
+use otapbridge_engine::{catalogue, validate};
+use serde_json::{Value, json};
+
+use crate::harness::spec;
+use crate::nodes::{self, TEST_NODE};
+
+/// The paths of all findings.
+fn findings(config: Value) -> Vec<String> {
+    catalogue::install(nodes::factories);
+    match validate(&spec(config)) {
+        Ok(()) => Vec::new(),
+        Err(errors) => errors
+            .iter()
+            .map(|error| {
+                assert_eq!(error.kind(), ErrorKind::Configuration);
+                assert!(!error.message().is_empty());
+                let field = error.field().unwrap_or("");
+                field
+                    .strip_prefix("processors::otap/test")
+                    .unwrap_or(field)
+                    .to_owned()
+            })
+            .collect(),
+    }
+}
+
+fn pass() -> Value {
+    json!({"type": TEST_NODE, "config": {"behaviour": {"pass": {}}}})
+}
+
+fn attribute(config: Value) -> Value {
+    json!({"type": "processor:attribute", "config": config})
+}
+
+#[test]
+fn right_configurations_have_no_findings() {
+    let none: Vec<String> = Vec::new();
+    assert_eq!(findings(pass()), none);
+    let action = json!({"action": "insert", "key": "a", "value": "b"});
+    assert_eq!(
+        findings(attribute(
+            json!({"actions": [action], "apply_to": ["resource"]})
+        )),
+        none
+    );
+    assert_eq!(
+        findings(json!({"nodes": {"a": pass(), "b": pass(), "c": pass()},
+            "connections": [{"from": "a", "to": ["b"]}, {"from": ["b"], "to": "c"}]})),
+        none
+    );
+    assert_eq!(findings(json!({"nodes": {"a": pass()}})), none);
+}
+
+#[test]
+fn each_mistake_is_named_with_its_path() {
+    let two = |connections: Value| json!({"nodes": {"a": pass(), "b": pass()}, "connections": connections});
+    let rename = json!({"action": "insert", "key": "a", "value": "b"});
+    let cases = [
+        (json!({"typo": 1}), "::typo"),
+        (json!({}), ""),
+        (json!({"type": "processor:no_such"}), "::type"),
+        (json!({"type": "no urn at all"}), "::type"),
+        (json!({"type": "exporter:noop"}), "::type"),
+        (
+            json!({"type": TEST_NODE, "config": {"behaviour": {"pass": {"x": 1}}}}),
+            "::config::behaviour::pass::x",
+        ),
+        (
+            json!({"type": TEST_NODE, "config": {"behaviour": {"refuse": {"message": "", "retry_after_milliseconds": 1}}}}),
+            "::config::behaviour::refuse::message",
+        ),
+        (
+            attribute(json!({"actions": [rename], "apply_to": ["resource"], "typo": 1})),
+            "::config::typo",
+        ),
+        (attribute(json!({"actions": "none"})), "::config::actions"),
+        (
+            json!({"nodes": {"a": {"type": "processor:no_such"}}}),
+            "::nodes::a::type",
+        ),
+        (
+            json!({"nodes": {"a": {"type": TEST_NODE, "config": {"behaviour": 1}}}}),
+            "::nodes::a::config::behaviour",
+        ),
+        (json!({"nodes": {}}), "::nodes"),
+        (
+            two(json!([{"from": "a", "to": "c"}])),
+            "::connections[0]::to",
+        ),
+        (
+            two(json!([{"from": "a", "to": "b"}, {"from": "b", "to": "a"}])),
+            "::connections",
+        ),
+        (
+            json!({"nodes": {"a": pass(), "b": pass(), "c": pass()},
+            "connections": [{"from": ["a", "b"], "to": "c"}]}),
+            "::connections",
+        ),
+        (
+            json!({"type": TEST_NODE, "config": {"behaviour": {"pass": {}}}, "shards": 0}),
+            "::shards",
+        ),
+    ];
+    for (config, path) in cases {
+        let found = findings(config.clone());
+        assert!(
+            found.iter().any(|found| found == path),
+            "{config}: expected {path}, found {found:?}"
+        );
+    }
+}
+
+#[test]
+fn several_mistakes_are_all_named() {
+    let found = findings(json!({
+        "nodes": {"a": {"type": "processor:no_such"}, "b": pass(), "alone": pass()},
+        "connections": [{"from": "a", "to": "b"}],
+        "shards": 1000,
+    }));
+    assert_eq!(found, ["::shards", "::nodes::a::type", "::nodes::alone"]);
+}
+
+#[test]
+fn keys_deep_in_an_engine_nodes_configuration_are_checked() {
+    let found = findings(
+        json!({"type": "processor:retry", "config": {"multiplier": 2.0, "initial_intervall": "1s"}}),
+    );
+    assert_eq!(found, ["::config::initial_intervall"]);
+}
