@@ -83,7 +83,7 @@ func TestCancellation(t *testing.T) {
 		processors: `
 otap/wait:
   nodes:
-    see: {type: processor:debug, config: {verbosity: normal, output: {file: ` + seen + `}}}
+    see: {type: processor:debug, config: {verbosity: normal, output: ` + seen + `}}
     wait: {type: urn:otapbridge:processor:fault, config: {delay: 300s, every: 2}}
   connections: [{from: see, to: wait}]
 `,
