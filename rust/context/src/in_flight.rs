@@ -82,6 +82,17 @@ impl<T> InFlightTable<T> {
         all
     }
 
+    /// The records that `matches` picks; they stay in the table.
+    #[must_use]
+    pub fn select(&self, matches: impl Fn(&T) -> bool) -> Vec<Arc<T>> {
+        let mut selected = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock();
+            selected.extend(shard.values().filter(|record| matches(record)).cloned());
+        }
+        selected
+    }
+
     /// Number of records.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use otapbridge_context::{ErrorTable, InFlightTable, ProcessingError, RequestContext, Signal};
@@ -18,13 +18,17 @@ use crate::outbox::Outbox;
 
 const DONE: u8 = 1;
 const RELEASED: u8 = 2;
+const ABANDONED: u8 = 4;
 
 /// A call that was accepted and not yet answered.
 pub(crate) struct Call {
     pub(crate) id: u64,
     pub(crate) context: RequestContext,
-    /// `DONE` and `RELEASED`; who sets the second of them reports the release.
+    /// `DONE` and `RELEASED`, of which the second to be set reports the release,
+    /// and `ABANDONED` once the call was seen to be cancelled or overdue.
     state: AtomicU8,
+    /// Emissions of this call that the host has not answered.
+    at_host: AtomicU32,
 }
 
 /// A call on its way to a host receiver.
@@ -46,6 +50,21 @@ pub(crate) struct Ingress {
     pub(crate) answers: UnboundedSender<Answer>,
 }
 
+/// An emission that the host has not answered.
+struct Emitted {
+    /// The shard whose host exporter waits for the answer.
+    shard: usize,
+    call: Option<Arc<Call>>,
+}
+
+impl Emitted {
+    fn answered(&self) {
+        if let Some(call) = &self.call {
+            let _ = call.at_host.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
 /// One pipeline of a component.
 #[derive(Default)]
 struct Shard {
@@ -60,8 +79,8 @@ pub(crate) struct Core {
     pub(crate) counters: Arc<Counters>,
     pub(crate) outbox: Outbox,
     pub(crate) errors: ErrorTable,
-    /// Emission id to the shard whose host exporter waits for the answer.
-    emissions: Mutex<HashMap<u64, usize>>,
+    /// Emissions that the host has not answered.
+    emissions: Mutex<HashMap<u64, Emitted>>,
     next_emission: AtomicU64,
     shards: Vec<Shard>,
     next_shard: AtomicU64,
@@ -116,6 +135,7 @@ impl Core {
             id: call_id,
             context,
             state: AtomicU8::new(0),
+            at_host: AtomicU32::new(0),
         });
         let first = self.next_shard.fetch_add(1, Ordering::Relaxed) as usize;
         for offset in 0..self.shards.len() {
@@ -187,6 +207,22 @@ impl Core {
         }
     }
 
+    /// Answers the calls of a shard that were cancelled or overdue at the last
+    /// look already, and that no node has answered since: one that is not
+    /// context-aware may never do so. Calls whose output the host holds are left to the host's answer.
+    pub(crate) fn answer_abandoned(&self, shard: usize) {
+        let abandoned = |call: &Call| {
+            call.at_host.load(Ordering::Acquire) == 0
+                && call.context.is_done()
+                && call.state.fetch_or(ABANDONED, Ordering::AcqRel) & ABANDONED != 0
+        };
+        for call in self.shards[shard].calls.select(abandoned) {
+            if let Some(error) = call.context.error() {
+                self.complete(call.id, Some(error));
+            }
+        }
+    }
+
     fn answer(&self, call: &Call, error: Option<ProcessingError>) {
         {
             // The release of the payload may happen on another thread right now:
@@ -206,20 +242,26 @@ impl Core {
     /// Hands output to the host and says under which id it will be answered.
     pub(crate) fn emit(&self, shard: usize, emission: impl FnOnce(u64) -> Emission) -> u64 {
         let id = self.next_emission.fetch_add(1, Ordering::Relaxed);
-        let _ = self.emissions.lock().insert(id, shard);
+        let emission = emission(id);
+        let call = emission.call_id.and_then(|id| self.call(id));
+        if let Some(call) = &call {
+            let _ = call.at_host.fetch_add(1, Ordering::AcqRel);
+        }
+        let _ = self.emissions.lock().insert(id, Emitted { shard, call });
         increment(&self.counters.emissions_in_flight);
-        self.outbox.push(Event::Emit(emission(id)));
+        self.outbox.push(Event::Emit(emission));
         id
     }
 
     /// Takes the host's answer to an emission; false if none was awaited.
     pub(crate) fn emission_done(&self, emission_id: u64, error: Option<ProcessingError>) -> bool {
-        let Some(shard) = self.emissions.lock().remove(&emission_id) else {
+        let Some(emitted) = self.emissions.lock().remove(&emission_id) else {
             increment(&self.counters.late_completions_total);
             return false;
         };
         decrement(&self.counters.emissions_in_flight);
-        if let Some(ingress) = self.shards[shard].ingress.read().as_ref() {
+        emitted.answered();
+        if let Some(ingress) = self.shards[emitted.shard].ingress.read().as_ref() {
             // A closed queue means the pipeline ended, and with it the calls
             // this answer was for.
             let _ = ingress.answers.send(Answer { emission_id, error });
@@ -229,9 +271,10 @@ impl Core {
 
     /// Forgets what a pipeline that ended was waiting for.
     pub(crate) fn abandon_emissions(&self, shard: usize) {
-        self.emissions.lock().retain(|_, owner| {
-            let keep = *owner != shard;
+        self.emissions.lock().retain(|_, emitted| {
+            let keep = emitted.shard != shard;
             if !keep {
+                emitted.answered();
                 decrement(&self.counters.emissions_in_flight);
             }
             keep

@@ -3,8 +3,9 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use otapbridge_context::ProcessingError;
@@ -20,6 +21,7 @@ use otel_arrow_dfe_engine::{
 };
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 use otel_arrow_dfe_telemetry::metrics::MetricSetSnapshot;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::building;
@@ -44,6 +46,7 @@ pub(crate) static HOST_RECEIVER: ReceiverFactory<OtapPdata> = ReceiverFactory {
                 core,
                 shard,
                 submissions,
+                entered: Rc::default(),
             },
             node,
             node_config,
@@ -59,7 +62,13 @@ struct HostReceiver {
     core: Arc<Core>,
     shard: usize,
     submissions: UnboundedReceiver<Submission>,
+    /// Wakes the sweeper when there is something in flight.
+    entered: Rc<Notify>,
 }
+
+/// How often calls are looked at that no node answers although they are
+/// cancelled or overdue; a call has one to two intervals' time.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A message that waits for room in the next node's queue.
 type PendingSend = Pin<Box<dyn Future<Output = Result<(), TypedError<OtapPdata>>>>>;
@@ -78,8 +87,21 @@ impl Receiver<OtapPdata> for HostReceiver {
                 core.outbox.deliver();
             }
         });
+        let core = Arc::clone(&self.core);
+        let shard = self.shard;
+        let entered = Rc::clone(&self.entered);
+        let sweeper = tokio::task::spawn_local(async move {
+            loop {
+                entered.notified().await;
+                while core.calls_in_flight(shard) > 0 {
+                    tokio::time::sleep(SWEEP_INTERVAL).await;
+                    core.answer_abandoned(shard);
+                }
+            }
+        });
         let result = self.run(&mut control, &effect_handler).await;
         deliverer.abort();
+        sweeper.abort();
         result
     }
 }
@@ -154,6 +176,7 @@ impl HostReceiver {
             self.core.complete(call.id, Some(error));
             return Ok(None);
         }
+        self.entered.notify_one();
         let context = engine_context(call.id, &call.context);
         let mut pdata = OtapPdata::new(context, otlp_payload(signal, payload));
         let mut calldata = CallData::new();

@@ -126,3 +126,24 @@ fn a_cancel_of_what_the_host_holds_still_gets_the_hosts_answer() {
     bridge.host.done(1).unwrap();
     let _ = bridge.finish();
 }
+
+#[test]
+fn a_call_that_a_node_forgot_is_answered_at_its_end() {
+    let bridge =
+        Bridge::accepting(json!({"type": TEST_NODE, "config": {"behaviour": {"forget": {}}}}));
+    bridge
+        .submit_with(1, &logs(&["x"]), deadline(Duration::from_millis(20)))
+        .unwrap();
+    bridge.submit(2, &logs(&["x"])).unwrap();
+    assert_eq!(bridge.host.done(1).unwrap_err().kind(), ErrorKind::Timeout);
+    assert!(
+        bridge
+            .component
+            .cancel(2, CancelReason::Cancelled, "enough")
+    );
+    assert_eq!(
+        bridge.host.done(2).unwrap_err().kind(),
+        ErrorKind::Cancelled
+    );
+    let _ = bridge.finish();
+}

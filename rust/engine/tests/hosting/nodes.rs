@@ -41,6 +41,8 @@ pub(crate) enum Behaviour {
     Report {},
     /// Accepts and drops.
     Swallow {},
+    /// Neither sends nor answers.
+    Forget {},
     /// Fails at the first control message after a data message, and ends its pipeline.
     BreakPipeline {},
     /// Answers a message twice: sends it on and fails.
@@ -118,6 +120,10 @@ impl ContextAwareProcessor<OtapPdata> for Behave {
             }
             Behaviour::Report {} => Err(ProcessingError::permanent(report(effect_handler))),
             Behaviour::Swallow {} => effect_handler.ack(pdata).await,
+            Behaviour::Forget {} => {
+                drop(pdata);
+                Ok(())
+            }
             Behaviour::BreakPipeline {} => {
                 let timer = effect_handler
                     .inner()
