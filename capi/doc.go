@@ -21,3 +21,6 @@
 // API, [Available] is false, and whatever would need the library returns
 // [ErrUnavailable].
 package capi
+
+// `go mod vendor` copies only folders of imported packages: this keeps the header.
+import _ "github.com/otapbridge/otapbridge/include"
