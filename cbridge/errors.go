@@ -114,19 +114,20 @@ func fromNative(native *capi.Error, cause error) *ProcessingError {
 	}
 }
 
-// toError turns an error of the capi package into one for users of this package:
-// every error of a chain becomes a ProcessingError, several are joined.
+// toError turns an error of the capi package that is about no request into one for
+// users of this package: every error of a chain becomes a ProcessingError, several
+// are joined.
 func toError(err error) error {
 	var native *capi.Error
 	if !errors.As(err, &native) {
 		return err
 	}
 	if native.Next == nil {
-		return fromNative(native, nil).classified()
+		return fromNative(native, nil)
 	}
 	var all []error
 	for ; native != nil; native = native.Next {
-		all = append(all, fromNative(native, nil).classified())
+		all = append(all, fromNative(native, nil))
 	}
 	return errors.Join(all...)
 }

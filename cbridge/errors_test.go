@@ -115,7 +115,7 @@ func TestSeveralFindingsAreJoined(t *testing.T) {
 		Next: &capi.Error{Kind: KindConfiguration, GRPCCode: 3, HTTPStatus: 400, Field: "b", Message: "two", Flags: capi.ErrorFlagPermanent}})
 	assert.ErrorContains(t, err, "a: one")
 	assert.ErrorContains(t, err, "b: two")
-	assert.True(t, consumererror.IsPermanent(err))
+	assert.Equal(t, "a: one\nb: two", err.Error())
 	assert.NoError(t, toError(nil))
 	assert.Same(t, capi.ErrDestroyed, toError(capi.ErrDestroyed))
 }

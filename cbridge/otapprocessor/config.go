@@ -69,7 +69,10 @@ type ConnectionConfig struct {
 	_ struct{}
 }
 
-var _ confmap.Validator = (*Config)(nil)
+var (
+	_ confmap.Validator   = (*Config)(nil)
+	_ confmap.Unmarshaler = (*Config)(nil)
+)
 
 func createDefaultConfig() component.Config {
 	limits := cbridge.DefaultLimits()
@@ -80,6 +83,37 @@ func createDefaultConfig() component.Config {
 		MaxInFlightBytes: ByteSize(limits.MaxInFlightBytes),
 		Shards:           1,
 	}
+}
+
+// Unmarshal reads the configuration. In fields of any type confmap would leave its
+// own marks where a variable was expanded; they are read again without.
+func (cfg *Config) Unmarshal(conf *confmap.Conf) error {
+	if err := conf.Unmarshal(cfg); err != nil {
+		return err
+	}
+	var verbatim struct {
+		Config any `mapstructure:"config"`
+		Nodes  map[string]struct {
+			Config any `mapstructure:"config"`
+		} `mapstructure:"nodes"`
+		Connections []struct {
+			From any `mapstructure:"from"`
+			To   any `mapstructure:"to"`
+		} `mapstructure:"connections"`
+	}
+	if err := confmap.NewFromStringMap(conf.ToStringMap()).Unmarshal(&verbatim, confmap.WithIgnoreUnused()); err != nil {
+		return err
+	}
+	cfg.Config = verbatim.Config
+	for name, node := range verbatim.Nodes {
+		read := cfg.Nodes[name]
+		read.Config = node.Config
+		cfg.Nodes[name] = read
+	}
+	for i, connection := range verbatim.Connections {
+		cfg.Connections[i].From, cfg.Connections[i].To = connection.From, connection.To
+	}
+	return nil
 }
 
 // Validate checks everything, with the nodes' configuration by the nodes' own rules.
