@@ -257,7 +257,7 @@ func TestConcurrentUseWhileDestroying(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				for component.Submit(0, SignalLogs, nil, oneLogRecord) != ErrDestroyed { //nolint:errorlint // the exact value is what is tested
+				for component.Submit(0, SignalLogs, nil, oneLogRecord) != ErrDestroyed {
 					component.Cancel(1, CancelReasonCancelled, strings.Repeat("x", 10))
 					component.EmissionDone(1, nil)
 				}
