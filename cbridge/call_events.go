@@ -53,11 +53,18 @@ func (c *call) onPayloadReleased(event *capi.Event) bool {
 	return true
 }
 
+// currentID is the id of the record's present use, for others than its caller.
+func (c *call) currentID() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.id()
+}
+
 // shareError lets a call that is still waited for hold an id, too.
 func (c *call) shareError(callID, errorID uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.names(callID) && c.waiting && c.component.hostErrors.share(errorID) {
+	if c.names(callID) && c.waiting && c.inRust && c.component.hostErrors.share(errorID) {
 		c.holdError(errorID)
 	}
 }

@@ -136,9 +136,15 @@ func (w *workers) handOn(e *emission) {
 	}
 	errorID := c.hostErrors.add(withoutData(err))
 	// Rust may answer the origins as soon as it knows, so they hold the id before.
+	// Where it cannot tell the origins, every call in Rust may be one.
 	for _, callID := range origins {
 		if call := c.calls.find(callID); call != nil {
 			call.shareError(callID, errorID)
+		}
+	}
+	if len(origins) == 0 {
+		for _, call := range c.calls.all() {
+			call.shareError(call.currentID(), errorID)
 		}
 	}
 	c.native().EmissionDone(id, FromError(err).toHost(errorID))

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build cgo && linux && amd64
+
+package cbridge_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/testdata"
+
+	"github.com/otapbridge/otapbridge/cbridge"
+	"github.com/otapbridge/otapbridge/cbridge/cbridgetest"
+)
+
+// merging is the configuration of an engine node that makes one request of several.
+const merging = `{"type": "processor:batch", "config": {"otlp": {"min_size": 1000000, "sizer": "bytes"}, "format": "otlp", "max_batch_duration": "50ms"}}`
+
+// consumeAtOnce makes calls that are all in Rust together, and returns their errors.
+func consumeAtOnce(component *cbridge.Component, calls int, ctx context.Context) []error {
+	errs := make([]error, calls)
+	var wg sync.WaitGroup
+	for i := range calls {
+		wg.Go(func() { errs[i] = component.ConsumeLogs(ctx, testdata.GenerateLogs(3)) })
+	}
+	wg.Wait()
+	return errs
+}
+
+func TestMergedOutputIsHandedOnOnce(t *testing.T) {
+	var mu sync.Mutex
+	var records, requests int
+	component := start(t, merging, logsFunc(t, func(ctx context.Context, logs plog.Logs) error {
+		mu.Lock()
+		defer mu.Unlock()
+		requests++
+		records += logs.LogRecordCount()
+		assert.NoError(t, ctx.Err())
+		return nil
+	}))
+	for _, err := range consumeAtOnce(component, 20, t.Context()) {
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 20*3, records)
+	assert.Less(t, requests, 20, "nothing was merged")
+}
+
+func TestErrorOfMergedOutputReachesEveryCaller(t *testing.T) {
+	sentinel := errors.New("sentinel")
+	component := start(t, merging, logsFunc(t, func(_ context.Context, logs plog.Logs) error {
+		return consumererror.NewDownstream(consumererror.NewLogs(sentinel, logs))
+	}))
+	var same int
+	for _, err := range consumeAtOnce(component, 20, t.Context()) {
+		require.ErrorContains(t, err, "sentinel")
+		if errors.Is(err, sentinel) {
+			same++
+			assert.True(t, consumererror.IsDownstream(err))
+		}
+		var data consumererror.Logs
+		assert.NotErrorAs(t, err, &data, "it holds other callers' data")
+	}
+	// The engine's batch node keeps one text for all, by which the library finds the
+	// error value for the first that asks.
+	assert.NotZero(t, same)
+	assert.Zero(t, component.HostErrors(), "left in the table")
+}
+
+func TestShutdownEndsMergedWorkUnderWay(t *testing.T) {
+	cbridgetest.VerifyIdle(t)
+	inside := make(chan struct{}, 100)
+	component := newComponent(t, merging, logsFunc(t, func(ctx context.Context, _ plog.Logs) error {
+		inside <- struct{}{}
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}))
+	require.NoError(t, component.Start(t.Context(), componenttest.NewNopHost()))
+	result := make(chan []error)
+	go func() { result <- consumeAtOnce(component, 5, context.Background()) }()
+	<-inside
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	require.NoError(t, component.Shutdown(ctx))
+	for _, err := range <-result {
+		require.Error(t, err)
+		assert.False(t, consumererror.IsPermanent(err), "%v", err)
+	}
+}
+
+// branching has one output that comes at once, and another that is worked on for an hour.
+const branching = `{"nodes": {
+	"both": {"type": "processor:fanout", "config": {"mode": "parallel", "await_ack": "all", "destinations": [{"port": "fast", "primary": true}, {"port": "slow"}]}},
+	"slow": {"type": "urn:otapbridge:processor:fault", "config": {"delay": "1h"}},
+	"exit": {"type": "urn:otapbridge:processor:fault", "config": {}}
+}, "connections": [{"from": "both", "port": "fast", "to": "exit"}, {"from": "both", "port": "slow", "to": "slow"}, {"from": "slow", "to": "exit"}]}`
+
+func TestCancelInsideNextReachesTheRestOfTheWork(t *testing.T) {
+	runtime := cbridgetest.VerifyIdle(t)
+	reason := errors.New("client went away")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	component := start(t, branching, logsFunc(t, func(context.Context, plog.Logs) error {
+		cancel(reason)
+		// Rust answers while this consumer still runs: the other branch has ended.
+		awaitInRust(t, runtime, 0)
+		return nil
+	}))
+	err := component.ConsumeLogs(ctx, testdata.GenerateLogs(1))
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, reason)
+}
