@@ -142,6 +142,8 @@ bench: $(SYSO) ## Measure the crossing against a bare cgo call.
 
 # --- lint -------------------------------------------------------------------
 
+GENERATED_CODE := find cbridge -type f \( -name 'generated_*' -o -name '*.md' \) | sort | xargs sha256sum
+
 .PHONY: lint lint-go lint-rust lint-generated
 lint: lint-go lint-rust lint-generated ## Check formatting, style and generated files.
 
@@ -158,6 +160,8 @@ lint-rust: | build-prerequisites
 
 lint-generated: $(SYSO)
 	$(call say,Checking the generated files)
+	before=$$($(GENERATED_CODE)); $(MAKE) generate; [[ $$before == "$$($(GENERATED_CODE))" ]] \
+	  || { echo "generated Go code was out of date: commit what \`make generate\` just wrote" >&2; exit 1; }
 	$(XTASK) header --check
 	$(XTASK) symbols --object $(SYSO)
 	python3 tools/notices.py --check

@@ -1,6 +1,7 @@
 package programs
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -25,22 +26,36 @@ func expectText(t *testing.T, output string, wanted ...string) {
 	}
 }
 
-// The C example as its README builds it.
+// The commands of the C example's README run as they stand there, and print what
+// it says; valgrind finds nothing in the program.
 func TestCExample(t *testing.T) {
-	program := compile(t, "example", nil, "examples/c/otapbridge_example.c", "examples/c/otlp.c")
-	wanted := []string{
-		"resource service.name = c-example",
-		"resource deployment.environment.name = example",
-		"resource tenant = acme",
-		"resource client = 192.0.2.1",
-		"body = hello from C",
+	content, err := os.ReadFile(filepath.Join(checkout(t), "examples/c/README.md"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Run("plain", func(t *testing.T) {
-		expectText(t, command{}.run(t, program), wanted...)
-	})
-	t.Run("valgrind", func(t *testing.T) {
-		expectText(t, checked(t, program), wanted...)
-	})
+	readme := string(content)
+	program := filepath.Join(t.TempDir(), "example")
+	script := strings.NewReplacer(
+		"PREFIX=/tmp/otapbridge", "PREFIX="+installed(t),
+		"/tmp/otapbridge", installed(t),
+		"-o example", "-o "+program,
+		"./example", program,
+	).Replace(fenced(t, readme, "sh"))
+
+	here := command{folder: checkout(t), environment: []string{"MAKEFLAGS=", "MAKELEVEL="}}
+	expectText(t, here.run(t, "bash", "-euc", script), fenced(t, readme, "text"))
+	expectText(t, checked(t, program), fenced(t, readme, "text"))
+}
+
+// fenced returns the first block of a language in a Markdown text.
+func fenced(t *testing.T, markdown, language string) string {
+	t.Helper()
+	_, after, found := strings.Cut(markdown, "```"+language+"\n")
+	block, _, closed := strings.Cut(after, "```")
+	if !found || !closed {
+		t.Fatalf("no block of %s", language)
+	}
+	return block
 }
 
 // Each mistake of a host gets a clear error.
