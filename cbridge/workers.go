@@ -147,8 +147,8 @@ func (w *workers) handOn(e *emission) {
 			call.shareError(call.currentID(), errorID)
 		}
 	}
-	c.native().EmissionDone(id, FromError(err).toHost(errorID))
 	c.hostErrors.drop(errorID)
+	c.native().EmissionDone(id, FromError(err).toHost(errorID))
 }
 
 func (w *workers) deliver(e *emission) error {

@@ -5,11 +5,13 @@ package cbridgetest
 
 import (
 	"context"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/otapbridge/otapbridge/capi"
 	"github.com/otapbridge/otapbridge/cbridge"
@@ -21,7 +23,7 @@ import (
 // by then. Tests that use it cannot run in parallel.
 func VerifyIdle(tb testing.TB) *cbridge.Runtime {
 	tb.Helper()
-	runtime, err := cbridge.OpenRuntime(zap.NewNop())
+	runtime, err := cbridge.OpenRuntime(discardingLogger())
 	require.NoError(tb, err)
 	tb.Cleanup(func() {
 		stats, err := runtime.Stats()
@@ -34,4 +36,11 @@ func VerifyIdle(tb testing.TB) *cbridge.Runtime {
 		assert.NoError(tb, runtime.Close(context.Background()))
 	})
 	return runtime
+}
+
+// discardingLogger is enabled from the info level on, so that the library's records
+// are delivered as they are in production.
+func discardingLogger() *zap.Logger {
+	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
+	return zap.New(zapcore.NewCore(encoder, zapcore.AddSync(io.Discard), zapcore.InfoLevel))
 }
