@@ -172,22 +172,30 @@ func TestBasicAuth(t *testing.T) {
 	expectResource(t, got, "user", "alice")
 }
 
-// The collector's own tracing takes the caller's span context from the W3C
-// headers and starts a span of its own in the same trace: that span is what a
-// component, and so the node, sees.
-func TestSpanContext(t *testing.T) {
-	const (
-		traceID    = "0af7651916cd43dd8448eb211c80319c"
-		callerSpan = "b7ad6b7169203331"
-		traceState = "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"
-	)
-	arrived, own := startSink(t), startSink(t)
-	how := tagging(`
+const (
+	traceID     = "0af7651916cd43dd8448eb211c80319c"
+	traceState  = "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"
+	spanActions = `
 - {key: trace, from_context: trace_id}
 - {key: span, from_context: span_id}
 - {key: flags, from_context: trace_flags}
 - {key: state, from_context: trace_state}
-`)
+`
+)
+
+// traced is a context whose requests carry W3C trace headers.
+func traced(t *testing.T) context.Context {
+	t.Helper()
+	return metadata.AppendToOutgoingContext(t.Context(),
+		"traceparent", "00-"+traceID+"-b7ad6b7169203331-01", "tracestate", traceState)
+}
+
+// The collector's own tracing takes the caller's span context from the W3C
+// headers and starts a span of its own in the same trace: that span is what a
+// component, and so the node, sees.
+func TestSpanContext(t *testing.T) {
+	arrived, own := startSink(t), startSink(t)
+	how := tagging(spanActions)
 	how.telemetry = `
 metrics: {level: none}
 traces:
@@ -198,10 +206,7 @@ traces:
 `
 	c := start(t, arrived, how)
 
-	ctx := metadata.AppendToOutgoingContext(t.Context(),
-		"traceparent", "00-"+traceID+"-"+callerSpan+"-01", "tracestate", traceState)
-	send(ctx, t, connect(t, c), "traced")
-
+	send(traced(t), t, connect(t, c), "traced")
 	got := only(t, arrived)
 	expectResource(t, got, "trace", traceID)
 	expectResource(t, got, "flags", int64(1))
@@ -217,5 +222,17 @@ traces:
 	}
 	if !slices.Equal(names, []string{"receiver/otlp/LogsReceived"}) {
 		t.Errorf("span %v is %q, want the receiver's; all: %v", got.resource["span"], names, own.got(traces))
+	}
+}
+
+// Without the collector's own tracing nobody reads the headers, and no node sees a span.
+func TestNoSpanContextWithoutTracing(t *testing.T) {
+	arrived := startSink(t)
+	c := start(t, arrived, tagging(spanActions))
+	send(traced(t), t, connect(t, c), "not traced")
+	for _, key := range []string{"trace", "span", "flags", "state"} {
+		if value, there := only(t, arrived).resource[key]; there {
+			t.Errorf("%s is %v without tracing", key, value)
+		}
 	}
 }
