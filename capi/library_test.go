@@ -5,6 +5,7 @@
 package capi
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"sync"
@@ -244,6 +245,63 @@ func TestWrongConfigurationsNameTheirPath(t *testing.T) {
 		})
 	}
 	require.NoError(t, ValidateComponent(ComponentOptions{Kind: ComponentProcessor, Configuration: []byte(passThrough)}))
+}
+
+// answerOf is how the library answers one request.
+func answerOf(t *testing.T, configuration string, context, payload []byte) *Error {
+	t.Helper()
+	component, events := start(t, newRuntime(t), configuration)
+	var pin Pin
+	pin.Hold(payload)
+	t.Cleanup(pin.Release)
+	if err := component.Submit(1, SignalLogs, context, payload); err != nil {
+		var native *Error
+		require.ErrorAs(t, err, &native)
+		return native
+	}
+	for {
+		event := events.next(t)
+		switch event.Type {
+		case EventEmit:
+			event.Buffer.Release()
+			component.EmissionDone(event.EmissionID, nil)
+		case EventDone:
+			if event.Flags&EventFlagPayloadReleased == 0 {
+				assert.Equal(t, EventPayloadReleased, events.next(t).Type)
+			}
+			return event.Error.Take()
+		}
+	}
+}
+
+func TestMalformedOTLPIsRefused(t *testing.T) {
+	for name, payload := range map[string][]byte{
+		"no protobuf":      {0xff, 0xff, 0xff, 0xff},
+		"cut off":          oneLogRecord[:3],
+		"length too large": {0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := answerOf(t, `{"type": "processor:attribute", "config": {"actions": [{"action": "insert", "key": "env", "value": "prod"}], "apply_to": ["resource"]}}`,
+				nil, append([]byte(nil), payload...))
+			require.NotNil(t, err, "accepted")
+			assert.NotZero(t, err.Flags&ErrorFlagPermanent, "retrying is pointless")
+			assert.NotEmpty(t, err.Message)
+		})
+	}
+}
+
+func TestDeadlineInThePastIsATimeout(t *testing.T) {
+	block := make([]byte, ContextHeadSize)
+	order := binary.NativeEndian
+	order.PutUint32(block[ContextOffsetSize:], ContextHeadSize)
+	order.PutUint32(block[ContextOffsetFlags:], uint32(ContextFlagDeadline))
+	order.PutUint64(block[ContextOffsetDeadlineRemaining:], 1<<64-1) // -1 ns
+	order.PutUint32(block[ContextOffsetEntryOffset:], ContextHeadSize)
+	order.PutUint32(block[ContextOffsetTotalSize:], ContextHeadSize)
+	err := answerOf(t, passThrough, block, append([]byte(nil), oneLogRecord...))
+	require.NotNil(t, err, "accepted")
+	assert.Equal(t, ErrorKindTimeout, err.Kind)
+	assert.Equal(t, int32(4), err.GRPCCode)
 }
 
 // TestConcurrentUseWhileDestroying: late callers get an answer, never freed memory.

@@ -269,6 +269,40 @@ func TestTimeoutBoundsCallersWithoutADeadline(t *testing.T) {
 	assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
 }
 
+func TestWithoutGraceTheCallerLeavesAtOnce(t *testing.T) {
+	runtime := cbridgetest.VerifyIdle(t)
+	component := start(t, faultNode(`"delay": "1h"`), logsFunc(t, accept), func(s *cbridge.Settings) {
+		s.Limits.Timeout, s.Limits.CancelGrace = 20*time.Millisecond, 0
+	})
+	reason := errors.New("client went away")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	deadlined, done := context.WithTimeout(ctx, forever)
+	defer done()
+	result := make(chan error)
+	go func() { result <- component.ConsumeLogs(deadlined, testdata.GenerateLogs(1)) }()
+	awaitInRust(t, runtime, 1)
+	cancel(reason)
+	err := <-result
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, reason)
+	assert.Equal(t, codes.Canceled, status.Code(err))
+	assert.True(t, consumererror.IsPermanent(err))
+
+	deadlined, done = context.WithTimeoutCause(t.Context(), time.Millisecond, reason)
+	defer done()
+	err = component.ConsumeLogs(deadlined, testdata.GenerateLogs(1))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorIs(t, err, reason)
+	assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
+	assert.False(t, consumererror.IsPermanent(err))
+
+	err = component.ConsumeLogs(context.Background(), testdata.GenerateLogs(1))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.ErrorContains(t, err, "timeout of 20ms")
+	assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
+	assert.False(t, consumererror.IsPermanent(err))
+}
+
 func TestTimeoutDoesNotCountTimeInNext(t *testing.T) {
 	const timeout = 50 * time.Millisecond
 	component := start(t, passThrough, logsFunc(t, func(ctx context.Context, _ plog.Logs) error {
