@@ -5,7 +5,9 @@ package otapprocessor
 import (
 	"context"
 	"math"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -207,5 +209,31 @@ func TestValidateNamesThePath(t *testing.T) {
 				assert.ErrorContains(t, err, path)
 			}
 		})
+	}
+}
+
+// TestExamplesOfTheREADME: what it shows is a configuration that works.
+func TestExamplesOfTheREADME(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	blocks := strings.Split(string(readme), "```yaml\n")[1:]
+	require.NotEmpty(t, blocks)
+	for _, block := range blocks {
+		text, _, _ := strings.Cut(block, "```")
+		retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
+		require.NoError(t, err)
+		conf, err := retrieved.AsConf()
+		require.NoError(t, err)
+		processors, err := conf.Sub("processors")
+		require.NoError(t, err)
+		for id := range processors.ToStringMap() {
+			sub, err := processors.Sub(id)
+			require.NoError(t, err)
+			cfg := createDefaultConfig().(*Config)
+			require.NoError(t, sub.Unmarshal(cfg))
+			if capi.Available {
+				require.NoError(t, validate("readme", cfg), id)
+			}
+		}
 	}
 }
