@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod kind;
+#[cfg(feature = "tonic")]
+mod tonic_status;
 
 pub use kind::ErrorKind;
 
