@@ -137,7 +137,7 @@ func (c *Component) Start(ctx context.Context, host component.Host) error {
 	}
 	native, err := runtime.instance.native.NewComponent(capi.ComponentOptions{
 		Kind: c.settings.Kind, Name: c.settings.Name, Configuration: c.settings.Configuration,
-	}, c)
+	}, eventHandler{c})
 	if err != nil {
 		return errors.Join(toError(err), runtime.Close(ctx))
 	}

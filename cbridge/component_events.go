@@ -11,10 +11,24 @@ import (
 	"github.com/otapbridge/otapbridge/capi"
 )
 
-var _ capi.EventHandler = (*Component)(nil)
+// eventHandler is a component as the library sees it.
+type eventHandler struct{ component *Component }
 
-// HandleEvents is called by the library. It records what happened and returns.
-func (c *Component) HandleEvents(events []capi.Event) {
+var _ capi.EventHandler = eventHandler{}
+
+// HandleEvents records what happened and returns.
+func (h eventHandler) HandleEvents(events []capi.Event) { h.component.handleEvents(events) }
+
+// HandlePanic is called when HandleEvents panicked: a defect of this package.
+func (h eventHandler) HandlePanic(value any, stack []byte) {
+	logger := h.component.settings.Logger
+	h.component.runtime.instance.notices.run(func() {
+		logger.Error("A callback of the otapbridge library panicked. Requests may hang until their deadline; please report this.",
+			zap.Any("panic", value), zap.ByteString("stack", stack))
+	})
+}
+
+func (c *Component) handleEvents(events []capi.Event) {
 	for i := range events {
 		event := &events[i]
 		if event.Buffer.Held() {
@@ -75,13 +89,4 @@ func (c *Component) onStatus(status capi.Status, native *capi.Error) {
 		return
 	}
 	c.runtime.instance.notices.run(func() { componentstatus.ReportStatus(c.host, event) })
-}
-
-// HandlePanic is called when HandleEvents panicked: a defect of this package.
-func (c *Component) HandlePanic(value any, stack []byte) {
-	logger := c.settings.Logger
-	c.runtime.instance.notices.run(func() {
-		logger.Error("A callback of the otapbridge library panicked. Requests may hang until their deadline; please report this.",
-			zap.Any("panic", value), zap.ByteString("stack", stack))
-	})
 }

@@ -56,12 +56,12 @@ func TestHealthIsReportedToTheHost(t *testing.T) {
 		capi.StatusPermanentError:   componentstatus.StatusPermanentError,
 		capi.StatusOK:               componentstatus.StatusOK,
 	} {
-		c.HandleEvents([]capi.Event{{Type: capi.EventStatus, Status: status}})
+		c.handleEvents([]capi.Event{{Type: capi.EventStatus, Status: status}})
 		event := <-host.events
 		assert.Equal(t, expected, event.Status())
 		assert.Equal(t, expected != componentstatus.StatusOK, event.Err() != nil)
 	}
-	c.HandleEvents([]capi.Event{{Type: capi.EventStatus, Status: 99}})
+	c.handleEvents([]capi.Event{{Type: capi.EventStatus, Status: 99}})
 	assert.Empty(t, host.events)
 }
 
@@ -70,7 +70,7 @@ func TestStrayEventsAreCountedAndHarmless(t *testing.T) {
 	c := startWithHost(t, reportingHost{}, DefaultLimits(), zap.New(core), func(context.Context, plog.Logs) error { return nil })
 	require.NoError(t, c.ConsumeLogs(t.Context(), testdata.GenerateLogs(1)))
 	for _, id := range []uint64{0, 1, 1<<32 | 1, 999, ^uint64(0)} {
-		c.HandleEvents([]capi.Event{
+		c.handleEvents([]capi.Event{
 			{Type: capi.EventDone, CallID: id},
 			{Type: capi.EventPayloadReleased, CallID: id},
 			{Type: 99, CallID: id},
@@ -78,7 +78,7 @@ func TestStrayEventsAreCountedAndHarmless(t *testing.T) {
 		})
 	}
 	for _, id := range []uint64{1, 999} {
-		c.HandleEvents([]capi.Event{{Type: capi.EventEmit, CallID: id, EmissionID: 12345}})
+		c.handleEvents([]capi.Event{{Type: capi.EventEmit, CallID: id, EmissionID: 12345}})
 	}
 	require.NoError(t, c.ConsumeLogs(t.Context(), testdata.GenerateLogs(1)))
 	require.NoError(t, c.Shutdown(t.Context()))
@@ -109,7 +109,7 @@ func TestEmissionWithoutACallGetsARebuiltContext(t *testing.T) {
 		return ctx.Err()
 	})
 	original := fullContext(t)
-	c.HandleEvents([]capi.Event{emissionOf(t, 77, original, testdata.GenerateLogs(3))})
+	c.handleEvents([]capi.Event{emissionOf(t, 77, original, testdata.GenerateLogs(3))})
 	ctx := <-seen
 	info := client.FromContext(ctx)
 	assert.Equal(t, "192.0.2.1:4317", info.Addr.String())
@@ -145,7 +145,7 @@ func TestWorkersAreBounded(t *testing.T) {
 		return errors.New("refused")
 	})
 	for id := range uint64(emissions) {
-		c.HandleEvents([]capi.Event{emissionOf(t, id+1, t.Context(), testdata.GenerateLogs(1))})
+		c.handleEvents([]capi.Event{emissionOf(t, id+1, t.Context(), testdata.GenerateLogs(1))})
 	}
 	for range emissions {
 		<-finished
@@ -176,7 +176,7 @@ func TestMalformedOutputIsNotHandedOn(t *testing.T) {
 func TestPanicInACallbackIsLogged(t *testing.T) {
 	core, records := observer.New(zapcore.ErrorLevel)
 	c := startWithHost(t, reportingHost{}, DefaultLimits(), zap.New(core), func(context.Context, plog.Logs) error { return nil })
-	c.HandlePanic("defect", []byte("stack"))
+	eventHandler{c}.HandlePanic("defect", []byte("stack"))
 	require.NoError(t, c.Shutdown(t.Context()))
 	require.Len(t, records.All(), 1)
 	assert.Equal(t, "defect", records.All()[0].ContextMap()["panic"])

@@ -45,8 +45,13 @@ func contextError(ctx context.Context, where string) error {
 	return result.classified()
 }
 
-// deadlineSkew is by how much Rust may notice a deadline before Go's timer does.
-const deadlineSkew = 5 * time.Millisecond
+const (
+	// deadlineSkew is by how much Rust's clock may be ahead of Go's.
+	deadlineSkew = 5 * time.Millisecond
+	// timerLag is far more than Go's timers take to notice a deadline, also when
+	// every processor is busy.
+	timerLag = time.Second
+)
 
 // causeOf is why ctx ended, if that can be what Rust's answer of this kind is
 // about; nil otherwise.
@@ -56,7 +61,10 @@ func causeOf(ctx context.Context, kind ErrorKind) error {
 	}
 	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && kind == KindTimeout && time.Until(deadline) < deadlineSkew {
 		// So that the error matches the context's cause, whoever noticed first.
-		<-ctx.Done()
+		select {
+		case <-ctx.Done():
+		case <-time.After(timerLag):
+		}
 	}
 	if ctx.Err() == nil {
 		return nil
