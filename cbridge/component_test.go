@@ -298,7 +298,6 @@ func TestWithoutGraceTheCallerLeavesAtOnce(t *testing.T) {
 
 	err = component.ConsumeLogs(context.Background(), testdata.GenerateLogs(1))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	assert.ErrorContains(t, err, "timeout of 20ms")
 	assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
 	assert.False(t, consumererror.IsPermanent(err))
 }
