@@ -10,7 +10,7 @@ COLLECTOR_VERSION := v0.161.0
 GOLANGCI_LINT_VERSION := v2.12.2
 
 # Compiled dependencies and tools live outside the checkout: they take long and outlive it.
-CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/otapbridge
+export CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/otapbridge
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 TOOLS := $(CACHE)/tools
 

@@ -93,6 +93,9 @@ func TestStress(t *testing.T) {
 	assert.NotZero(t, total.cancelled)
 	assert.NotZero(t, total.timedOut)
 	assert.Zero(t, component.HostErrors())
+	if testing.Short() {
+		return // a tenth of a short run does not warm up what allocators keep
+	}
 	const noise = 16 << 20
 	assert.LessOrEqual(t, resident[stressRounds-1], resident[1]+resident[1]/10+noise, "memory grows")
 }
