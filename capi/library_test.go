@@ -326,18 +326,3 @@ func TestConcurrentUseWhileDestroying(t *testing.T) {
 		wg.Wait()
 	}
 }
-
-func BenchmarkBareCall(b *testing.B) {
-	for b.Loop() {
-		ABIVersion()
-	}
-}
-
-func BenchmarkPin(b *testing.B) {
-	payload := make([]byte, 10<<10)
-	var pin Pin
-	for b.Loop() {
-		pin.Hold(payload)
-		pin.Release()
-	}
-}

@@ -26,12 +26,16 @@ func BenchmarkBareCall(b *testing.B) {
 func BenchmarkContextEncode(b *testing.B) {
 	deadline, cancel := context.WithTimeout(b.Context(), time.Hour)
 	defer cancel()
-	for name, ctx := range map[string]context.Context{
-		"none":     context.Background(),
-		"deadline": deadline,
-		"full":     fullContext(b),
+	for _, test := range []struct {
+		name string
+		ctx  context.Context
+	}{
+		{"none", context.Background()},
+		{"deadline", deadline},
+		{"full", fullContext(b)},
 	} {
-		b.Run(name, func(b *testing.B) {
+		ctx := test.ctx
+		b.Run(test.name, func(b *testing.B) {
 			b.ReportAllocs()
 			var encoder contextEncoder
 			for b.Loop() {
@@ -43,21 +47,21 @@ func BenchmarkContextEncode(b *testing.B) {
 	}
 }
 
-func crossingContexts(b *testing.B) map[string]context.Context {
-	cancellable, cancel := context.WithCancel(context.Background())
-	b.Cleanup(cancel)
-	return map[string]context.Context{
-		"background":  context.Background(),
-		"cancellable": cancellable,
-		"full":        fullContext(b),
-	}
-}
-
 // BenchmarkCrossing is a whole call of 10 KB through a pass-through node. What comes
 // out is empty to pdata, whose two allocations for that are the only ones.
 func BenchmarkCrossing(b *testing.B) {
-	for name, ctx := range crossingContexts(b) {
-		b.Run(name, func(b *testing.B) {
+	cancellable, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for _, test := range []struct {
+		name string
+		ctx  context.Context
+	}{
+		{"background", context.Background()},
+		{"cancellable", cancellable},
+		{"full", fullContext(b)},
+	} {
+		ctx := test.ctx
+		b.Run(test.name+"/1_caller", func(b *testing.B) {
 			component := startPassThrough(b)
 			b.ReportAllocs()
 			for b.Loop() {
@@ -66,7 +70,7 @@ func BenchmarkCrossing(b *testing.B) {
 				}
 			}
 		})
-		b.Run(name+"/64 callers", func(b *testing.B) {
+		b.Run(test.name+"/64_callers", func(b *testing.B) {
 			component := startPassThrough(b)
 			b.ReportAllocs()
 			b.SetParallelism(32)
