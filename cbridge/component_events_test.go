@@ -181,3 +181,28 @@ func TestPanicInACallbackIsLogged(t *testing.T) {
 	require.Len(t, records.All(), 1)
 	assert.Equal(t, "defect", records.All()[0].ContextMap()["panic"])
 }
+
+func TestCallKeepsABoundedNumberOfErrors(t *testing.T) {
+	c := startWithHost(t, reportingHost{}, DefaultLimits(), zap.NewNop(), func(context.Context, plog.Logs) error { return nil })
+	call, err := c.enter(t.Context())
+	require.NoError(t, err)
+	var last uint64
+	for range 3 * maxHostErrorsPerCall {
+		last = call.lendError(errors.New("again"))
+	}
+	assert.Equal(t, maxHostErrorsPerCall, c.hostErrors.size())
+	require.Error(t, c.hostErrors.get(last), "the newest stays")
+	call.leave()
+	assert.Zero(t, c.hostErrors.size())
+}
+
+func TestEmissionAfterTheWorkersStoppedIsRefused(t *testing.T) {
+	c := startWithHost(t, reportingHost{}, DefaultLimits(), zap.NewNop(), func(context.Context, plog.Logs) error {
+		t.Error("handed on")
+		return nil
+	})
+	require.NoError(t, c.Shutdown(t.Context()))
+	event := emissionOf(t, 1, t.Context(), testdata.GenerateLogs(1))
+	c.workers.enqueue(&event)
+	assert.Empty(t, event.Payload, "released")
+}

@@ -491,6 +491,20 @@ func TestLifecycleWithoutStart(t *testing.T) {
 	require.Error(t, component.Start(t.Context(), componenttest.NewNopHost()))
 }
 
+// noTimeLeft is a context whose deadline is past and that does not know it yet.
+type noTimeLeft struct{ context.Context }
+
+func (noTimeLeft) Deadline() (time.Time, bool) { return time.Unix(0, 0), true }
+
+func TestFailedStartLeavesNothing(t *testing.T) {
+	cbridgetest.VerifyIdle(t)
+	// So many threads cannot all be ready at once.
+	component := newComponent(t, `{"type": "urn:otapbridge:processor:fault", "shards": 64}`, logsFunc(t, accept))
+	require.Error(t, component.Start(noTimeLeft{t.Context()}, componenttest.NewNopHost()))
+	require.ErrorContains(t, component.ConsumeLogs(t.Context(), testdata.GenerateLogs(1)), "shutting down")
+	require.NoError(t, component.Shutdown(t.Context()))
+}
+
 func TestWrongSettingsAreRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*cbridge.Settings)

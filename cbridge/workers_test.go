@@ -7,6 +7,7 @@ package cbridge_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -94,6 +95,37 @@ func TestShutdownEndsMergedWorkUnderWay(t *testing.T) {
 		require.Error(t, err)
 		assert.False(t, consumererror.IsPermanent(err), "%v", err)
 	}
+}
+
+// TestPayloadOutlivesItsCall: a node that is not context-aware keeps the payload of a
+// call that was given up, so it stays pinned, and counts, until the node lets go.
+func TestPayloadOutlivesItsCall(t *testing.T) {
+	runtime := cbridgetest.VerifyIdle(t)
+	var marshaler plog.ProtoMarshaler
+	size := int64(marshaler.LogsSize(testdata.GenerateLogs(3)))
+	component := newComponent(t, strings.Replace(merging, "50ms", "1h", 1), logsFunc(t, accept), func(s *cbridge.Settings) {
+		s.Limits.MaxInFlightBytes = size
+	})
+	require.NoError(t, component.Start(t.Context(), componenttest.NewNopHost()))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, component.ConsumeLogs(ctx, testdata.GenerateLogs(3)), context.DeadlineExceeded)
+	awaitInRust(t, runtime, 0)
+	stats, err := runtime.Stats()
+	require.NoError(t, err)
+	assert.Equal(t, int64(1), stats.PayloadsPinned)
+	assert.Equal(t, uint64(1), stats.PayloadsHeld)
+
+	ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	require.ErrorContains(t, component.ConsumeLogs(ctx, testdata.GenerateLogs(3)), "max_in_flight_bytes")
+
+	stopping, stop := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer stop()
+	require.NoError(t, component.Shutdown(stopping))
+	stats, err = runtime.Stats()
+	require.NoError(t, err)
+	assert.Zero(t, stats.PayloadsPinned)
 }
 
 // branching has one output that comes at once, and another that is worked on for an hour.
