@@ -157,5 +157,11 @@ pub(crate) unsafe fn take_from_host(
     if !details.is_empty() {
         taken = taken.with_status_details(details);
     }
+    if error.flags & OTAPB_ERROR_FLAG_PERMANENT != 0 {
+        taken = taken.into_permanent();
+    }
     Ok(taken.with_host_error_id(error.host_error_id))
 }
+
+#[cfg(test)]
+mod tests;

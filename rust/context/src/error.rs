@@ -287,6 +287,46 @@ impl ProcessingError {
         self
     }
 
+    /// The same error for a sender that must not retry: text, codes and details
+    /// stay, a delay does not.
+    #[must_use]
+    pub fn into_permanent(self) -> Self {
+        if self.is_permanent() {
+            return self;
+        }
+        let (grpc_code, http_status) = (self.grpc_code(), self.http_status());
+        match self {
+            Self::Retryable {
+                message,
+                mut details,
+                ..
+            }
+            | Self::Timeout {
+                message,
+                mut details,
+                ..
+            }
+            | Self::ResourceExhausted {
+                message,
+                mut details,
+                ..
+            } => {
+                if details.get().is_some() {
+                    let details = details.get_mut();
+                    (details.grpc_code, details.http_status, details.retry_after) =
+                        (None, None, None);
+                }
+                Self::Permanent {
+                    message,
+                    grpc_code: Some(grpc_code),
+                    http_status: Some(http_status),
+                    details,
+                }
+            }
+            permanent => permanent,
+        }
+    }
+
     /// The variant as a number.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {

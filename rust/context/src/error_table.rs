@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -30,13 +31,22 @@ pub struct ErrorTable {
     table: u64,
     capacity: usize,
     state: Mutex<State>,
+    /// Number of entries, to be read without the lock.
+    len: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct State {
     last_id: u64,
     /// Ids ascend, so the first entry is the oldest.
-    entries: BTreeMap<u64, ProcessingError>,
+    entries: BTreeMap<u64, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    error: ProcessingError,
+    /// Whether its text was sent off as permanent.
+    permanent: bool,
 }
 
 impl Default for ErrorTable {
@@ -59,12 +69,21 @@ impl ErrorTable {
             table: RandomState::new().hash_one(0_u8),
             capacity: capacity.max(1),
             state: Mutex::default(),
+            len: AtomicUsize::new(0),
         }
     }
 
     /// Keeps the error and returns its text, without any older marks and with its own.
     #[must_use]
     pub fn insert(&self, error: ProcessingError) -> String {
+        let permanent = error.is_permanent();
+        self.insert_as(error, permanent)
+    }
+
+    /// As [`insert`](Self::insert), for a text that is sent off with another
+    /// permanence than the error's own.
+    #[must_use]
+    pub fn insert_as(&self, error: ProcessingError, permanent: bool) -> String {
         let text = error.to_string();
         let mut state = self.state.lock();
         state.last_id += 1;
@@ -72,25 +91,32 @@ impl ErrorTable {
         if state.entries.len() >= self.capacity {
             state.entries.pop_first();
         }
-        state.entries.insert(id, error);
+        state.entries.insert(id, Entry { error, permanent });
+        self.len.store(state.entries.len(), Ordering::Release);
         drop(state);
         format!("{}{OPEN}{:x}-{id:x}{CLOSE}", strip(&text), self.table)
     }
 
-    /// The error of the first mark in the text that this table knows. The entry stays.
+    /// The error of the first mark in the text that this table knows. The entry
+    /// stays: several may carry the same mark.
     #[must_use]
     pub fn resolve(&self, text: &str) -> Option<ProcessingError> {
-        let state = self.state.lock();
-        self.ids(text)
-            .find_map(|id| state.entries.get(&id))
-            .cloned()
+        self.resolve_as(text, false)
     }
 
-    /// As [`resolve`](Self::resolve), but the entry is removed.
+    /// As [`resolve`](Self::resolve), for a text that arrives as permanent or not.
+    /// What was sent off as not permanent and arrives as permanent has become so
+    /// on its way; the opposite is information that was lost, and is restored.
     #[must_use]
-    pub fn take(&self, text: &str) -> Option<ProcessingError> {
-        let mut state = self.state.lock();
-        self.ids(text).find_map(|id| state.entries.remove(&id))
+    pub fn resolve_as(&self, text: &str, permanent: bool) -> Option<ProcessingError> {
+        let state = self.state.lock();
+        let entry = self.ids(text).find_map(|id| state.entries.get(&id))?;
+        let error = entry.error.clone();
+        Some(if permanent && !entry.permanent {
+            error.into_permanent()
+        } else {
+            error
+        })
     }
 
     /// The id of the first mark of this table in the text, for [`forget`](Self::forget).
@@ -101,16 +127,32 @@ impl ErrorTable {
 
     /// Removes an entry. Whether it was there.
     pub fn forget(&self, id: u64) -> bool {
-        self.state.lock().entries.remove(&id).is_some()
+        let mut state = self.state.lock();
+        let removed = state.entries.remove(&id).is_some();
+        self.len.store(state.entries.len(), Ordering::Release);
+        removed
     }
 
-    /// Number of entries.
+    /// The id of the newest entry there ever was, for [`forget_until`](Self::forget_until).
+    #[must_use]
+    pub fn last_id(&self) -> u64 {
+        self.state.lock().last_id
+    }
+
+    /// Removes every entry up to and including this id.
+    pub fn forget_until(&self, id: u64) {
+        let mut state = self.state.lock();
+        state.entries = state.entries.split_off(&id.saturating_add(1));
+        self.len.store(state.entries.len(), Ordering::Release);
+    }
+
+    /// Number of entries. Takes no lock.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.state.lock().entries.len()
+        self.len.load(Ordering::Acquire)
     }
 
-    /// Whether there is no entry.
+    /// Whether there is no entry. Takes no lock.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -208,17 +250,48 @@ mod tests {
     }
 
     #[test]
-    fn take_and_forget_remove() {
+    fn what_is_forgotten_is_not_found() {
         let table = ErrorTable::new();
-        let (a, b) = (table.insert(error("a")), table.insert(error("b")));
-        let both = format!("{a}; {b}");
-        assert_eq!(table.take(&both).expect("first").message(), "a");
-        assert_eq!(table.take(&both).expect("second").message(), "b");
-        assert!(table.take(&both).is_none() && table.is_empty());
-        let c = table.insert(error("c"));
-        let id = table.id(&c).expect("mark");
+        let (a, b, c) = (
+            table.insert(error("a")),
+            table.insert(error("b")),
+            table.insert(error("c")),
+        );
+        let found = |text: &str| table.resolve(text).map(|e| e.message().to_owned());
+        let all = format!("{a}; {b}; {c}");
+        assert_eq!(found(&all).as_deref(), Some("a"));
+        let id = table.id(&a).expect("mark");
         assert!(table.forget(id) && !table.forget(id));
-        assert!(table.resolve(&c).is_none());
+        assert_eq!(found(&all).as_deref(), Some("b"));
+        table.forget_until(table.id(&b).expect("mark"));
+        assert_eq!(found(&all).as_deref(), Some("c"));
+        assert_eq!((table.len(), table.is_empty()), (1, false));
+        table.forget_until(table.last_id());
+        assert_eq!(found(&all), None);
+        assert_eq!((table.len(), table.is_empty()), (0, true));
+        table.forget_until(u64::MAX);
+    }
+
+    #[test]
+    fn a_carrier_can_make_an_error_permanent_but_not_retryable() {
+        let table = ErrorTable::new();
+        let retryable = table.insert(error("again"));
+        let permanent = table.insert(ProcessingError::permanent("never"));
+        let abandoned = table.insert_as(ProcessingError::timeout("late", None), true);
+        for (text, arrives_permanent, expected) in [
+            (&retryable, false, ErrorKind::Retryable),
+            (&retryable, true, ErrorKind::Permanent),
+            (&permanent, false, ErrorKind::Permanent),
+            (&permanent, true, ErrorKind::Permanent),
+            (&abandoned, false, ErrorKind::Timeout),
+            (&abandoned, true, ErrorKind::Timeout),
+        ] {
+            let found = table.resolve_as(text, arrives_permanent).expect("mark");
+            assert_eq!(found.kind(), expected, "{text} {arrives_permanent}");
+        }
+        let found = table.resolve_as(&retryable, true).expect("mark");
+        assert_eq!((found.grpc_code(), found.host_error_id()), (14, 42));
+        assert_eq!(found.message(), "again");
     }
 
     #[test]

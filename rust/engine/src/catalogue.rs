@@ -85,7 +85,7 @@ impl Catalogue {
             processors::filter_processor::FILTER_PROCESSOR_FACTORY,
             processors::log_parser_processor::LOG_PARSER_PROCESSOR_FACTORY,
             processors::partition_processor::PARTITION_PROCESSOR_FACTORY,
-            processors::retry_processor::RETRY_PROCESSOR_FACTORY,
+            crate::retry_gate::FACTORY,
             processors::signal_type_router::SIGNAL_TYPE_ROUTER_FACTORY,
             processors::temporal_reaggregation_processor::TEMPORAL_REAGGREGATION_PROCESSOR_FACTORY,
             processors::transform_processor::TRANSFORM_PROCESSOR_FACTORY,

@@ -47,7 +47,11 @@ impl Component {
     ) -> Result<Arc<Self>, Vec<ProcessingError>> {
         let topology = topology(spec)?;
         let inner = runtime.inner();
-        let outbox = Outbox::new(spec.component_data, Arc::clone(&inner.events));
+        let outbox = Outbox::new(
+            spec.component_data,
+            Arc::clone(&inner.events),
+            topology.shards,
+        );
         let core = Core::new(
             spec.name.clone(),
             topology.shards,
@@ -62,7 +66,7 @@ impl Component {
             component_data: spec.component_data,
             life: Mutex::new(Life::Created),
         });
-        runtime.register(&component);
+        runtime.register(&component).map_err(|error| vec![error])?;
         Ok(component)
     }
 
@@ -79,6 +83,7 @@ impl Component {
                 "a component can be started once only",
             ));
         }
+        let reporters = self.runtime.reporters()?;
         let (ready, readiness) = mpsc::channel();
         let mut threads = Vec::new();
         let mut started = Ok(());
@@ -87,7 +92,7 @@ impl Component {
                 core: Arc::clone(&self.core),
                 shard,
                 topology: Arc::clone(&self.topology),
-                reporters: self.runtime.reporters()?,
+                reporters: reporters.clone(),
                 log: self.runtime.log.as_ref().map(|sink| {
                     HostSubscriber::dispatch(
                         Arc::clone(sink),
@@ -188,6 +193,12 @@ impl Component {
         self.core
             .call(call_id)
             .is_some_and(|call| call.context.cancel(reason, cause))
+    }
+
+    /// Number of errors that are on their way through the engine.
+    #[cfg(test)]
+    pub(crate) fn carried_errors(&self) -> usize {
+        self.core.errors.len()
     }
 
     /// Answers an emission. True if it awaited its answer.

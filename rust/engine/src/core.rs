@@ -5,13 +5,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use otapbridge_context::{ErrorTable, InFlightTable, ProcessingError, RequestContext, Signal};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::carried::CallErrors;
 use crate::counters::{Counters, decrement, increment};
 use crate::event::{Emission, Event};
 use crate::outbox::Outbox;
@@ -29,6 +30,7 @@ pub(crate) struct Call {
     state: AtomicU8,
     /// Emissions of this call that the host has not answered.
     at_host: AtomicU32,
+    pub(crate) errors: CallErrors,
 }
 
 /// A call on its way to a host receiver.
@@ -84,6 +86,10 @@ pub(crate) struct Core {
     next_emission: AtomicU64,
     shards: Vec<Shard>,
     next_shard: AtomicU64,
+    /// A pipeline's restarts are used up: the component never reports health again.
+    given_up: AtomicBool,
+    /// Payloads are checked for values that are nested too deep for the engine.
+    pub(crate) limits_nesting: bool,
 }
 
 impl Core {
@@ -92,6 +98,7 @@ impl Core {
         shards: usize,
         counters: Arc<Counters>,
         outbox: Outbox,
+        limits_nesting: bool,
     ) -> Arc<Self> {
         Arc::new(Self {
             name,
@@ -102,11 +109,22 @@ impl Core {
             next_emission: AtomicU64::new(1),
             shards: (0..shards).map(|_| Shard::default()).collect(),
             next_shard: AtomicU64::new(0),
+            given_up: AtomicBool::new(false),
+            limits_nesting,
         })
     }
 
     pub(crate) fn shard_count(&self) -> usize {
         self.shards.len()
+    }
+
+    /// A pipeline's restarts are used up.
+    pub(crate) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Acquire)
     }
 
     pub(crate) fn open_shard(&self, shard: usize, ingress: Ingress) {
@@ -136,6 +154,7 @@ impl Core {
             context,
             state: AtomicU8::new(0),
             at_host: AtomicU32::new(0),
+            errors: CallErrors::default(),
         });
         let first = self.next_shard.fetch_add(1, Ordering::Relaxed) as usize;
         for offset in 0..self.shards.len() {
@@ -223,7 +242,13 @@ impl Core {
         }
     }
 
+    /// Whether no call is in flight.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.shards.iter().all(|shard| shard.calls.is_empty())
+    }
+
     fn answer(&self, call: &Call, error: Option<ProcessingError>) {
+        self.forget_errors(call);
         {
             // The release of the payload may happen on another thread right now:
             // under the lock its event cannot overtake this one.

@@ -23,7 +23,7 @@ use crate::nack;
 pub struct ContextAwareEffectHandler<PData> {
     inner: EffectHandler<PData>,
     context: RequestContext,
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
     encoding: Option<EncodingPlan>,
 }
 
@@ -109,7 +109,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
     /// Retryable when the pipeline is ending.
     pub async fn ack(&self, data: OtapPdata) -> Result<(), ProcessingError> {
         let acked = self.inner.notify_ack(AckMsg::new(data)).await;
-        acked.map_err(|error| nack::error_of_engine(&error))
+        acked.map_err(nack::error_of_engine)
     }
 
     /// Refuses a message; for nodes that hold several and answer each on its own.
@@ -121,11 +121,11 @@ impl ContextAwareEffectHandler<OtapPdata> {
         data: OtapPdata,
         error: ProcessingError,
     ) -> Result<(), ProcessingError> {
-        let nack = nack::nack(&self.core.errors, error, false, data);
+        let nack = nack::nack(&self.core, error, false, data);
         self.inner
             .notify_nack(nack)
             .await
-            .map_err(|error| nack::error_of_engine(&error))
+            .map_err(nack::error_of_engine)
     }
 
     /// The message's data as OTLP protobuf; converted if it is something else.

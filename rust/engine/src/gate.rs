@@ -30,31 +30,39 @@ use crate::payload::{routing_only, signal};
 pub(crate) struct Admitted {
     pub(crate) pdata: OtapPdata,
     pub(crate) context: RequestContext,
-    /// The message without its data, to answer it by if the node fails.
+    /// The message to answer it by if the node fails; without its data unless a
+    /// node before wants them back.
     pub(crate) routing: OtapPdata,
+}
+
+/// The context of the request behind a message, or why nobody waits for it.
+pub(crate) fn alive(core: &Core, pdata: &OtapPdata) -> Result<RequestContext, ProcessingError> {
+    let Some(id) = call_id(pdata) else {
+        return Ok(RequestContext::empty());
+    };
+    let Some(call) = core.call(id) else {
+        return Err(ProcessingError::cancelled("the call was answered already"));
+    };
+    match call.context.error() {
+        Some(error) => Err(error),
+        None => Ok(call.context.clone()),
+    }
 }
 
 /// Lets a message in, or says how to refuse it because nobody waits for it.
 pub(crate) fn admit(core: &Core, pdata: OtapPdata) -> Result<Admitted, Box<NackMsg<OtapPdata>>> {
-    let dead = |error, pdata| Err(Box::new(nack::nack(&core.errors, error, true, pdata)));
-    let context = match call_id(&pdata) {
-        None => RequestContext::empty(),
-        Some(id) => match core.call(id) {
-            Some(call) => call.context.clone(),
-            None => {
-                return dead(
-                    ProcessingError::cancelled("the call was answered already"),
-                    pdata,
-                );
-            }
-        },
+    let context = match alive(core, &pdata) {
+        Ok(context) => context,
+        Err(error) => return Err(Box::new(nack::nack(core, error, true, pdata))),
     };
-    if let Some(error) = context.error() {
-        return dead(error, pdata);
-    }
     let signal = signal(&pdata);
     let (engine_context, payload) = pdata.into_parts();
-    let routing = routing_only(engine_context.clone(), signal);
+    // Some node before may want to send the data again. A clone shares them.
+    let routing = if engine_context.may_return_payload() {
+        OtapPdata::new(engine_context.clone(), payload.clone())
+    } else {
+        routing_only(engine_context.clone(), signal)
+    };
     Ok(Admitted {
         pdata: OtapPdata::new(engine_context, payload),
         context,
@@ -69,7 +77,7 @@ pub(crate) fn refuse(
     context: &RequestContext,
     routing: OtapPdata,
 ) -> NackMsg<OtapPdata> {
-    nack::nack(&core.errors, error, context.is_done(), routing)
+    nack::nack(core, error, context.is_done(), routing)
 }
 
 /// What the caller of a message gets when its node panicked: the same data would
@@ -104,6 +112,17 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
 pub(crate) fn gated(
     wrapper: ProcessorWrapper<OtapPdata>,
 ) -> Result<ProcessorWrapper<OtapPdata>, ConfigError> {
+    gated_as(wrapper, |processor, _| processor)
+}
+
+/// As [`gated`], with something between the gate and the processor.
+pub(crate) fn gated_as(
+    wrapper: ProcessorWrapper<OtapPdata>,
+    between: impl FnOnce(
+        Box<dyn local::Processor<OtapPdata>>,
+        &Arc<Core>,
+    ) -> Box<dyn local::Processor<OtapPdata>>,
+) -> Result<ProcessorWrapper<OtapPdata>, ConfigError> {
     let core = building::core()?;
     match wrapper {
         ProcessorWrapper::Local {
@@ -122,7 +141,7 @@ pub(crate) fn gated(
             user_config,
             runtime_config,
             processor: Box::new(LocalGate {
-                inner: processor,
+                inner: between(processor, &core),
                 core,
             }),
             control_sender,
@@ -176,7 +195,7 @@ impl local::Processor<OtapPdata> for LocalGate {
         let processed = self.inner.process(Message::PData(pdata), effect_handler);
         let error = match AssertUnwindSafe(processed).catch_unwind().await {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => nack::error_of_engine(&error),
+            Ok(Err(error)) => nack::error_of_engine(error),
             Err(panic) => panic_error(&self.core, &*panic),
         };
         effect_handler

@@ -113,7 +113,7 @@ impl HostExporter {
             Ok(bytes) => bytes,
             Err(error) => {
                 let error = ProcessingError::invalid_argument(format!("not OTLP: {error}"));
-                let nack = nack::nack(&self.core.errors, error, false, routing);
+                let nack = nack::nack(&self.core, error, false, routing);
                 return effect_handler.notify_nack(nack).await;
             }
         };
@@ -148,7 +148,7 @@ impl HostExporter {
         match answer.error {
             None => effect_handler.notify_ack(AckMsg::new(pdata)).await,
             Some(error) => {
-                let nack = nack::nack(&self.core.errors, error, false, pdata);
+                let nack = nack::nack(&self.core, error, false, pdata);
                 effect_handler.notify_nack(nack).await
             }
         }

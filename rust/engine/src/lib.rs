@@ -7,7 +7,9 @@
 #![forbid(unsafe_code)]
 
 mod adapter;
+mod answers;
 mod building;
+mod carried;
 pub mod catalogue;
 mod component;
 mod context_headers;
@@ -20,11 +22,13 @@ mod host_exporter;
 mod host_receiver;
 mod logging;
 mod nack;
+mod nesting;
 pub mod node;
 mod node_config;
 mod outbox;
 mod payload;
 mod pipeline;
+mod retry_gate;
 mod runtime;
 pub mod spec;
 mod telemetry;

@@ -1,20 +1,25 @@
-//! Between the engine's nack, which holds a reason text, and a structured error.
+//! Between the engine's own errors and a structured one.
+
+use std::io;
 
 use otapbridge_context::{ErrorTable, ProcessingError, error_table};
 use otel_arrow_dfe_engine::control::{NackCause, NackMsg};
-use otel_arrow_dfe_engine::error::Error;
+use otel_arrow_dfe_engine::error::{Error, ProcessorErrorKind};
 use otel_arrow_dfe_otap::pdata::OtapPdata;
+
+use crate::context_headers::call_id;
+use crate::core::Core;
 
 /// A nack that carries `error` through the engine. A request that nobody waits
 /// for any more is refused for good, so that a retry node lets it go.
 pub(crate) fn nack(
-    errors: &ErrorTable,
+    core: &Core,
     error: ProcessingError,
     abandoned: bool,
     refused: OtapPdata,
 ) -> NackMsg<OtapPdata> {
     let permanent = abandoned || error.is_permanent();
-    let reason = errors.insert(error);
+    let reason = core.carry(call_id(&refused), error, permanent);
     if permanent {
         NackMsg::new_permanent(reason, refused)
     } else {
@@ -23,9 +28,9 @@ pub(crate) fn nack(
 }
 
 /// The error behind a nack: the structured one if a node of ours or the host
-/// gave it, otherwise what the engine's own fields say.
+/// gave it, otherwise what the engine's own fields say. Permanent if either is.
 pub(crate) fn error_of(errors: &ErrorTable, nack: &NackMsg<OtapPdata>) -> ProcessingError {
-    if let Some(error) = errors.take(&nack.reason) {
+    if let Some(error) = errors.resolve_as(&nack.reason, nack.permanent) {
         return error;
     }
     let reason = error_table::strip(&nack.reason).into_owned();
@@ -33,16 +38,174 @@ pub(crate) fn error_of(errors: &ErrorTable, nack: &NackMsg<OtapPdata>) -> Proces
         (NackCause::Refused, true) => ProcessingError::invalid_argument(reason),
         (_, true) => ProcessingError::permanent(reason),
         (NackCause::RouteFull, false) => ProcessingError::resource_exhausted(reason, None),
-        (_, false) => ProcessingError::retryable(reason),
+        // Another instance, or this one after its restart, may take it.
+        (NackCause::RouteClosed | NackCause::NodeShutdown, false)
+        | (NackCause::Refused | NackCause::Unspecified, false) => {
+            ProcessingError::retryable(reason)
+        }
     }
 }
 
 /// What a node's own failure means to the caller of the message it failed on.
-pub(crate) fn error_of_engine(error: &Error) -> ProcessingError {
-    match error {
-        Error::PdataConversionError { .. } | Error::PdataCodec(_) => {
-            ProcessingError::invalid_argument(error.to_string())
+/// The engine's error is its source.
+pub(crate) fn error_of_engine(error: Error) -> ProcessingError {
+    let text = error.to_string();
+    let meant = match &error {
+        Error::PdataConversionError { .. } | Error::PdataCodec(_) | Error::PDataError { .. } => {
+            ProcessingError::invalid_argument(text)
         }
-        _ => ProcessingError::retryable(error.to_string()),
+        Error::ChannelSendError { closed: false, .. } => {
+            ProcessingError::resource_exhausted(text, None)
+        }
+        Error::IoError { error, .. } => ProcessingError::from(io::Error::new(error.kind(), text)),
+        Error::ConfigError(_)
+        | Error::NoDefaultOutputPort { .. }
+        | Error::UnknownOutputPort { .. }
+        | Error::ProcessorError {
+            kind: ProcessorErrorKind::Configuration,
+            ..
+        } => ProcessingError::configuration(text, None),
+        Error::JoinTaskError { is_panic: true, .. } => ProcessingError::permanent(text),
+        _ => ProcessingError::retryable(text),
+    };
+    meant.with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use otapbridge_context::{ErrorKind, Signal};
+    use otel_arrow_dfe_engine::node::NodeId;
+
+    use super::*;
+    use crate::payload::from_otlp_bytes;
+
+    fn empty() -> OtapPdata {
+        from_otlp_bytes(Signal::Logs, bytes::Bytes::new())
+    }
+
+    #[test]
+    fn the_engines_own_nacks_mean_what_their_cause_says() {
+        use ErrorKind::{Permanent, ResourceExhausted, Retryable};
+        use NackCause::{NodeShutdown, Refused, RouteClosed, RouteFull, Unspecified};
+        let errors = ErrorTable::new();
+        for (cause, permanent, kind, grpc_code, http_status) in [
+            (Unspecified, false, Retryable, 14, 503),
+            (RouteFull, false, ResourceExhausted, 8, 429),
+            (RouteClosed, false, Retryable, 14, 503),
+            (NodeShutdown, false, Retryable, 14, 503),
+            (Refused, false, Retryable, 14, 503),
+            (Unspecified, true, Permanent, 13, 500),
+            (RouteFull, true, Permanent, 13, 500),
+            (RouteClosed, true, Permanent, 13, 500),
+            (NodeShutdown, true, Permanent, 13, 500),
+            (Refused, true, Permanent, 3, 400),
+        ] {
+            let nack = if permanent {
+                NackMsg::new_permanent_with_cause("no", empty(), cause)
+            } else {
+                NackMsg::new_with_cause("no", empty(), cause)
+            };
+            let error = error_of(&errors, &nack);
+            assert_eq!(error.kind(), kind, "{cause:?} {permanent}");
+            assert_eq!(error.grpc_code(), grpc_code, "{cause:?} {permanent}");
+            assert_eq!(error.http_status(), http_status, "{cause:?} {permanent}");
+            assert_eq!(error.message(), "no");
+        }
+    }
+
+    #[test]
+    fn a_mark_of_an_error_that_is_gone_reaches_nobody() {
+        let errors = ErrorTable::new();
+        let reason = ErrorTable::new().insert(ProcessingError::permanent("text"));
+        let error = error_of(&errors, &NackMsg::new(reason, empty()));
+        assert_eq!(error.message(), "text");
+    }
+
+    #[test]
+    fn the_engines_errors_are_classified_and_kept_as_source() {
+        let node = || NodeId {
+            index: 1,
+            name: "a".into(),
+        };
+        let failed = |kind: ProcessorErrorKind| Error::ProcessorError {
+            processor: node(),
+            kind,
+            error: "text".to_owned(),
+            source_detail: String::new(),
+        };
+        let full = |closed: bool| Error::ChannelSendError {
+            error: "text".to_owned(),
+            closed,
+        };
+        let io = |kind: io::ErrorKind| Error::IoError {
+            node: node(),
+            error: io::Error::new(kind, "text"),
+        };
+        let joined = |is_panic: bool| Error::JoinTaskError {
+            is_canceled: !is_panic,
+            is_panic,
+            error: "text".to_owned(),
+        };
+        let text = || "text".to_owned();
+        for (error, kind, grpc_code) in [
+            (
+                Error::PdataConversionError { error: text() },
+                ErrorKind::Permanent,
+                3,
+            ),
+            (
+                Error::PDataError { reason: text() },
+                ErrorKind::Permanent,
+                3,
+            ),
+            (full(false), ErrorKind::ResourceExhausted, 8),
+            (full(true), ErrorKind::Retryable, 14),
+            (
+                Error::RuntimeMsgError { error: text() },
+                ErrorKind::Retryable,
+                14,
+            ),
+            (io(io::ErrorKind::TimedOut), ErrorKind::Timeout, 4),
+            (
+                io(io::ErrorKind::StorageFull),
+                ErrorKind::ResourceExhausted,
+                8,
+            ),
+            (io(io::ErrorKind::InvalidData), ErrorKind::Permanent, 13),
+            (io(io::ErrorKind::BrokenPipe), ErrorKind::Retryable, 14),
+            (
+                failed(ProcessorErrorKind::Configuration),
+                ErrorKind::Configuration,
+                3,
+            ),
+            (
+                failed(ProcessorErrorKind::Transport),
+                ErrorKind::Retryable,
+                14,
+            ),
+            (
+                failed(ProcessorErrorKind::Shutdown),
+                ErrorKind::Retryable,
+                14,
+            ),
+            (failed(ProcessorErrorKind::Other), ErrorKind::Retryable, 14),
+            (joined(true), ErrorKind::Permanent, 13),
+            (joined(false), ErrorKind::Retryable, 14),
+            (
+                Error::InternalError { message: text() },
+                ErrorKind::Retryable,
+                14,
+            ),
+        ] {
+            let shown = error.to_string();
+            let error = error_of_engine(error);
+            assert_eq!(error.kind(), kind, "{shown}");
+            assert_eq!(error.grpc_code(), grpc_code, "{shown}");
+            assert!(error.message().contains("text"), "{shown}");
+            let source = error.source().expect("the engine's error");
+            assert_eq!(source.to_string(), shown);
+        }
     }
 }

@@ -137,3 +137,39 @@ fn io_errors_are_classified() {
     assert_eq!(refused.message(), "text");
     assert!(refused.source().is_some());
 }
+
+#[test]
+fn what_is_made_permanent_keeps_the_rest() {
+    for kind in KINDS {
+        let given = ProcessingError::new(kind, "text");
+        let codes = (given.grpc_code(), given.http_status());
+        let permanent = given.clone().into_permanent();
+        assert!(permanent.is_permanent());
+        assert_eq!((permanent.grpc_code(), permanent.http_status()), codes);
+        if given.is_permanent() {
+            assert_eq!(permanent.kind(), kind);
+            continue;
+        }
+        let permanent = given
+            .with_grpc_code(9)
+            .with_http_status(418)
+            .with_retry_after(Duration::from_secs(1))
+            .with_field("a.b")
+            .with_status_details(vec![1])
+            .with_host_error_id(7)
+            .with_source(io::Error::other("cause"))
+            .into_permanent();
+        assert_eq!(permanent.kind(), ErrorKind::Permanent);
+        assert_eq!((permanent.grpc_code(), permanent.http_status()), (9, 418));
+        assert_eq!(permanent.retry_after(), None);
+        assert_eq!(
+            (permanent.message(), permanent.field()),
+            ("text", Some("a.b"))
+        );
+        assert_eq!(
+            (permanent.status_details(), permanent.host_error_id()),
+            (&[1][..], 7)
+        );
+        assert!(permanent.source().is_some());
+    }
+}

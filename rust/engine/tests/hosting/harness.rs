@@ -172,9 +172,19 @@ impl Bridge {
         payload: &Bytes,
         context: ContextBlock,
     ) -> Result<(), ProcessingError> {
+        self.submit_signal(call_id, Signal::Logs, payload, context)
+    }
+
+    pub(crate) fn submit_signal(
+        &self,
+        call_id: u64,
+        signal: Signal,
+        payload: &Bytes,
+        context: ContextBlock,
+    ) -> Result<(), ProcessingError> {
         let payload = payload.clone();
         self.component
-            .submit(call_id, Signal::Logs, context, payload.len(), |guard| {
+            .submit(call_id, signal, context, payload.len(), |guard| {
                 Bytes::from_owner(Guarded(payload, guard))
             })
     }
@@ -226,19 +236,21 @@ pub(crate) fn deadline(remaining: Duration) -> ContextBlock {
     block.build().unwrap()
 }
 
+/// A length-delimited protobuf field.
+fn field(number: u8, value: &[u8]) -> Vec<u8> {
+    let mut field = vec![number << 3 | 2];
+    let mut len = value.len();
+    while len >= 0x80 {
+        field.push(len as u8 | 0x80);
+        len >>= 7;
+    }
+    field.push(len as u8);
+    field.extend_from_slice(value);
+    field
+}
+
 /// An OTLP logs request: one resource, and as many records as there are bodies.
 pub(crate) fn logs(bodies: &[&str]) -> Bytes {
-    fn field(number: u8, value: &[u8]) -> Vec<u8> {
-        let mut field = vec![number << 3 | 2];
-        let mut len = value.len();
-        while len >= 0x80 {
-            field.push(len as u8 | 0x80);
-            len >>= 7;
-        }
-        field.push(len as u8);
-        field.extend_from_slice(value);
-        field
-    }
     let records: Vec<u8> = bodies
         .iter()
         .flat_map(|body| field(2, &field(5, &field(1, body.as_bytes()))))
@@ -246,4 +258,13 @@ pub(crate) fn logs(bodies: &[&str]) -> Bytes {
     let scope_logs = field(2, &records);
     let resource_logs = [field(1, &[]), scope_logs].concat();
     field(1, &resource_logs).into()
+}
+
+/// An OTLP metrics request: a gauge with one point.
+pub(crate) fn gauge(name: &str) -> Bytes {
+    // time_unix_nano is a fixed64, as_int an sfixed64.
+    let point = [vec![3 << 3 | 1], vec![1; 8], vec![6 << 3 | 1], vec![2; 8]].concat();
+    let metric = [field(1, name.as_bytes()), field(5, &field(1, &point))].concat();
+    let resource_metrics = [field(1, &[]), field(2, &field(2, &metric))].concat();
+    field(1, &resource_metrics).into()
 }

@@ -6,5 +6,6 @@ mod engine_nodes;
 mod failures;
 mod harness;
 mod nodes;
+mod retry;
 mod shutdown;
 mod validation;

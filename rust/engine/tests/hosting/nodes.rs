@@ -10,6 +10,9 @@ use otapbridge_engine::engine::{Message, NodeControlMsg, OtapPdata};
 use otapbridge_engine::node::{
     ContextAwareProcessor, NodeFactory, ProcessorNode, processor_factory,
 };
+use otel_arrow_dfe_engine::ConsumerEffectHandlerExtension;
+use otel_arrow_dfe_engine::control::NackMsg;
+use parking_lot::Mutex;
 use serde::Deserialize;
 
 pub(crate) const TEST_NODE: &str = "urn:test:processor:behave";
@@ -18,6 +21,20 @@ pub(crate) const TEST_NODE: &str = "urn:test:processor:behave";
 pub(crate) static DROPPED_WAITS: AtomicUsize = AtomicUsize::new(0);
 /// Messages that a `Wait` has begun with.
 pub(crate) static BEGUN_WAITS: AtomicUsize = AtomicUsize::new(0);
+
+/// What a `Note` saw of one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Noted {
+    pub(crate) origin: bool,
+    pub(crate) deadline: bool,
+    pub(crate) headers: bool,
+}
+
+/// The metadata key that `Note` looks for in the transport headers.
+pub(crate) const NOTED_HEADER: &str = "x-noted";
+
+/// What each `Note` saw, under the name of its list.
+pub(crate) static NOTES: Mutex<Vec<(String, Noted)>> = Mutex::new(Vec::new());
 
 pub(crate) fn factories() -> Vec<NodeFactory> {
     vec![processor_factory::<Behave>()]
@@ -47,6 +64,12 @@ pub(crate) enum Behaviour {
     BreakPipeline {},
     /// Answers a message twice: sends it on and fails.
     SendAndFail {},
+    /// Hands on, and refuses with what it saw of the refusal behind it.
+    Watch {},
+    /// Hands on, and notes what it sees of the request.
+    Note { list: String },
+    /// Refuses as the engine's own nodes do, with a text only.
+    RefusePlainly { permanent: bool },
 }
 
 #[derive(Deserialize)]
@@ -97,6 +120,23 @@ impl ContextAwareProcessor<OtapPdata> for Behave {
             Message::Control(NodeControlMsg::TimerTick {}) => {
                 return Err(ProcessingError::permanent("broken on purpose"));
             }
+            Message::Control(NodeControlMsg::Ack(ack)) => {
+                return effect_handler.ack(*ack.accepted).await;
+            }
+            Message::Control(NodeControlMsg::Nack(nack)) => {
+                let error = effect_handler.error_of(&nack);
+                let saw = format!(
+                    "saw {} {} {:?} {:?} {}, nacked as permanent: {}",
+                    error.kind(),
+                    error.grpc_code(),
+                    error.retry_after(),
+                    error.field(),
+                    error.message(),
+                    nack.permanent,
+                );
+                let told = ProcessingError::permanent(saw);
+                return effect_handler.nack(*nack.refused, told).await;
+            }
             Message::Control(_) => return Ok(()),
         };
         match &self.0 {
@@ -136,6 +176,31 @@ impl ContextAwareProcessor<OtapPdata> for Behave {
             Behaviour::SendAndFail {} => {
                 effect_handler.send_message(pdata).await?;
                 Err(ProcessingError::permanent("failed after all"))
+            }
+            Behaviour::Watch {} => {
+                let mut pdata = pdata;
+                effect_handler.await_answer(&mut pdata, false);
+                effect_handler.send_message(pdata).await
+            }
+            Behaviour::Note { list } => {
+                let noted = Noted {
+                    origin: !effect_handler.metadata().is_empty(),
+                    deadline: effect_handler.deadline().is_some(),
+                    headers: pdata
+                        .transport_headers()
+                        .is_some_and(|headers| headers.find_by_name(NOTED_HEADER).next().is_some()),
+                };
+                NOTES.lock().push((list.clone(), noted));
+                effect_handler.send_message(pdata).await
+            }
+            Behaviour::RefusePlainly { permanent } => {
+                let nack = if *permanent {
+                    NackMsg::new_permanent("plain refusal", pdata)
+                } else {
+                    NackMsg::new("plain refusal", pdata)
+                };
+                let nacked = effect_handler.inner().notify_nack(nack).await;
+                nacked.map_err(|error| ProcessingError::permanent(error.to_string()))
             }
         }
     }

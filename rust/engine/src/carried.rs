@@ -1,0 +1,69 @@
+//! Errors on their way through the engine, and how they are forgotten.
+//!
+//! The engine's nack has room for a text only: the error waits in the component's
+//! table. An error that was made for one call is forgotten when that call is
+//! answered. One that was made for merged output concerns calls that nobody knows
+//! any more; it is forgotten when no call is in flight, or when 65,536 errors are newer.
+
+use otapbridge_context::{ProcessingError, error_table};
+use parking_lot::Mutex;
+
+use crate::core::{Call, Core};
+
+/// The errors made for one call; `None` once it was answered.
+pub(crate) struct CallErrors(Mutex<Option<Vec<u64>>>);
+
+impl Default for CallErrors {
+    fn default() -> Self {
+        Self(Mutex::new(Some(Vec::new())))
+    }
+}
+
+impl Core {
+    /// Keeps an error and returns the text that stands for it in a nack which is
+    /// sent as `permanent`. `call_id` is the call whose message is refused, if it
+    /// is exactly one. Where no call waits any more only the text is left.
+    pub(crate) fn carry(
+        &self,
+        call_id: Option<u64>,
+        error: ProcessingError,
+        permanent: bool,
+    ) -> String {
+        let text = |error: ProcessingError| error_table::strip(&error.to_string()).into_owned();
+        let Some(call_id) = call_id else {
+            if self.is_idle() {
+                return text(error);
+            }
+            return self.errors.insert_as(error, permanent);
+        };
+        let Some(call) = self.call(call_id) else {
+            return text(error);
+        };
+        // Held until the id is noted, so that an answer meanwhile forgets it.
+        let mut ids = call.errors.0.lock();
+        let Some(ids) = ids.as_mut() else {
+            return text(error);
+        };
+        let carried = self.errors.insert_as(error, permanent);
+        ids.extend(self.errors.id(&carried));
+        carried
+    }
+
+    /// Forgets what was carried for a call that is being answered.
+    pub(crate) fn forget_errors(&self, call: &Call) {
+        for id in call.errors.0.lock().take().into_iter().flatten() {
+            let _ = self.errors.forget(id);
+        }
+        if self.errors.is_empty() {
+            return;
+        }
+        // Read before the look at the calls: newer errors may concern newer calls.
+        let last = self.errors.last_id();
+        if self.is_idle() {
+            self.errors.forget_until(last);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! What the engine's retry processor does not know: when an error says to come
+//! again, and when nobody waits any more.
+//!
+//! The processor retries after delays of its own, until its `max_elapsed_time` is
+//! over. Between its gate and it, this looks at the nacks it gets and the messages
+//! it resumes:
+//! - an error's `retry_after` that is longer than the processor's delay holds the
+//!   message back for the rest of it;
+//! - if that, or the processor's own delay, ends after the request's deadline or the
+//!   `max_elapsed_time`, there is no retry: the sender hears of the error now;
+//! - a message whose request ended while it waited is refused, not sent again.
+
+use std::sync::Arc;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime};
+
+use async_trait::async_trait;
+use otel_arrow_dfe_config::ContextEntryName;
+use otel_arrow_dfe_config::error::Error as ConfigError;
+use otel_arrow_dfe_config::transport_headers::{
+    TransportHeader, TransportHeaderValue, TransportHeaders,
+};
+use otel_arrow_dfe_core_nodes::processors::retry_processor::{
+    RETRY_PROCESSOR_FACTORY, RetryConfig,
+};
+use otel_arrow_dfe_engine::control::{Context8u8, NackMsg, NodeControlMsg};
+use otel_arrow_dfe_engine::error::Error;
+use otel_arrow_dfe_engine::local::processor::{EffectHandler, Processor};
+use otel_arrow_dfe_engine::message::Message;
+use otel_arrow_dfe_engine::processor::ProcessorRuntimeRequirements;
+use otel_arrow_dfe_engine::{ConsumerEffectHandlerExtension, ProcessorFactory};
+use otel_arrow_dfe_otap::pdata::OtapPdata;
+use serde::Deserialize;
+
+use crate::core::Core;
+use crate::gate::{alive, gated_as};
+use crate::nack;
+
+/// Says when a waiting message may be sent again, in nanoseconds since the
+/// node was built. The message carries it to itself, through the node's own queue.
+const NOT_BEFORE_HEADER: &str = "otapbridge-not-before";
+
+static NOT_BEFORE_NAME: LazyLock<ContextEntryName> = LazyLock::new(|| {
+    ContextEntryName::try_from(NOT_BEFORE_HEADER).expect("a printable ASCII name")
+});
+
+/// The processor with its gate and what stands between them.
+pub(crate) const FACTORY: ProcessorFactory<OtapPdata> = ProcessorFactory {
+    name: RETRY_PROCESSOR_FACTORY.name,
+    create: |pipeline, node, node_config, processor_config, capabilities| {
+        let config = RetryConfig::deserialize(&node_config.config).map_err(|error| {
+            ConfigError::InvalidUserConfig {
+                error: error.to_string(),
+            }
+        })?;
+        gated_as(
+            (RETRY_PROCESSOR_FACTORY.create)(
+                pipeline,
+                node,
+                node_config,
+                processor_config,
+                capabilities,
+            )?,
+            |processor, core| {
+                Box::new(RetryGate {
+                    inner: processor,
+                    core: Arc::clone(core),
+                    config,
+                    built: Instant::now(),
+                })
+            },
+        )
+    },
+    context_declarations: RETRY_PROCESSOR_FACTORY.context_declarations,
+    wiring_contract: RETRY_PROCESSOR_FACTORY.wiring_contract,
+    validate_config: RETRY_PROCESSOR_FACTORY.validate_config,
+};
+
+struct RetryGate {
+    inner: Box<dyn Processor<OtapPdata>>,
+    core: Arc<Core>,
+    config: RetryConfig,
+    built: Instant,
+}
+
+impl RetryGate {
+    /// Decides about a retry before the processor does.
+    fn look_at(&self, nack: &mut NackMsg<OtapPdata>) {
+        // The processor's own two numbers: retries so far, and its deadline in
+        // seconds since 1970. Anything else it refuses by itself.
+        let &[retries, deadline] = nack.unwind.route.calldata.as_slice() else {
+            return;
+        };
+        if nack.permanent {
+            return;
+        }
+        let own_delay = self.own_delay(u64::from(retries));
+        let asked = self
+            .core
+            .errors
+            .resolve(&nack.reason)
+            .and_then(|error| error.retry_after())
+            .unwrap_or_default();
+        let delay = own_delay.max(asked);
+        let in_time = match alive(&self.core, &nack.refused) {
+            Ok(context) => context
+                .remaining()
+                .is_none_or(|remaining| delay < remaining),
+            Err(_) => false,
+        };
+        if !in_time || f64::from(deadline) <= seconds_since_1970() + delay.as_secs_f64() {
+            // Its time is over: it hands the nack on as its last.
+            nack.unwind.route.calldata[1] = Context8u8::from(0.0_f64);
+        } else if asked > own_delay {
+            set_not_before(&mut nack.refused, self.built.elapsed() + asked);
+        }
+    }
+
+    /// How long the processor waits before this retry.
+    fn own_delay(&self, retries: u64) -> Duration {
+        let max = self.config.max_interval;
+        let grown = self.config.initial_interval.as_secs_f64()
+            * self.config.multiplier.powf(retries as f64);
+        if grown < max.as_secs_f64() {
+            Duration::from_secs_f64(grown)
+        } else {
+            max
+        }
+    }
+
+    /// What the processor may resume now, if anything.
+    async fn resume(
+        &self,
+        when: Instant,
+        mut data: Box<OtapPdata>,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<Option<NodeControlMsg<OtapPdata>>, Error> {
+        if let Err(error) = alive(&self.core, &data) {
+            // It goes to the processor itself first, which lets it go.
+            let nack = nack::nack(&self.core, error, true, *data);
+            effect_handler.notify_nack(nack).await?;
+            return Ok(None);
+        }
+        let not_before = take_not_before(&mut data).map(|after| self.built + after);
+        if let Some(not_before) = not_before
+            && not_before > Instant::now()
+        {
+            match effect_handler.requeue_later(not_before, data) {
+                Ok(()) => return Ok(None),
+                // The pipeline ends: its last try is now, as with any other message.
+                Err(refused) => data = Box::new(refused),
+            }
+        }
+        Ok(Some(NodeControlMsg::ResumeData { when, data }))
+    }
+}
+
+#[async_trait(?Send)]
+impl Processor<OtapPdata> for RetryGate {
+    async fn process(
+        &mut self,
+        mut msg: Message<OtapPdata>,
+        effect_handler: &mut EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        match msg {
+            Message::Control(NodeControlMsg::ResumeData { when, data }) => {
+                match self.resume(when, data, effect_handler).await? {
+                    Some(resumed) => msg = Message::Control(resumed),
+                    None => return Ok(()),
+                }
+            }
+            Message::Control(NodeControlMsg::Nack(ref mut nack)) => self.look_at(nack),
+            _ => {}
+        }
+        self.inner.process(msg, effect_handler).await
+    }
+
+    fn accept_pdata(&self) -> bool {
+        self.inner.accept_pdata()
+    }
+
+    fn runtime_requirements(&self) -> ProcessorRuntimeRequirements {
+        self.inner.runtime_requirements()
+    }
+}
+
+fn seconds_since_1970() -> f64 {
+    SystemTime::UNIX_EPOCH
+        .elapsed()
+        .unwrap_or_default()
+        .as_secs_f64()
+}
+
+fn set_not_before(data: &mut OtapPdata, after: Duration) {
+    let nanoseconds = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+    let context = data.context_mut();
+    let mut headers = context.take_transport_headers().unwrap_or_default();
+    headers.push(TransportHeader::binary(
+        NOT_BEFORE_NAME.clone(),
+        nanoseconds.to_ne_bytes(),
+    ));
+    context.set_transport_headers(headers);
+}
+
+/// Takes the time off the message, so that nobody else sees it.
+fn take_not_before(data: &mut OtapPdata) -> Option<Duration> {
+    let header = data
+        .transport_headers()?
+        .find_by_name(NOT_BEFORE_HEADER)
+        .next()?;
+    let nanoseconds = u64::from_ne_bytes(header.value.bytes.try_into().ok()?);
+    let headers = data.context_mut().take_transport_headers()?;
+    let mut others = TransportHeaders::with_capacity(headers.len());
+    for header in headers.iter() {
+        let Ok(name) = ContextEntryName::try_from(header.name.as_str()) else {
+            continue;
+        };
+        if header.name.as_str() != NOT_BEFORE_HEADER {
+            others.push(TransportHeader {
+                name,
+                value: TransportHeaderValue {
+                    original_name: header.value.original_name.map(Box::from),
+                    value_kind: header.value.value_kind,
+                    bytes: Box::from(header.value.bytes),
+                },
+            });
+        }
+    }
+    data.set_transport_headers(others);
+    Some(Duration::from_nanos(nanoseconds))
+}
