@@ -12,6 +12,7 @@ mod building;
 mod carried;
 pub mod catalogue;
 mod component;
+mod context_bindings;
 mod context_headers;
 mod core;
 mod counters;

@@ -23,6 +23,7 @@ use tokio::sync::{Notify, mpsc as async_mpsc, watch};
 
 use crate::building::{self, Building};
 use crate::catalogue;
+use crate::context_bindings;
 use crate::core::{Core, Ingress};
 use crate::counters::{decrement, increment};
 use crate::event::{ComponentStatus, Event};
@@ -246,13 +247,14 @@ fn run_engine(
     let (submissions, submissions_end) = async_mpsc::unbounded_channel();
     let (answers, answers_end) = async_mpsc::unbounded_channel();
 
-    let context = ControllerContext::new(reporters.registry.clone()).pipeline_context_with(
+    let mut context = ControllerContext::new(reporters.registry.clone()).pipeline_context_with(
         group.clone(),
         id.clone(),
         0,
         1,
         *shard,
     );
+    context_bindings::bind(&mut context, &config)?;
     let entity = context.register_pipeline_entity();
     let _entity = set_pipeline_entity_key(context.metrics_registry(), entity);
     let telemetry = TelemetryPolicy {

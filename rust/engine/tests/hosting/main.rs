@@ -5,6 +5,7 @@ mod cancellation;
 mod engine_nodes;
 mod failures;
 mod harness;
+mod kept;
 mod nodes;
 mod retry;
 mod shutdown;
