@@ -20,6 +20,11 @@ type Lease struct {
 
 // Acquire reports whether the resource may be used. If so, Release must follow.
 func (l *Lease) Acquire() bool {
+	// Looked at first, so that those who are turned away do not count as holders,
+	// except those who come in the very moment of Close.
+	if l.state.Load() >= closed {
+		return false
+	}
 	if l.state.Add(1) < closed {
 		return true
 	}

@@ -36,6 +36,31 @@ func TestCloseWaitsForUsersAndTurnsLateOnesAway(t *testing.T) {
 	assert.Zero(t, l.Holders())
 }
 
+func TestThoseWhoAreTurnedAwayDoNotCount(t *testing.T) {
+	var l Lease
+	require.True(t, l.Acquire())
+	drained := l.Close()
+	var late sync.WaitGroup
+	var over atomic.Bool
+	for range 8 {
+		late.Go(func() {
+			for !over.Load() {
+				assert.False(t, l.Acquire())
+			}
+		})
+	}
+	for range 1_000_000 {
+		if holders := l.Holders(); holders != 1 {
+			assert.Equal(t, 1, holders)
+			break
+		}
+	}
+	l.Release()
+	<-drained
+	over.Store(true)
+	late.Wait()
+}
+
 func TestNoUseAfterDrain(t *testing.T) {
 	for range 200 {
 		var l Lease
