@@ -33,7 +33,8 @@ const (
 const (
 	// defaultStartTimeout is how long a start may take when its context has no deadline.
 	defaultStartTimeout = 10 * time.Second
-	// leaveTime is how long callers that were just answered may take to return.
+	// leaveTime is how long callers that were just answered, and loggers that were
+	// given the last records, may take to return whatever the deadline.
 	leaveTime = 100 * time.Millisecond
 )
 
@@ -155,8 +156,9 @@ func (c *Component) Start(ctx context.Context, host component.Host) error {
 
 // Shutdown stops the pipeline. Calls in flight may finish until the context's
 // deadline, 5 seconds without one; then they fail with a retryable error. It returns
-// when every caller has left, or with an error if some are still inside the next
-// consumer by then. Nothing of Rust is left in either case.
+// when every caller has left and the logger has written everything, or with an error
+// if by then some are still inside the next consumer, the logger or the host. Nothing
+// of Rust is left in either case.
 func (c *Component) Shutdown(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -202,17 +204,21 @@ func (c *Component) stop(ctx context.Context, started bool) error {
 		case <-idle:
 			idle = nil
 		case <-timer.C:
-			err = errors.Join(err, fmt.Errorf("%s: after its shutdown, %d callers are still inside the next consumer",
-				c.settings.Name, c.callers.Holders()))
+			err = errors.Join(err, fmt.Errorf("%s: after its shutdown, %d callers and %d merged outputs are still inside the next consumer",
+				c.settings.Name, c.callers.Holders(), c.workers.inside()))
 			left, idle = nil, nil
 		}
 	}
 	if stray := c.stray.Load(); stray > 0 {
-		c.settings.Logger.Warn("The library reported on requests that were not in flight.", zap.Uint64("events", stray))
+		c.notify(func() {
+			c.settings.Logger.Warn("The library reported on requests that were not in flight.", zap.Uint64("events", stray))
+		})
 	}
-	c.runtime.instance.notices.unregister(native.ID())
+	if !c.runtime.instance.notices.unregister(native.ID(), deadline) {
+		err = errors.Join(err, fmt.Errorf("%s: after its shutdown, a logger or the host's ReportStatus has not returned", c.settings.Name))
+	}
 	native.Destroy()
-	return errors.Join(err, c.runtime.Close(ctx))
+	return errors.Join(err, c.runtime.close(deadline))
 }
 
 // enter admits a caller and gives it a record. The record's leave must follow.

@@ -22,7 +22,7 @@ func (h eventHandler) HandleEvents(events []capi.Event) { h.component.handleEven
 // HandlePanic is called when HandleEvents panicked: a defect of this package.
 func (h eventHandler) HandlePanic(value any, stack []byte) {
 	logger := h.component.settings.Logger
-	h.component.runtime.instance.notices.run(func() {
+	h.component.notify(func() {
 		logger.Error("A callback of the otapbridge library panicked. Requests may hang until their deadline; please report this.",
 			zap.Any("panic", value), zap.ByteString("stack", stack))
 	})
@@ -88,5 +88,10 @@ func (c *Component) onStatus(status capi.Status, native *capi.Error) {
 	default:
 		return
 	}
-	c.runtime.instance.notices.run(func() { componentstatus.ReportStatus(c.host, event) })
+	c.notify(func() { componentstatus.ReportStatus(c.host, event) })
+}
+
+// notify leaves what runs code of the host to the notices' goroutine.
+func (c *Component) notify(f func()) {
+	c.runtime.instance.notices.run(c.native().ID(), f)
 }

@@ -4,6 +4,7 @@ package cbridge
 
 import (
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -28,10 +29,12 @@ type noticeQueue struct {
 	// dropped counts since the last report, droppedSum since the start.
 	dropped, droppedSum uint64
 	closed              bool
-	loggers             map[uint64]*zap.Logger
+	// abandoned: close was given up, so nothing of the host is called any more.
+	abandoned bool
+	loggers   map[uint64]*zap.Logger
 }
 
-// notice is a log record or something to run.
+// notice is a log record, or something to run for the component that record names.
 type notice struct {
 	record capi.LogRecord
 	run    func()
@@ -63,10 +66,11 @@ func (q *noticeQueue) HandleLog(record capi.LogRecord) {
 	q.signal()
 }
 
-// run queues a function, which is never dropped.
-func (q *noticeQueue) run(f func()) {
+// run queues a function for a component, which runs unless the component is
+// unregistered before its turn comes.
+func (q *noticeQueue) run(component uint64, f func()) {
 	q.mu.Lock()
-	q.pending = append(q.pending, notice{run: f})
+	q.pending = append(q.pending, notice{record: capi.LogRecord{ComponentID: component}, run: f})
 	q.mu.Unlock()
 	q.signal()
 }
@@ -78,15 +82,17 @@ func (q *noticeQueue) register(component uint64, logger *zap.Logger) {
 	q.loggers[component] = logger
 }
 
-// unregister waits until what the component has said so far was handled; its
-// logger is not used afterwards.
-func (q *noticeQueue) unregister(component uint64) {
+// unregister waits until what the component has said so far was handled, at most
+// until the deadline, and reports whether it was. Its logger and its host are not
+// called afterwards, except by a call that is under way.
+func (q *noticeQueue) unregister(component uint64, deadline time.Time) bool {
 	handled := make(chan struct{})
-	q.run(func() { close(handled) })
-	<-handled
+	q.run(component, func() { close(handled) })
+	ok := closedBefore(handled, deadline)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.loggers, component)
+	return ok
 }
 
 func (q *noticeQueue) droppedTotal() uint64 {
@@ -95,13 +101,37 @@ func (q *noticeQueue) droppedTotal() uint64 {
 	return q.droppedSum
 }
 
-// close handles what is queued and ends the goroutine. Nothing may be queued afterwards.
+// close lets the goroutine end when it has handled what is queued. Nothing may be
+// queued afterwards.
 func (q *noticeQueue) close() {
 	q.mu.Lock()
 	q.closed = true
 	q.mu.Unlock()
 	q.signal()
-	<-q.stopped
+}
+
+// wait waits for the goroutine's end after close, at most until the deadline. It
+// reports whether it came; if not, what is still queued is not handled any more.
+func (q *noticeQueue) wait(deadline time.Time) bool {
+	if closedBefore(q.stopped, deadline) {
+		return true
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.abandoned = true
+	return false
+}
+
+// closedBefore waits for a channel's close until the deadline, at least leaveTime.
+func closedBefore(channel <-chan struct{}, deadline time.Time) bool {
+	timer := time.NewTimer(max(time.Until(deadline), leaveTime))
+	defer timer.Stop()
+	select {
+	case <-channel:
+		return true
+	case <-timer.C:
+		return false
+	}
 }
 
 func (q *noticeQueue) signal() {
@@ -120,10 +150,10 @@ func (q *noticeQueue) drain() {
 			clear(batch)
 			batch, q.pending = q.pending, batch[:0]
 			q.records = 0
-			dropped, closed := q.dropped, q.closed
+			dropped, closed, abandoned := q.dropped, q.closed, q.abandoned
 			q.dropped = 0
 			q.mu.Unlock()
-			if dropped > 0 {
+			if dropped > 0 && !abandoned {
 				q.fallback.Warn("Log records of the otapbridge library were dropped: they came faster than they could be written.",
 					zap.Uint64("dropped_records", dropped))
 			}
@@ -141,13 +171,19 @@ func (q *noticeQueue) drain() {
 }
 
 func (q *noticeQueue) handle(n *notice) {
-	if n.run != nil {
-		n.run()
-		return
-	}
 	q.mu.Lock()
 	logger, ok := q.loggers[n.record.ComponentID]
+	abandoned := q.abandoned
 	q.mu.Unlock()
+	if abandoned {
+		return
+	}
+	if n.run != nil {
+		if ok {
+			n.run()
+		}
+		return
+	}
 	if !ok {
 		logger = q.fallback
 	}

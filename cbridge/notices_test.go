@@ -5,6 +5,7 @@ package cbridge
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -29,10 +30,11 @@ func TestNoticesKeepLevelAndAttributes(t *testing.T) {
 	queue.HandleLog(capi.LogRecord{Level: capi.LogLevelInfo, Target: "t", Message: "of none", Attributes: []capi.LogAttribute{{Key: "k", Value: "v"}}})
 	queue.HandleLog(capi.LogRecord{Level: capi.LogLevelWarn, ComponentID: 7, Message: "of the component"})
 	queue.HandleLog(capi.LogRecord{Level: capi.LogLevelInfo, ComponentID: 7, Message: "too detailed for it"})
-	queue.unregister(7)
+	require.True(t, queue.unregister(7, time.Now().Add(time.Minute)))
 	require.Len(t, ownRecords.All(), 1, "unregister waits for what was queued")
 	queue.HandleLog(capi.LogRecord{Level: capi.LogLevelWarn, ComponentID: 7, Message: "afterwards"})
 	queue.close()
+	require.True(t, queue.wait(time.Now().Add(time.Minute)))
 	require.Len(t, records.All(), 2)
 	assert.Equal(t, map[string]any{"target": "t", "k": "v"}, records.All()[0].ContextMap())
 	assert.Equal(t, "afterwards", records.All()[1].Message)
@@ -42,10 +44,11 @@ func TestNoticesKeepLevelAndAttributes(t *testing.T) {
 func TestFloodOfLogRecordsIsCounted(t *testing.T) {
 	core, records := observer.New(zapcore.DebugLevel)
 	queue := newNoticeQueue(zap.New(core))
+	queue.register(1, zap.NewNop())
 	var blocked sync.WaitGroup
 	blocked.Add(1)
 	entered := make(chan struct{})
-	queue.run(func() {
+	queue.run(1, func() {
 		close(entered)
 		blocked.Wait()
 	})
@@ -57,10 +60,35 @@ func TestFloodOfLogRecordsIsCounted(t *testing.T) {
 	assert.Equal(t, uint64(extra), queue.droppedTotal())
 	blocked.Done()
 	queue.close()
+	require.True(t, queue.wait(time.Now().Add(time.Minute)))
 	assert.Equal(t, maxQueuedLogRecords, records.FilterMessage("record").Len())
 	dropped := records.FilterLevelExact(zapcore.WarnLevel).All()
 	require.Len(t, dropped, 1)
 	assert.Equal(t, uint64(extra), dropped[0].ContextMap()["dropped_records"])
+}
+
+// TestNothingOfTheHostRunsAfterItsTime: what still waits behind a logger or a host
+// that does not return is not handled any more once that was given up.
+func TestNothingOfTheHostRunsAfterItsTime(t *testing.T) {
+	core, records := observer.New(zapcore.DebugLevel)
+	queue := newNoticeQueue(zap.New(core))
+	queue.register(1, zap.NewNop())
+	queue.register(2, zap.NewNop())
+	entered, leave := make(chan struct{}), make(chan struct{})
+	queue.run(1, func() {
+		close(entered)
+		<-leave
+	})
+	<-entered
+	queue.run(1, func() { t.Error("called the host of a component that was unregistered") })
+	assert.False(t, queue.unregister(1, time.Now()))
+	queue.run(2, func() { t.Error("called the host of a runtime that was closed") })
+	queue.HandleLog(capi.LogRecord{Level: capi.LogLevelInfo, Message: "too late"})
+	queue.close()
+	assert.False(t, queue.wait(time.Now()))
+	close(leave)
+	assert.True(t, queue.wait(time.Now().Add(time.Minute)))
+	assert.Empty(t, records.All())
 }
 
 func TestLibraryLogsAsMuchAsTheLoggerWants(t *testing.T) {

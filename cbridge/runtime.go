@@ -61,25 +61,42 @@ func OpenRuntime(logger *zap.Logger) (*Runtime, error) {
 }
 
 // Close gives the reference back. The last one stops the library: work in flight may
-// finish until the context's deadline (5 seconds without one). Closing twice is fine.
+// finish until the context's deadline (5 seconds without one), and the logger may
+// write what is left until then, or 100 ms. Closing twice is fine.
 func (r *Runtime) Close(ctx context.Context) error {
+	return r.close(stopDeadline(ctx))
+}
+
+func (r *Runtime) close(deadline time.Time) error {
 	if r.closed.Swap(true) {
 		return nil
 	}
-	process.mu.Lock()
-	defer process.mu.Unlock()
-	instance := r.instance
-	if instance.references--; instance.references > 0 {
+	ended, err := r.instance.release(deadline)
+	if !ended {
 		return nil
 	}
-	process.instance = nil
-	err := instance.native.Shutdown(time.Until(stopDeadline(ctx)))
-	instance.native.Destroy()
-	instance.notices.close()
+	// Others may start the next instance while a logger of this one blocks.
+	if !r.instance.notices.wait(deadline) {
+		err = errors.Join(err, errors.New("a logger has not returned, so that log records were not written"))
+	}
 	if err != nil {
-		return fmt.Errorf("stop the otapbridge runtime: %w", toError(err))
+		return fmt.Errorf("stop the otapbridge runtime: %w", err)
 	}
 	return nil
+}
+
+// release gives a reference back. It reports whether that ended the instance.
+func (i *runtimeInstance) release(deadline time.Time) (ended bool, err error) {
+	process.mu.Lock()
+	defer process.mu.Unlock()
+	if i.references--; i.references > 0 {
+		return false, nil
+	}
+	process.instance = nil
+	err = toError(i.native.Shutdown(time.Until(deadline)))
+	i.native.Destroy()
+	i.notices.close()
+	return true, err
 }
 
 // Stats are the counters of the library and of its Go side.

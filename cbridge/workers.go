@@ -97,6 +97,13 @@ func (w *workers) stop(cause error) <-chan struct{} {
 	return w.idle
 }
 
+// inside is how many outputs are being handed on.
+func (w *workers) inside() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.running
+}
+
 func (w *workers) run() {
 	for {
 		w.mu.Lock()
