@@ -62,12 +62,29 @@ func (c *call) id() uint64 { return uint64(c.generation)<<32 | uint64(c.index+1)
 
 // run submits a request, hands on what comes out, and returns the answer.
 func (c *call) run(ctx context.Context, signal capi.Signal, payload []byte) error {
-	timeout := c.component.settings.Limits.Timeout
-	block, err := c.encoder.encode(ctx, timeout)
-	if err != nil {
+	if err := c.submit(ctx, signal, payload); err != nil {
 		return err
 	}
-	if err := c.component.bytes.acquire(ctx, int64(len(payload))); err != nil {
+	timeout := c.component.settings.Limits.Timeout
+	if _, ok := ctx.Deadline(); !ok && timeout > 0 {
+		c.deadline = time.Now().Add(timeout)
+		c.timer.Reset(timeout)
+		defer c.timer.Stop()
+	}
+	return c.wait(ctx)
+}
+
+// submit waits for room, and hands the request to Rust.
+func (c *call) submit(ctx context.Context, signal capi.Signal, payload []byte) error {
+	size := int64(len(payload))
+	if err := c.component.bytes.acquire(ctx, size); err != nil {
+		return err
+	}
+	// Encoded after the wait: the block says how much time is left.
+	block, err := c.encoder.encode(ctx, c.component.settings.Limits.Timeout)
+	defer c.encoder.trim()
+	if err != nil {
+		c.component.bytes.release(size)
 		return err
 	}
 	c.begin(payload)
@@ -75,12 +92,7 @@ func (c *call) run(ctx context.Context, signal capi.Signal, payload []byte) erro
 		c.undoBegin()
 		return c.submitError(ctx, err)
 	}
-	if _, ok := ctx.Deadline(); !ok && timeout > 0 {
-		c.deadline = time.Now().Add(timeout)
-		c.timer.Reset(timeout)
-		defer c.timer.Stop()
-	}
-	return c.wait(ctx)
+	return nil
 }
 
 // begin makes the record ready before Submit, because events may come during it.

@@ -7,6 +7,7 @@ package cbridge
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -205,4 +206,51 @@ func TestEmissionAfterTheWorkersStoppedIsRefused(t *testing.T) {
 	event := emissionOf(t, 1, t.Context(), testdata.GenerateLogs(1))
 	c.workers.enqueue(&event)
 	assert.Empty(t, event.Payload, "released")
+}
+
+// TestLibraryRefusesTheSameContexts: what the encoder refuses before it crosses, the
+// library refuses too, and with the same error.
+func TestLibraryRefusesTheSameContexts(t *testing.T) {
+	c := startWithHost(t, reportingHost{}, DefaultLimits(), zap.NewNop(), func(context.Context, plog.Logs) error { return nil })
+	payload, err := logMarshaler.MarshalLogs(testdata.GenerateLogs(1))
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		values  []string
+		entries int
+		size    int
+	}{
+		"total_size":  {values: []string{strings.Repeat("v", maxBlockSize)}, entries: 1, size: capi.ContextHeadSize + capi.ContextEntrySize + 1 + maxBlockSize},
+		"entry_count": {values: make([]string, maxEntryCount+1), entries: maxEntryCount + 1, size: capi.ContextHeadSize + (maxEntryCount+1)*(capi.ContextEntrySize+1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var encoder contextEncoder
+			_, ours := encoder.encode(withMetadata(t, map[string][]string{"x": test.values}), 0)
+
+			var head contextEncoder
+			var none trace.SpanContext
+			head.entries = make([]contextEntry, test.entries)
+			head.writeHead(0, 0, 0, &none, test.size)
+			block := append(head.block, make([]byte, test.size-len(head.block))...)
+			theirs := c.native().Submit(1<<32|1, capi.SignalLogs, block, payload)
+			require.Error(t, theirs)
+			var own *ProcessingError
+			require.ErrorAs(t, ours, &own)
+			assert.Equal(t, toError(theirs), error(own))
+		})
+	}
+}
+
+func TestCallKeepsNoLargeContextWhileItIsInRust(t *testing.T) {
+	var c *Component
+	c = startWithHost(t, reportingHost{}, DefaultLimits(), zap.NewNop(), func(context.Context, plog.Logs) error {
+		assert.Zero(t, retained(&c.calls.all()[0].encoder))
+		return nil
+	})
+	large := withMetadata(t, map[string][]string{"x": {strings.Repeat("v", 2*maxRetainedScratch)}})
+	require.NoError(t, c.ConsumeLogs(large, testdata.GenerateLogs(1)))
+	tooLarge := withMetadata(t, map[string][]string{"x": {strings.Repeat("v", maxBlockSize)}})
+	require.ErrorContains(t, c.ConsumeLogs(tooLarge, testdata.GenerateLogs(1)), "context.total_size")
+	assert.Zero(t, retained(&c.calls.all()[0].encoder))
+	assert.True(t, c.bytes.semaphore.TryAcquire(c.bytes.limit), "payload that never crossed is still counted")
+	c.bytes.release(c.bytes.limit)
 }

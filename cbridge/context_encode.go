@@ -5,6 +5,7 @@ package cbridge
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"net"
 	"net/netip"
@@ -25,6 +26,8 @@ type contextEncoder struct {
 	block   []byte
 	bytes   []byte
 	entries []contextEntry
+	// size and count are those of the whole block, also of what did not fit in.
+	size, count uint64
 }
 
 // contextEntry is an entry whose offsets count from the first byte after the entries.
@@ -34,8 +37,15 @@ type contextEntry struct {
 	valueOffset, valueLength uint32
 }
 
-// maxRetainedBlock bounds what an encoder keeps from one call to the next, in bytes.
-const maxRetainedBlock = 64 << 10
+const (
+	// maxBlockSize is the largest block that the library takes, in bytes.
+	maxBlockSize = 16 << 20
+	// maxEntryCount is the largest number of entries that it takes.
+	maxEntryCount = 65_536
+	// maxRetainedScratch bounds what an encoder keeps from one call to the next, in
+	// bytes of each of its slices.
+	maxRetainedScratch = 64 << 10
+)
 
 // encode returns the block for ctx. It lives until the next call of encode. A ctx
 // without a deadline gets one after timeout, unless that is 0. The block is nil
@@ -67,15 +77,14 @@ func (e *contextEncoder) encode(ctx context.Context, timeout time.Duration) ([]b
 	if bag := baggage.FromContext(ctx); bag.Len() > 0 {
 		e.add(capi.ContextEntryBaggage, "", bag.String())
 	}
-	if flags == 0 && len(e.entries) == 0 {
+	if flags == 0 && e.count == 0 {
 		return nil, nil
 	}
 
-	base := capi.ContextHeadSize + len(e.entries)*capi.ContextEntrySize
-	if uint64(base)+uint64(len(e.bytes)) > math.MaxUint32 {
-		return nil, newProcessingError(capi.ErrorKindConfiguration, "context",
-			"the request's context (client metadata, authentication data, baggage) is larger than 4 GiB")
+	if err := e.checkLimits(); err != nil {
+		return nil, err
 	}
+	base := capi.ContextHeadSize + len(e.entries)*capi.ContextEntrySize
 	e.writeHead(flags, remaining, unix, &span, base+len(e.bytes))
 	for i := range e.entries {
 		e.writeEntry(&e.entries[i], uint32(base))
@@ -85,10 +94,36 @@ func (e *contextEncoder) encode(ctx context.Context, timeout time.Duration) ([]b
 }
 
 func (e *contextEncoder) reset() {
-	if cap(e.block) > maxRetainedBlock {
+	e.block, e.bytes, e.entries = e.block[:0], e.bytes[:0], e.entries[:0]
+	e.size, e.count = capi.ContextHeadSize, 0
+}
+
+// trim gives large memory back; the block must not be used afterwards.
+func (e *contextEncoder) trim() {
+	if max(cap(e.block), cap(e.bytes), cap(e.entries)*capi.ContextEntrySize) > maxRetainedScratch {
 		*e = contextEncoder{}
 	}
-	e.block, e.bytes, e.entries = e.block[:0], e.bytes[:0], e.entries[:0]
+}
+
+// admit counts an entry with that many bytes, and reports whether there is room.
+// What has none is not written: a large context costs no memory before it is refused.
+func (e *contextEncoder) admit(bytes int) bool {
+	e.size += capi.ContextEntrySize + uint64(bytes)
+	e.count++
+	return e.size <= maxBlockSize && e.count <= maxEntryCount
+}
+
+// checkLimits refuses what the library would refuse, with the same error.
+func (e *contextEncoder) checkLimits() error {
+	switch {
+	case e.size > maxBlockSize:
+		return newProcessingError(KindConfiguration, "context.total_size",
+			fmt.Sprintf("%d bytes exceed the limit of %d", e.size, maxBlockSize)).classified()
+	case e.count > maxEntryCount:
+		return newProcessingError(KindConfiguration, "context.entry_count",
+			fmt.Sprintf("%d entries exceed the limit of %d", e.count, maxEntryCount)).classified()
+	}
+	return nil
 }
 
 func (e *contextEncoder) addClient(info client.Info) {
@@ -166,10 +201,17 @@ func (e *contextEncoder) addIP(network string, ip net.IP, zone string, port int,
 	} else {
 		e.bytes = netip.AddrPortFrom(parsed, uint16(port)).AppendTo(e.bytes)
 	}
+	if !e.admit(len(e.bytes) - keyOffset) {
+		e.bytes = e.bytes[:keyOffset]
+		return
+	}
 	e.addRange(capi.ContextEntryAddress, keyOffset, valueOffset)
 }
 
 func (e *contextEncoder) add(kind capi.ContextEntryKind, key, value string) {
+	if !e.admit(len(key) + len(value)) {
+		return
+	}
 	keyOffset := len(e.bytes)
 	e.bytes = append(e.bytes, key...)
 	valueOffset := len(e.bytes)
@@ -177,7 +219,7 @@ func (e *contextEncoder) add(kind capi.ContextEntryKind, key, value string) {
 	e.addRange(kind, keyOffset, valueOffset)
 }
 
-// addRange adds an entry whose key and value are the last bytes written.
+// addRange adds an admitted entry whose key and value are the last bytes written.
 func (e *contextEncoder) addRange(kind capi.ContextEntryKind, keyOffset, valueOffset int) {
 	e.entries = append(e.entries, contextEntry{
 		kind:        kind,

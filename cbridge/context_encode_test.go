@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
 
@@ -203,14 +204,72 @@ func TestEncoderForgetsTheCallBefore(t *testing.T) {
 	assert.Empty(t, block)
 }
 
+// withMetadata is a context with that metadata alone.
+func withMetadata(t testing.TB, metadata map[string][]string) context.Context {
+	t.Helper()
+	return client.NewContext(t.Context(), client.Info{Metadata: client.NewMetadata(metadata)})
+}
+
 func TestEncoderDoesNotKeepLargeMemory(t *testing.T) {
+	for name, metadata := range map[string]map[string][]string{
+		"large value":  {"x": {strings.Repeat("v", 2*maxRetainedScratch)}},
+		"many entries": {"x": make([]string, maxRetainedScratch/capi.ContextEntrySize+1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var encoder contextEncoder
+			_, err := encoder.encode(withMetadata(t, metadata), 0)
+			require.NoError(t, err)
+			encoder.trim()
+			assert.Zero(t, retained(&encoder))
+		})
+	}
+}
+
+func TestEncoderKeepsSmallMemory(t *testing.T) {
 	var encoder contextEncoder
-	large := client.NewMetadata(map[string][]string{"x": {strings.Repeat("v", 4*maxRetainedBlock)}})
-	_, err := encoder.encode(client.NewContext(t.Context(), client.Info{Metadata: large}), 0)
+	_, err := encoder.encode(fullContext(t), 0)
 	require.NoError(t, err)
-	_, err = encoder.encode(t.Context(), 0)
-	require.NoError(t, err)
-	assert.LessOrEqual(t, cap(encoder.block)+cap(encoder.bytes), 2*maxRetainedBlock)
+	encoder.trim()
+	assert.NotZero(t, retained(&encoder))
+}
+
+// retained is how much memory the encoder has, in bytes.
+func retained(e *contextEncoder) int {
+	return cap(e.block) + cap(e.bytes) + cap(e.entries)*capi.ContextEntrySize
+}
+
+func TestTooLargeContextsAreRefused(t *testing.T) {
+	const key = "x"
+	room := maxBlockSize - capi.ContextHeadSize - capi.ContextEntrySize - len(key)
+	for name, test := range map[string]struct {
+		values []string
+		field  string
+		says   string
+	}{
+		"just fits":        {values: []string{strings.Repeat("v", room)}},
+		"a byte too large": {[]string{strings.Repeat("v", room+1)}, "context.total_size", "16777217 bytes exceed the limit of 16777216"},
+		// The same MiB many times: it costs memory only once it is written.
+		"8 GiB":            {slices.Repeat([]string{strings.Repeat("v", 1<<20)}, 8<<10), "context.total_size", "exceed the limit of 16777216"},
+		"65,536 entries":   {values: make([]string, 65_536)},
+		"too many entries": {make([]string, 65_537), "context.entry_count", "65537 entries exceed the limit of 65536"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var encoder contextEncoder
+			block, err := encoder.encode(withMetadata(t, map[string][]string{key: test.values}), 0)
+			assert.LessOrEqual(t, cap(encoder.bytes), 2*maxBlockSize)
+			if test.field == "" {
+				require.NoError(t, err)
+				assert.LessOrEqual(t, len(block), maxBlockSize)
+				return
+			}
+			var own *ProcessingError
+			require.ErrorAs(t, err, &own)
+			assert.Equal(t, KindConfiguration, own.Kind())
+			assert.Equal(t, test.field, own.Field())
+			assert.Contains(t, own.Message(), test.says)
+			assert.True(t, consumererror.IsPermanent(err))
+		})
+	}
 }
 
 // fullContext has everything, as a real request has it.
@@ -328,6 +387,11 @@ func FuzzDecodeContext(f *testing.F) {
 		defer cancel(nil)
 		var again contextEncoder
 		second, err := again.encode(ctx, 0)
+		if again.size > maxBlockSize {
+			// Entries may share bytes, which encoding does not.
+			require.ErrorContains(t, err, "context.total_size")
+			return
+		}
 		require.NoError(t, err)
 		redecoded, err := decodeContext(second)
 		require.NoError(t, err)
