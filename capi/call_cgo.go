@@ -59,6 +59,8 @@ func (c *Component) EmissionDone(emissionID uint64, err *HostError) bool {
 func emissionFailed(component *C.otapb_component, emissionID uint64, err *HostError) bool {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
+	// SAFETY: hostSlice pins what StringData and SliceData point to, and looks at
+	// neither when the length is 0. The pins end after the call below.
 	native := C.otapb_host_error{
 		size:           C.uint32_t(unsafe.Sizeof(C.otapb_host_error{})),
 		kind:           C.int32_t(err.Kind),

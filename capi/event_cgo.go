@@ -73,7 +73,7 @@ func origins(event *C.otapb_event) []uint64 {
 		return nil
 	}
 	// SAFETY: the library gives origin_count ids at origins, which live as long as
-	// the event's buffer.
+	// the event's buffer; uint64 and uint64_t are the same.
 	return unsafe.Slice((*uint64)(event.origins), int(event.origin_count))
 }
 
