@@ -6,6 +6,7 @@ package cbridge
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -90,20 +91,25 @@ func TestBlockedLoggerHoldsUpNobodyElse(t *testing.T) {
 		closed <- blocked.Close(ctx)
 	}()
 	require.NoError(t, within(t, func() error {
-		for {
-			other, err := OpenRuntime(zap.NewNop())
-			if err != nil {
-				return err
-			}
-			next := other.instance != blocked.instance
-			if err := other.Close(context.Background()); err != nil || next {
-				return err
-			}
+		for current() == blocked.instance {
+			runtime.Gosched()
 		}
+		other, err := OpenRuntime(zap.NewNop())
+		if err != nil {
+			return err
+		}
+		return other.Close(context.Background())
 	}))
 	assert.Empty(t, closed, "waits for its logger")
 	close(leave)
 	require.NoError(t, <-closed)
+}
+
+// current is the process's instance of the library.
+func current() *runtimeInstance {
+	process.mu.Lock()
+	defer process.mu.Unlock()
+	return process.instance
 }
 
 // stoppingHost shuts its component down as soon as it is told of a change.

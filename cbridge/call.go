@@ -62,6 +62,9 @@ func (c *call) id() uint64 { return uint64(c.generation)<<32 | uint64(c.index+1)
 
 // run submits a request, hands on what comes out, and returns the answer.
 func (c *call) run(ctx context.Context, signal capi.Signal, payload []byte) error {
+	given := ctx
+	ctx, cancel := observable(given)
+	defer cancel()
 	if err := c.submit(ctx, signal, payload); err != nil {
 		return err
 	}
@@ -71,7 +74,7 @@ func (c *call) run(ctx context.Context, signal capi.Signal, payload []byte) erro
 		c.timer.Reset(timeout)
 		defer c.timer.Stop()
 	}
-	return c.wait(ctx)
+	return c.wait(ctx, given)
 }
 
 // submit waits for room, and hands the request to Rust.
@@ -117,13 +120,14 @@ func (c *call) undoBegin() {
 	c.releasePayload()
 }
 
-// wait is the caller's loop.
-func (c *call) wait(ctx context.Context) error {
+// wait is the caller's loop. It waits with ctx, and hands output on with what the
+// caller has given.
+func (c *call) wait(ctx, given context.Context) error {
 	var event capi.Event
 	for {
 		switch c.take(&event) {
 		case foundEmission:
-			c.handOn(ctx, &event)
+			c.handOn(given, &event)
 			continue
 		case foundAnswer:
 			return c.answer(ctx)

@@ -223,6 +223,8 @@ func (c *Component) stop(ctx context.Context, started bool) error {
 
 // enter admits a caller and gives it a record. The record's leave must follow.
 func (c *Component) enter(ctx context.Context) (*call, error) {
+	ctx, cancel := observable(ctx)
+	defer cancel()
 	if err := c.admit(ctx); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -302,15 +305,84 @@ func TestWithoutGraceTheCallerLeavesAtOnce(t *testing.T) {
 	assert.False(t, consumererror.IsPermanent(err))
 }
 
+// TestTimeoutDoesNotCountTimeInNext: a second is far more than the crossing takes on
+// a busy machine; without a grace, a timeout that counts cannot be missed.
 func TestTimeoutDoesNotCountTimeInNext(t *testing.T) {
-	const timeout = 50 * time.Millisecond
+	const timeout = time.Second
 	component := start(t, passThrough, logsFunc(t, func(ctx context.Context, _ plog.Logs) error {
 		_, ok := ctx.Deadline()
 		assert.False(t, ok)
-		<-time.After(3 * timeout)
+		<-time.After(timeout + timeout/10)
 		return nil
-	}), func(s *cbridge.Settings) { s.Limits.Timeout = timeout })
+	}), func(s *cbridge.Settings) { s.Limits.Timeout, s.Limits.CancelGrace = timeout, 0 })
 	require.NoError(t, component.ConsumeLogs(context.Background(), testdata.GenerateLogs(1)))
+}
+
+// mute is a context that has a deadline and never tells that it came.
+type mute struct {
+	context.Context
+	deadline time.Time
+}
+
+func (m mute) Deadline() (time.Time, bool) { return m.deadline, true }
+
+func TestDeadlineWithoutDoneEndsTheCall(t *testing.T) {
+	inside, leave := make(chan struct{}, 1), make(chan struct{})
+	next := logsFunc(t, func(context.Context, plog.Logs) error {
+		inside <- struct{}{}
+		<-leave
+		return nil
+	})
+	oneCall := func(s *cbridge.Settings) { s.Limits.MaxInFlight = 1 }
+	var marshaler plog.ProtoMarshaler
+	size := int64(marshaler.LogsSize(testdata.GenerateLogs(1)))
+	fewBytes := func(s *cbridge.Settings) { s.Limits.MaxInFlightBytes = size }
+	for name, test := range map[string]struct {
+		configuration string
+		left          time.Duration
+		occupied      bool
+		limits        func(*cbridge.Settings)
+		says          string
+	}{
+		"past":             {passThrough, -time.Second, false, oneCall, "before the request"},
+		"in the nodes":     {faultNode(`"delay": "1h"`), 20 * time.Millisecond, false, oneCall, ""},
+		"waiting":          {passThrough, 20 * time.Millisecond, true, oneCall, "(max_in_flight)"},
+		"waiting for room": {passThrough, 20 * time.Millisecond, true, fewBytes, "(max_in_flight_bytes)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			component := start(t, test.configuration, next, test.limits)
+			var wg sync.WaitGroup
+			if test.occupied {
+				wg.Go(func() { assert.NoError(t, component.ConsumeLogs(context.Background(), testdata.GenerateLogs(1))) })
+				<-inside
+			}
+			result := make(chan error, 1)
+			go func() {
+				result <- component.ConsumeLogs(mute{context.Background(), time.Now().Add(test.left)}, testdata.GenerateLogs(1))
+			}()
+			select {
+			case err := <-result:
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.ErrorContains(t, err, test.says)
+				assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
+			case <-time.After(30 * time.Second):
+				t.Error("the call does not end")
+			}
+			if test.occupied {
+				leave <- struct{}{}
+			}
+			wg.Wait()
+		})
+	}
+}
+
+func TestDeadlineWithoutDoneLeavesTheContextAsItIs(t *testing.T) {
+	given := mute{context.Background(), time.Now().Add(forever)}
+	component := start(t, passThrough, logsFunc(t, func(ctx context.Context, _ plog.Logs) error {
+		assert.True(t, ctx == context.Context(given), "not the same context")
+		return nil
+	}))
+	require.NoError(t, component.ConsumeLogs(given, testdata.GenerateLogs(1)))
 }
 
 // partial is a consumer's error that only its identity can prove to be the same.
@@ -530,16 +602,44 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 }
 
 func TestHostileContextsCross(t *testing.T) {
-	many := map[string][]string{"x-bin": {"\xff\xfe\x00"}, "X-Mixed": {"a", "b"}, "x-long": {strings.Repeat("v", 100_000)}}
-	for i := range 10_000 {
-		many[fmt.Sprintf("x-key-%d", i)] = []string{fmt.Sprint(i)}
+	const keys = 10_000
+	metadata := map[string][]string{"x-bin": {"\xff\xfe\x00"}, "X-Mixed": {"a", "b"}, "x-long": {strings.Repeat("v", 100_000)}}
+	for i := range keys {
+		metadata[fmt.Sprintf("x-key-%d", i)] = []string{fmt.Sprint(i)}
 	}
+	// What a node of ours reads, it writes into the resource.
 	sink := new(consumertest.LogsSink)
-	component := start(t, passThrough, cbridge.Consumers{Logs: sink})
-	ctx := client.NewContext(t.Context(), client.Info{Metadata: client.NewMetadata(many)})
-	require.NoError(t, component.ConsumeLogs(ctx, testdata.GenerateLogs(1)))
-	assert.Equal(t, 1, sink.LogRecordCount())
+	component := start(t, `{"type": "urn:otapbridge:processor:context_attributes", "config": {"actions": [
+		{"key": "bin", "from_context": "metadata.x-bin"},
+		{"key": "mixed", "from_context": "metadata.x-mixed"},
+		{"key": "long", "from_context": "metadata.x-long"},
+		{"key": "first", "from_context": "metadata.x-key-0"},
+		{"key": "last", "from_context": "metadata.x-key-9999"},
+		{"key": "none", "from_context": "metadata.x-key-10000"},
+		{"key": "subject", "from_context": "auth.subject"},
+		{"key": "groups", "from_context": "auth.groups"},
+		{"key": "address", "from_context": "client.address"}
+	]}}`, cbridge.Consumers{Logs: sink})
+	ctx := client.NewContext(t.Context(), client.Info{
+		Metadata: client.NewMetadata(metadata),
+		Addr:     &net.TCPAddr{IP: net.ParseIP("fe80::1"), Port: 65535, Zone: "eth0"},
+		Auth:     authentication{"subject": "\u2028\n\"", "groups": []string{"a", "", "c"}},
+	})
+	logs := plog.NewLogs()
+	logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().Body().SetStr("text")
+	require.NoError(t, component.ConsumeLogs(ctx, logs))
+	require.Equal(t, 1, sink.LogRecordCount())
+	assert.Equal(t, map[string]any{
+		"bin": "\uFFFD\uFFFD\x00", "mixed": "a;b", "long": strings.Repeat("v", 100_000), "first": "0", "last": "9999",
+		"subject": "\u2028\n\"", "groups": "a;;c", "address": "fe80::1",
+	}, sink.AllLogs()[0].ResourceLogs().At(0).Resource().Attributes().AsRaw())
 }
+
+// authentication is what an authenticator of the collector leaves.
+type authentication map[string]any
+
+func (a authentication) GetAttribute(name string) any { return a[name] }
+func (a authentication) GetAttributeNames() []string  { return slices.Collect(maps.Keys(a)) }
 
 func TestRuntimeIsSharedAndEndsWithTheLast(t *testing.T) {
 	first := cbridgetest.VerifyIdle(t)

@@ -25,6 +25,18 @@ func endOf(ctx context.Context) error {
 	return contextEnd{err, cause}
 }
 
+// observable returns ctx or, if ctx has a deadline and no way to tell that it came
+// (a nil Done), a child that tells. Waiting is done with it; the next consumer gets
+// ctx itself.
+func observable(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Done() == nil {
+		if deadline, ok := ctx.Deadline(); ok {
+			return context.WithDeadline(ctx, deadline)
+		}
+	}
+	return ctx, func() {}
+}
+
 // cancelReason is the ABI's reason for a context that is done.
 func cancelReason(ctx context.Context) capi.CancelReason {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {

@@ -26,6 +26,9 @@ import (
 // merging is the configuration of an engine node that makes one request of several.
 const merging = `{"type": "processor:batch", "config": {"otlp": {"min_size": 1000000, "sizer": "bytes"}, "format": "otlp", "max_batch_duration": "50ms"}}`
 
+// mergingForAnHour keeps what it gets for longer than any test.
+var mergingForAnHour = strings.Replace(merging, "50ms", "1h", 1)
+
 // consumeAtOnce makes calls that are all in Rust together, and returns their errors.
 func consumeAtOnce(component *cbridge.Component, calls int, ctx context.Context) []error {
 	errs := make([]error, calls)
@@ -100,32 +103,37 @@ func TestShutdownEndsMergedWorkUnderWay(t *testing.T) {
 // TestPayloadOutlivesItsCall: a node that is not context-aware keeps the payload of a
 // call that was given up, so it stays pinned, and counts, until the node lets go.
 func TestPayloadOutlivesItsCall(t *testing.T) {
-	runtime := cbridgetest.VerifyIdle(t)
 	var marshaler plog.ProtoMarshaler
 	size := int64(marshaler.LogsSize(testdata.GenerateLogs(3)))
-	component := newComponent(t, strings.Replace(merging, "50ms", "1h", 1), logsFunc(t, accept), func(s *cbridge.Settings) {
-		s.Limits.MaxInFlightBytes = size
-	})
-	require.NoError(t, component.Start(t.Context(), componenttest.NewNopHost()))
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	require.ErrorIs(t, component.ConsumeLogs(ctx, testdata.GenerateLogs(3)), context.DeadlineExceeded)
-	awaitInRust(t, runtime, 0)
-	stats, err := runtime.Stats()
-	require.NoError(t, err)
-	assert.Equal(t, int64(1), stats.PayloadsPinned)
-	assert.Equal(t, uint64(1), stats.PayloadsHeld)
+	for limit, set := range map[string]func(*cbridge.Limits){
+		"max_in_flight":       func(l *cbridge.Limits) { l.MaxInFlight = 1 },
+		"max_in_flight_bytes": func(l *cbridge.Limits) { l.MaxInFlightBytes = size },
+	} {
+		t.Run(limit, func(t *testing.T) {
+			runtime := cbridgetest.VerifyIdle(t)
+			component := newComponent(t, mergingForAnHour, logsFunc(t, accept), func(s *cbridge.Settings) { set(&s.Limits) })
+			require.NoError(t, component.Start(t.Context(), componenttest.NewNopHost()))
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			defer cancel()
+			require.ErrorIs(t, component.ConsumeLogs(ctx, testdata.GenerateLogs(3)), context.DeadlineExceeded)
+			awaitInRust(t, runtime, 0)
+			stats, err := runtime.Stats()
+			require.NoError(t, err)
+			assert.Equal(t, int64(1), stats.PayloadsPinned)
+			assert.Equal(t, uint64(1), stats.PayloadsHeld)
 
-	ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	require.ErrorContains(t, component.ConsumeLogs(ctx, testdata.GenerateLogs(3)), "max_in_flight_bytes")
+			ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
+			defer cancel()
+			require.ErrorContains(t, component.ConsumeLogs(ctx, testdata.GenerateLogs(3)), "("+limit+")")
 
-	stopping, stop := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer stop()
-	require.NoError(t, component.Shutdown(stopping))
-	stats, err = runtime.Stats()
-	require.NoError(t, err)
-	assert.Zero(t, stats.PayloadsPinned)
+			stopping, stop := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer stop()
+			require.NoError(t, component.Shutdown(stopping))
+			stats, err = runtime.Stats()
+			require.NoError(t, err)
+			assert.Zero(t, stats.PayloadsPinned)
+		})
+	}
 }
 
 // branching has one output that comes at once, and another that is worked on for an hour.
