@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -96,8 +97,10 @@ func TestStress(t *testing.T) {
 	if testing.Short() {
 		return // a tenth of a short run does not warm up what allocators keep
 	}
-	const noise = 16 << 20
-	assert.LessOrEqual(t, resident[stressRounds-1], resident[1]+resident[1]/10+noise, "memory grows")
+	// The least of several rounds is free of what allocators keep for a while. Six
+	// tenths of the calls lie between: 8 MiB are 140 bytes for each of them.
+	const noise = 8 << 20
+	assert.LessOrEqual(t, slices.Min(resident[stressRounds-3:]), slices.Min(resident[1:3])+noise, "memory grows")
 }
 
 func newStressCall(random *rand.Rand) *stressCall {
