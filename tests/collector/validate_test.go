@@ -93,12 +93,12 @@ func TestValidateRefuses(t *testing.T) {
 		{
 			name:   "source of context_attributes",
 			config: "type: urn:otapbridge:processor:context_attributes\nconfig: {actions: [{key: a, from_context: weather}]}",
-			says:   []string{"processors::otap/x: ", "config::actions[0]::from_context: ", "weather"},
+			says:   []string{"processors::otap/x: ", "config::actions::0::from_context: ", "weather"},
 		},
 		{
 			name:   "connection to a node that is not there",
 			config: pair + "connections: [{from: a, to: c}]",
-			says:   []string{"processors::otap/x: ", "connections[0]::to: ", `"c"`},
+			says:   []string{"processors::otap/x: ", "connections::0::to: ", `"c"`},
 		},
 		{
 			name:   "cycle",

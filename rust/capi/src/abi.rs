@@ -142,7 +142,7 @@ pub struct otapb_buffer {
     _private: c_void,
 }
 
-/// Bytes that the library lends to the host. `data` may be NULL when `len` is 0.
+/// Bytes that the library lends to the host. `data` is NULL when `len` is 0.
 /// Text is UTF-8 without a terminating zero.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -407,8 +407,8 @@ pub struct otapb_stats {
     pub restarts_total: u64,
 }
 
-/// Receives `count` events, at least one. Called from threads of the library,
-/// never two at a time for one component. It must not block; see rule 7.
+/// Receives `count` events, at least one. Never called twice at a time for one
+/// component. It must not block; see rule 7.
 pub type otapb_events_fn =
     Option<unsafe extern "C" fn(host_data: u64, events: *const otapb_event, count: usize)>;
 

@@ -10,8 +10,13 @@ impl otapb_slice {
         len: 0,
     };
 
-    /// A view of `bytes`, whose lifetime the caller of the C function minds.
+    /// A view of `bytes`, whose lifetime the caller of the C function minds. An
+    /// empty one is NULL: Rust's own pointer to nothing is a small number, which
+    /// a garbage collector takes for a broken pointer.
     pub(crate) const fn of(bytes: &[u8]) -> Self {
+        if bytes.is_empty() {
+            return Self::EMPTY;
+        }
         Self {
             data: bytes.as_ptr(),
             len: bytes.len(),

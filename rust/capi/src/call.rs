@@ -38,8 +38,9 @@ impl AsRef<[u8]> for HostPayload {
 /// its own), unless the component is shut down first.
 ///
 /// @param component    Never NULL; started.
-/// @param call_id      The host's name for the call. Not 0, and not that of
-///                     another call in flight in this component.
+/// @param call_id      The host's name for the call. Not 0, and never used before in
+///                     this component: what is left of a call that ended may still
+///                     be on its way under its id.
 /// @param signal       OTAPB_SIGNAL_*.
 /// @param context      A request context block (see otapb_context), copied during the
 ///                     call; NULL with `context_len` 0 for a request without context.

@@ -137,8 +137,10 @@ fn give_emission(emission: Emission, given: &mut otapb_event) {
     });
     given.payload = otapb_slice::of(&buffer.payload);
     given.context = otapb_slice::of(buffer.context.as_bytes());
-    given.origins = buffer.origins.as_ptr();
-    given.origin_count = buffer.origins.len();
+    if !buffer.origins.is_empty() {
+        given.origins = buffer.origins.as_ptr();
+        given.origin_count = buffer.origins.len();
+    }
     given.buffer = Box::into_raw(buffer).cast();
     let _ = HELD.fetch_add(1, Ordering::Relaxed);
 }

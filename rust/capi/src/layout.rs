@@ -1,7 +1,7 @@
 //! Compile-time proof that the structs are laid out as both sides assume.
 //!
 //! The same numbers are asserted in C (`tests/c/layout.c`) and in Go
-//! (`capi/layout_test.go`).
+//! (`capi/layout_cgo.go`).
 
 use std::mem::offset_of;
 

@@ -65,7 +65,10 @@ impl LogSink for HostLog {
                 component_data,
                 target: otapb_slice::of(record.target.as_bytes()),
                 message: otapb_slice::of(record.message.as_bytes()),
-                attributes: attributes.as_ptr(),
+                attributes: match attributes.is_empty() {
+                    true => std::ptr::null(),
+                    false => attributes.as_ptr(),
+                },
                 attribute_count: attributes.len(),
             };
             // SAFETY: the callback was given with the runtime; everything the

@@ -1,11 +1,25 @@
 //! The panic barrier: nothing unwinds into the host.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 
 use otapbridge_context::ProcessingError;
 
 use crate::abi::otapb_error;
 use crate::error;
+
+/// Keeps contained panics out of the host's standard error: what they cost is
+/// in the error of their request, and where they were in a log record. The hook
+/// is that of this library's own copy of Rust's standard library.
+pub(crate) fn log_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        std::panic::set_hook(Box::new(|info| {
+            let place = info.location().map(ToString::to_string).unwrap_or_default();
+            tracing::debug!(place, "panic");
+        }));
+    });
+}
 
 /// Several findings, or one.
 pub(crate) struct Errors(pub(crate) Vec<ProcessingError>);

@@ -14,7 +14,7 @@ use crate::abi::{
 use crate::borrow::{not_null, read_sized, wrong};
 use crate::events::HostEvents;
 use crate::log::HostLog;
-use crate::panic::{Errors, guarded, guarded_or};
+use crate::panic::{Errors, guarded, guarded_or, log_panics};
 use crate::{error, events};
 
 /// What an `otapb_runtime` is.
@@ -60,6 +60,7 @@ pub unsafe extern "C" fn otapb_runtime_create(
             return Err(wrong("out_runtime", "must not be NULL").into());
         }
         let (log_level, deliver) = log_level(options.log_level)?;
+        log_panics();
         catalogue::install(otapbridge_nodes::factories);
         let log = on_log
             .filter(|_| deliver)

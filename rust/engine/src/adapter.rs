@@ -13,6 +13,7 @@ use otel_arrow_dfe_engine::message::Message;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 
 use crate::core::Core;
+use crate::drain;
 use crate::effect_handler::ContextAwareEffectHandler;
 use crate::gate::{Admitted, admit, node_failed, panic_error, refuse};
 use crate::node::ContextAwareProcessor;
@@ -46,6 +47,10 @@ impl<P: ContextAwareProcessor<OtapPdata>> Processor<OtapPdata> for Adapter<P> {
             ContextAwareEffectHandler::new(effect_handler.clone(), Arc::clone(core))
         });
         let pdata = match msg {
+            Message::PData(pdata) if drain::is_mark(&pdata) => {
+                drain::pass_on(effect_handler).await;
+                return Ok(());
+            }
             Message::PData(pdata) => pdata,
             control => {
                 handler.set_context(RequestContext::empty());

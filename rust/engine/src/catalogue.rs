@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use otapbridge_context::ProcessingError;
+use otel_arrow_dfe_config::NodeUrn;
 use otel_arrow_dfe_config::error::Error as ConfigError;
 use otel_arrow_dfe_core_nodes::processors;
 use otel_arrow_dfe_engine::{PipelineFactory, ProcessorFactory};
@@ -46,6 +47,14 @@ pub fn install(nodes: impl FnOnce() -> Vec<NodeFactory>) {
 
 pub(crate) fn get() -> &'static Catalogue {
     CATALOGUE.get_or_init(|| Catalogue::new(Vec::new()))
+}
+
+/// Whether a node type is the engine's, and not written against our own trait.
+pub(crate) fn is_engine_node(urn: &NodeUrn) -> bool {
+    get()
+        .processors
+        .get(urn.as_str())
+        .is_none_or(|node| node.check.is_none())
 }
 
 /// The processors of the engine, each behind a gate.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use otapbridge_context::{CancelReason, ContextBlock, ProcessingError, RequestContext, Signal};
 use parking_lot::Mutex;
 
+use crate::catalogue;
 use crate::core::{Core, PayloadRelease};
 use crate::counters::{decrement, increment};
 use crate::logging::HostSubscriber;
@@ -52,11 +53,17 @@ impl Component {
             Arc::clone(&inner.events),
             topology.shards,
         );
+        // Nodes of our own read OTLP without recursion.
+        let engine_nodes = topology
+            .nodes
+            .iter()
+            .any(|node| catalogue::is_engine_node(&node.urn));
         let core = Core::new(
             spec.name.clone(),
             topology.shards,
             Arc::clone(&inner.counters),
             outbox,
+            engine_nodes,
         );
         increment(&inner.counters.components);
         let component = Arc::new(Self {
@@ -146,8 +153,8 @@ impl Component {
     /// error when the time is up. No event comes after it returns.
     pub fn shutdown(&self, timeout: Duration) {
         let mut life = self.life.lock();
+        // Kept locked: a second caller must not return before the first.
         if let Life::Running(threads) = std::mem::replace(&mut *life, Life::Stopped) {
-            // Kept locked: a second caller must not return before the first.
             self.end(threads, Instant::now() + timeout.min(FOREVER));
         }
     }

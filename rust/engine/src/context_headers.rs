@@ -10,7 +10,7 @@ use otel_arrow_dfe_otap::pdata::{Context, OtapPdata};
 
 /// Names the call a message stems from. It survives clones, splits and every
 /// 1:1 node, and does not survive a merge. It never leaves the process: the
-/// host exporter and the gates before engine exporters take it off.
+/// host exporter hands on OTLP bytes and, for merged output, headers without it.
 const CALL_ID_HEADER: &str = "otapbridge-call-id";
 
 static CALL_ID_NAME: LazyLock<ContextEntryName> =

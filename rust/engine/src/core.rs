@@ -48,7 +48,8 @@ pub(crate) struct Answer {
 
 /// The two queues into a running pipeline.
 pub(crate) struct Ingress {
-    pub(crate) submissions: UnboundedSender<Submission>,
+    /// `None` once the pipeline is ending.
+    pub(crate) submissions: Option<UnboundedSender<Submission>>,
     pub(crate) answers: UnboundedSender<Answer>,
 }
 
@@ -131,6 +132,13 @@ impl Core {
         *self.shards[shard].ingress.write() = Some(ingress);
     }
 
+    /// Lets no more calls into a shard; its emissions can still be answered.
+    pub(crate) fn close_submissions(&self, shard: usize) {
+        if let Some(ingress) = self.shards[shard].ingress.write().as_mut() {
+            ingress.submissions = None;
+        }
+    }
+
     pub(crate) fn close_shard(&self, shard: usize) {
         *self.shards[shard].ingress.write() = None;
     }
@@ -162,7 +170,8 @@ impl Core {
             // Held until the call is in the table: whoever closes the shard
             // finds it there and answers it.
             let ingress = shard.ingress.read();
-            let Some(ingress) = ingress.as_ref() else {
+            let submissions = ingress.as_ref().and_then(|open| open.submissions.as_ref());
+            let Some(submissions) = submissions else {
                 continue;
             };
             shard
@@ -176,7 +185,7 @@ impl Core {
                 signal,
                 payload: payload(release),
             };
-            if let Err(refused) = ingress.submissions.send(submission)
+            if let Err(refused) = submissions.send(submission)
                 && let Some(call) = shard.calls.remove(call_id)
             {
                 // The host hears of this call once: as the error of this function.

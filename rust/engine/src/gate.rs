@@ -22,6 +22,7 @@ use crate::building;
 use crate::context_headers::call_id;
 use crate::core::Core;
 use crate::counters::increment;
+use crate::drain;
 use crate::nack;
 use crate::payload::{routing_only, signal};
 
@@ -138,9 +139,10 @@ pub(crate) fn gated_as(
             source_tag,
         } => Ok(ProcessorWrapper::Local {
             node_id,
-            user_config,
+            user_config: Arc::clone(&user_config),
             runtime_config,
             processor: Box::new(LocalGate {
+                flushed: drain::is_flushed(user_config.r#type.as_str()),
                 inner: between(processor, &core),
                 core,
             }),
@@ -160,6 +162,8 @@ pub(crate) fn gated_as(
 struct LocalGate {
     inner: Box<dyn local::Processor<OtapPdata>>,
     core: Arc<Core>,
+    /// It is told to flush at a drain.
+    flushed: bool,
 }
 
 #[async_trait(?Send)]
@@ -169,13 +173,28 @@ impl local::Processor<OtapPdata> for LocalGate {
         msg: Message<OtapPdata>,
         effect_handler: &mut local::EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
+        let drained = matches!(&msg, Message::PData(pdata) if drain::is_mark(pdata));
+        if drained && !self.flushed {
+            drain::pass_on(effect_handler).await;
+            return Ok(());
+        }
         let pdata = match msg {
-            Message::PData(pdata) => pdata,
-            control => {
-                let handled = self.inner.process(control, effect_handler);
+            Message::PData(pdata) if !drained => pdata,
+            other => {
+                let control = match other {
+                    Message::Control(control) => control,
+                    Message::PData(_) => drain::flush(),
+                };
+                let handled = self
+                    .inner
+                    .process(Message::Control(control), effect_handler);
                 // A node whose control handling failed may hold messages that
                 // it will never answer: the pipeline ends and answers them.
-                return match AssertUnwindSafe(handled).catch_unwind().await {
+                let handled = AssertUnwindSafe(handled).catch_unwind().await;
+                if drained {
+                    drain::pass_on(effect_handler).await;
+                }
+                return match handled {
                     Ok(result) => result,
                     Err(panic) => Err(node_failed(
                         effect_handler.processor_id(),

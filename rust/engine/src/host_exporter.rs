@@ -23,9 +23,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::building;
 use crate::context_headers::call_id;
 use crate::core::{Answer, Core};
+use crate::drain;
 use crate::event::Emission;
 use crate::gate::{Admitted, admit};
-use crate::host_receiver::terminal_state;
+use crate::host_receiver::{deliver_events, terminal_state};
 use crate::nack;
 use crate::payload::{signal, with_otlp_bytes};
 
@@ -46,6 +47,8 @@ pub(crate) static HOST_EXPORTER: ExporterFactory<OtapPdata> = ExporterFactory {
                 shard,
                 answers,
                 awaiting: HashMap::new(),
+                merged: 0,
+                merged_bytes: 0,
             },
             node,
             node_config,
@@ -57,13 +60,27 @@ pub(crate) static HOST_EXPORTER: ExporterFactory<OtapPdata> = ExporterFactory {
     validate_config: otel_arrow_dfe_config::validation::no_config,
 };
 
+/// How much output without a single call may wait for the host's answer.
+const MAX_MERGED: usize = 256;
+const MAX_MERGED_BYTES: usize = 64 * 1024 * 1024;
+
+/// An emission that the host has not answered.
+struct Awaiting {
+    pdata: OtapPdata,
+    /// Its size, if it stems from no single call.
+    merged_bytes: Option<usize>,
+}
+
 struct HostExporter {
     core: Arc<Core>,
     shard: usize,
     answers: UnboundedReceiver<Answer>,
     /// Emissions that the host has not answered, to be acked or nacked. The data
     /// is kept only where a node before wants it back with a nack.
-    awaiting: HashMap<u64, OtapPdata>,
+    awaiting: HashMap<u64, Awaiting>,
+    /// How many of them stem from no single call, and their bytes.
+    merged: usize,
+    merged_bytes: usize,
 }
 
 #[async_trait(?Send)]
@@ -73,12 +90,15 @@ impl Exporter<OtapPdata> for HostExporter {
         mut inbox: ExporterInbox<OtapPdata>,
         effect_handler: EffectHandler<OtapPdata>,
     ) -> Result<TerminalState, Error> {
+        let _deliverer = deliver_events(&self.core, self.shard);
         let plan = effect_handler.resolve_encoding_plan(&OTLP_ENCODING, EncodePolicy::default())?;
         loop {
+            let may_emit = self.may_emit();
             tokio::select! {
                 biased;
                 Some(answer) = self.answers.recv() => self.answered(answer, &effect_handler).await?,
-                message = inbox.recv() => match message? {
+                message = inbox.recv_when(may_emit) => match message? {
+                    Message::PData(pdata) if drain::is_mark(&pdata) => {}
                     Message::PData(pdata) => self.emit(pdata, &plan, &effect_handler).await?,
                     Message::Control(NodeControlMsg::Shutdown { deadline, .. }) => {
                         self.drain(deadline, &effect_handler).await?;
@@ -92,6 +112,12 @@ impl Exporter<OtapPdata> for HostExporter {
 }
 
 impl HostExporter {
+    /// Back-pressure for output that no call accounts for: without it a host that
+    /// answers slowly would collect whatever nodes merge and send on.
+    fn may_emit(&self) -> bool {
+        self.merged < MAX_MERGED && self.merged_bytes < MAX_MERGED_BYTES
+    }
+
     async fn emit(
         &mut self,
         pdata: OtapPdata,
@@ -120,6 +146,7 @@ impl HostExporter {
         if routing.context_mut().may_return_payload() {
             routing = with_otlp_bytes(routing, signal, bytes.clone());
         }
+        let len = bytes.len();
         let id = self.core.emit(self.shard, |id| Emission {
             id,
             call_id,
@@ -133,7 +160,18 @@ impl HostExporter {
             },
             origins: Vec::new(),
         });
-        let _ = self.awaiting.insert(id, routing);
+        let merged_bytes = call_id.is_none().then_some(len);
+        if let Some(len) = merged_bytes {
+            self.merged += 1;
+            self.merged_bytes += len;
+        }
+        let _ = self.awaiting.insert(
+            id,
+            Awaiting {
+                pdata: routing,
+                merged_bytes,
+            },
+        );
         Ok(())
     }
 
@@ -142,9 +180,17 @@ impl HostExporter {
         answer: Answer,
         effect_handler: &EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
-        let Some(pdata) = self.awaiting.remove(&answer.emission_id) else {
+        let Some(Awaiting {
+            pdata,
+            merged_bytes,
+        }) = self.awaiting.remove(&answer.emission_id)
+        else {
             return Ok(());
         };
+        if let Some(len) = merged_bytes {
+            self.merged -= 1;
+            self.merged_bytes -= len;
+        }
         match answer.error {
             None => effect_handler.notify_ack(AckMsg::new(pdata)).await,
             Some(error) => {

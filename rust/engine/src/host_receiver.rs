@@ -27,7 +27,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::building;
 use crate::context_headers::engine_context;
 use crate::core::{Core, Submission};
+use crate::drain;
 use crate::nack;
+use crate::nesting;
 use crate::payload::otlp_payload;
 
 pub(crate) const HOST_RECEIVER_URN: &str = "urn:otapbridge:receiver:host";
@@ -80,13 +82,7 @@ impl Receiver<OtapPdata> for HostReceiver {
         mut control: ControlChannel<OtapPdata>,
         effect_handler: EffectHandler<OtapPdata>,
     ) -> Result<TerminalState, Error> {
-        let core = Arc::clone(&self.core);
-        let deliverer = tokio::task::spawn_local(async move {
-            loop {
-                core.outbox.pushed().await;
-                core.outbox.deliver();
-            }
-        });
+        let deliverer = deliver_events(&self.core, self.shard);
         let core = Arc::clone(&self.core);
         let shard = self.shard;
         let entered = Rc::clone(&self.entered);
@@ -99,9 +95,9 @@ impl Receiver<OtapPdata> for HostReceiver {
                 }
             }
         });
-        let result = self.run(&mut control, &effect_handler).await;
-        deliverer.abort();
+        let result = self.run(&mut control, effect_handler).await;
         sweeper.abort();
+        drop(deliverer);
         result
     }
 }
@@ -110,22 +106,29 @@ impl HostReceiver {
     async fn run(
         &mut self,
         control: &mut ControlChannel<OtapPdata>,
-        effect_handler: &EffectHandler<OtapPdata>,
+        effect_handler: EffectHandler<OtapPdata>,
     ) -> Result<TerminalState, Error> {
         let mut sending: Option<PendingSend> = None;
         let mut burst: VecDeque<Submission> = VecDeque::with_capacity(BURST);
         let mut incoming = Vec::with_capacity(BURST);
         let mut draining: Option<Instant> = None;
         let mut open = true;
+        let mut marked = false;
         loop {
             while sending.is_none() {
                 let Some(submission) = burst.pop_front() else {
                     break;
                 };
-                sending = self.forward(submission, effect_handler)?;
+                sending = self.forward(submission, &effect_handler)?;
             }
             if let Some(deadline) = draining {
-                let idle = sending.is_none() && self.core.calls_in_flight(self.shard) == 0;
+                let all_sent = !open && sending.is_none();
+                if all_sent && !marked {
+                    marked = true;
+                    sending = self.send(drain::mark(), &effect_handler)?;
+                    continue;
+                }
+                let idle = all_sent && self.core.calls_in_flight(self.shard) == 0;
                 if idle || Instant::now() >= deadline {
                     effect_handler.notify_receiver_drained().await?;
                     return Ok(terminal_state(deadline));
@@ -140,7 +143,10 @@ impl HostReceiver {
                         let error = nack::error_of(&self.core.errors, &nack);
                         self.answer(&nack.unwind.route.calldata, Some(error));
                     }
-                    NodeControlMsg::DrainIngress { deadline, .. } => draining = Some(deadline),
+                    NodeControlMsg::DrainIngress { deadline, .. } => {
+                        self.core.close_submissions(self.shard);
+                        draining = Some(deadline);
+                    }
                     NodeControlMsg::Shutdown { deadline, .. } => {
                         return Ok(terminal_state(deadline));
                     }
@@ -177,11 +183,26 @@ impl HostReceiver {
             return Ok(None);
         }
         self.entered.notify_one();
+        if self.core.limits_nesting
+            && let Err(error) = nesting::check(signal, &payload)
+        {
+            drop(payload);
+            self.core.complete(call.id, Some(error));
+            return Ok(None);
+        }
         let context = engine_context(call.id, &call.context);
         let mut pdata = OtapPdata::new(context, otlp_payload(signal, payload));
         let mut calldata = CallData::new();
         calldata.push(Context8u8::from(call.id));
         effect_handler.subscribe_to(Interests::ACKS_OR_NACKS, calldata, &mut pdata);
+        self.send(pdata, effect_handler)
+    }
+
+    fn send(
+        &self,
+        pdata: OtapPdata,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<Option<PendingSend>, Error> {
         match effect_handler.try_send_message_with_source_node(pdata) {
             Err(TypedError::ChannelSendError(otel_arrow_dfe_channel::error::SendError::Full(
                 pdata,
@@ -205,6 +226,34 @@ impl HostReceiver {
         if let Some(call_id) = calldata.first() {
             self.core.complete(u64::from(*call_id), error);
         }
+    }
+}
+
+/// Delivers a component's events for as long as a node lives, and once more when
+/// it ends. Both host nodes do: each may be the last to push one.
+pub(crate) struct Deliverer {
+    core: Arc<Core>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+pub(crate) fn deliver_events(core: &Arc<Core>, shard: usize) -> Deliverer {
+    let deliverer = Arc::clone(core);
+    let task = tokio::task::spawn_local(async move {
+        loop {
+            deliverer.outbox.pushed(shard).await;
+            deliverer.outbox.deliver();
+        }
+    });
+    Deliverer {
+        core: Arc::clone(core),
+        task,
+    }
+}
+
+impl Drop for Deliverer {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.core.outbox.deliver();
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::adapter::Adapter;
 use crate::effect_handler::ContextAwareEffectHandler;
+use crate::spec::Path;
 
 /// A processor that sees the request behind each message.
 ///
@@ -94,11 +95,13 @@ fn create<N: ProcessorNode>(config: &Value) -> Result<N, ProcessingError> {
     let empty = Value::Object(serde_json::Map::new());
     let config = if config.is_null() { &empty } else { config };
     let config: N::Config = serde_path_to_error::deserialize(config).map_err(|error| {
-        let path = error.path().to_string();
-        let field = (path != ".").then_some(path);
-        ProcessingError::configuration(error.into_inner().to_string(), field)
+        let place = Path::default().below(error.path());
+        place.error(error.into_inner().to_string())
     })?;
-    N::create(config)
+    N::create(config).map_err(|error| {
+        let place = Path::of_author(error.field().unwrap_or_default());
+        place.error(error.message())
+    })
 }
 
 fn config_error(error: ProcessingError) -> ConfigError {

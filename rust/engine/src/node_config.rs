@@ -49,10 +49,10 @@ pub(crate) fn check(node: &NodeType, config: &Value, path: &Path) -> Vec<Process
         .collect()
 }
 
-/// Prefixes the path of an error of our own nodes (`actions[1].key`).
+/// Prefixes the path of an error of our own nodes.
 fn placed(error: ProcessingError, path: &Path) -> ProcessingError {
     let place = match error.field() {
-        Some(field) if !field.is_empty() => path.key(&field.replace('.', "::")),
+        Some(field) if !field.is_empty() => path.key(field),
         _ => path.clone(),
     };
     place.error(error.message().to_owned())

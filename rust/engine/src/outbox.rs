@@ -21,11 +21,12 @@ pub(crate) struct Outbox {
     delivering: AtomicBool,
     /// Set once the component's shutdown returned: nothing is delivered any more.
     closed: AtomicBool,
-    wake: Notify,
+    /// One for each shard: a busy one must not keep an idle one's events.
+    wakes: Vec<Notify>,
 }
 
 impl Outbox {
-    pub(crate) fn new(component_data: u64, sink: Arc<dyn EventSink>) -> Self {
+    pub(crate) fn new(component_data: u64, sink: Arc<dyn EventSink>, shards: usize) -> Self {
         Self {
             component_data,
             sink,
@@ -33,7 +34,7 @@ impl Outbox {
             batch: Mutex::default(),
             delivering: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            wake: Notify::new(),
+            wakes: (0..shards).map(|_| Notify::new()).collect(),
         }
     }
 
@@ -42,7 +43,7 @@ impl Outbox {
             return;
         }
         self.queue.lock().push(event);
-        self.wake.notify_one();
+        self.wake();
     }
 
     /// Locks the queue, for whoever must decide and push in one step. Call
@@ -52,12 +53,14 @@ impl Outbox {
     }
 
     pub(crate) fn wake(&self) {
-        self.wake.notify_one();
+        for wake in &self.wakes {
+            wake.notify_one();
+        }
     }
 
     /// Resolves when there is something to deliver.
-    pub(crate) async fn pushed(&self) {
-        self.wake.notified().await;
+    pub(crate) async fn pushed(&self, shard: usize) {
+        self.wakes[shard].notified().await;
     }
 
     /// Delivers what is queued. If another thread delivers already, that one

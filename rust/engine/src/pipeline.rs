@@ -33,10 +33,11 @@ use crate::host_receiver::HOST_RECEIVER_URN;
 use crate::spec::Topology;
 use crate::telemetry::Reporters;
 
-/// Names of the two host nodes; a user's node cannot have them, because names
-/// with a leading colon are refused by no one but never written.
+/// Names of the two host nodes. Validation refuses a leading colon in a user's.
 const ENTRY: &str = ":host-receiver";
 const EXIT: &str = ":host-exporter";
+
+const SHUTDOWN_REASON: &str = "shutdown requested";
 
 /// Sizes of the engine's control channels, as its own controller has them.
 const CONTROL_CAPACITY: usize = 256;
@@ -49,6 +50,10 @@ const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// A pipeline that ran this long has recovered.
 const RUNS_WELL: Duration = Duration::from_secs(60);
 
+/// The engine converts nested values by recursion; see `nesting`. Memory is only
+/// used as far as the stack grows.
+const STACK_SIZE: usize = 16 * 1024 * 1024;
+
 /// What a pipeline's thread is made from.
 pub(crate) struct Launch {
     pub(crate) core: Arc<Core>,
@@ -57,6 +62,9 @@ pub(crate) struct Launch {
     pub(crate) reporters: Reporters,
     pub(crate) log: Option<tracing::Dispatch>,
 }
+
+/// Hears once whether a pipeline came up.
+type Ready = mpsc::Sender<Result<(), ProcessingError>>;
 
 /// A running pipeline thread. Stop it before dropping it.
 pub(crate) struct PipelineThread {
@@ -82,14 +90,12 @@ struct State {
 
 impl PipelineThread {
     /// Starts a thread; `ready` hears once whether its pipeline came up.
-    pub(crate) fn start(
-        launch: Launch,
-        ready: mpsc::Sender<Result<(), ProcessingError>>,
-    ) -> Result<Self, ProcessingError> {
+    pub(crate) fn start(launch: Launch, ready: Ready) -> Result<Self, ProcessingError> {
         let control = Arc::new(Control::default());
         let thread_control = Arc::clone(&control);
         let thread = std::thread::Builder::new()
             .name(format!("otapb-{}", launch.shard))
+            .stack_size(STACK_SIZE)
             .spawn(move || match launch.log.clone() {
                 Some(log) => tracing::dispatcher::with_default(&log, || {
                     supervise(&launch, &thread_control, ready);
@@ -102,14 +108,22 @@ impl PipelineThread {
 
     /// Asks the pipeline to end by `deadline`.
     pub(crate) fn stop(&self, deadline: Instant) {
-        let mut state = self.control.state.lock();
-        state.stop_at = Some(deadline);
-        if let Some(engine) = state.engine.take() {
-            // It fails only when the pipeline is ending anyway.
-            let _ = engine.try_send_shutdown(deadline, "shutdown requested".to_owned());
-        }
-        drop(state);
+        let engine = {
+            let mut state = self.control.state.lock();
+            state.stop_at = Some(deadline);
+            state.engine.take()
+        };
         self.control.stop.notify_one();
+        let Some(engine) = engine else { return };
+        // The engine says no when its control queue is full, which passes, and
+        // when the pipeline is ending anyway, which the thread's end shows.
+        while engine
+            .try_send_shutdown(deadline, SHUTDOWN_REASON.to_owned())
+            .is_err()
+            && !self.thread.is_finished()
+        {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Waits until the thread has ended.
@@ -119,13 +133,14 @@ impl PipelineThread {
     }
 }
 
-fn supervise(launch: &Launch, control: &Control, ready: mpsc::Sender<Result<(), ProcessingError>>) {
+fn supervise(launch: &Launch, control: &Control, ready: Ready) {
     let core = &launch.core;
-    let mut ready = Some(ready);
+    // Taken by whoever knows first: the engine once it runs, or this thread.
+    let ready = Arc::new(Mutex::new(Some(ready)));
     let mut restarts = 0;
     loop {
         let started = Instant::now();
-        let ended = run(launch, control, &mut ready, restarts > 0);
+        let ended = run(launch, control, &ready, restarts > 0);
         core.close_shard(launch.shard);
         control.state.lock().engine = None;
         let stopping = control.state.lock().stop_at.is_some();
@@ -138,7 +153,8 @@ fn supervise(launch: &Launch, control: &Control, ready: mpsc::Sender<Result<(), 
         };
         core.complete_all(launch.shard, &error);
         core.abandon_emissions(launch.shard);
-        if let Some(ready) = ready.take() {
+        let unheard = ready.lock().take();
+        if let Some(ready) = unheard {
             let _ = ready.send(Err(ProcessingError::configuration(ended, None)));
             core.outbox.deliver();
             return;
@@ -152,23 +168,26 @@ fn supervise(launch: &Launch, control: &Control, ready: mpsc::Sender<Result<(), 
         }
         tracing::error!(error = ended, restarts, "pipeline ended");
         if restarts == MAX_RESTARTS {
+            core.give_up();
             core.outbox.push(Event::Status {
                 status: ComponentStatus::PermanentError,
                 error: Some(ProcessingError::permanent(format!(
                     "the pipeline ended: {ended}"
                 ))),
             });
-            wait_for_stop(core, control, None);
+            wait_for_stop(core, launch.shard, control, None);
             return;
         }
-        core.outbox.push(Event::Status {
-            status: ComponentStatus::RecoverableError,
-            error: Some(error),
-        });
+        if !core.has_given_up() {
+            core.outbox.push(Event::Status {
+                status: ComponentStatus::RecoverableError,
+                error: Some(error),
+            });
+        }
         let backoff = FIRST_BACKOFF.saturating_mul(1 << restarts).min(MAX_BACKOFF);
         restarts += 1;
         increment(&core.counters.restarts_total);
-        if wait_for_stop(core, control, Some(backoff)) {
+        if wait_for_stop(core, launch.shard, control, Some(backoff)) {
             return;
         }
     }
@@ -176,7 +195,7 @@ fn supervise(launch: &Launch, control: &Control, ready: mpsc::Sender<Result<(), 
 
 /// Waits for the owner's stop or the time to pass, delivering events meanwhile.
 /// True when the thread has to end.
-fn wait_for_stop(core: &Core, control: &Control, at_most: Option<Duration>) -> bool {
+fn wait_for_stop(core: &Core, shard: usize, control: &Control, at_most: Option<Duration>) -> bool {
     core.outbox.deliver();
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -199,7 +218,7 @@ fn wait_for_stop(core: &Core, control: &Control, at_most: Option<Duration>) -> b
             }
             tokio::select! {
                 () = control.stop.notified() => {}
-                () = core.outbox.pushed() => core.outbox.deliver(),
+                () = core.outbox.pushed(shard) => core.outbox.deliver(),
                 () = &mut time_is_up => return false,
             }
         }
@@ -210,7 +229,7 @@ fn wait_for_stop(core: &Core, control: &Control, at_most: Option<Duration>) -> b
 fn run(
     launch: &Launch,
     control: &Control,
-    ready: &mut Option<mpsc::Sender<Result<(), ProcessingError>>>,
+    ready: &Arc<Mutex<Option<Ready>>>,
     again: bool,
 ) -> String {
     increment(&launch.core.counters.pipelines);
@@ -231,7 +250,7 @@ fn run(
 fn run_engine(
     launch: &Launch,
     control: &Control,
-    ready: &mut Option<mpsc::Sender<Result<(), ProcessingError>>>,
+    ready: &Arc<Mutex<Option<Ready>>>,
     again: bool,
 ) -> Result<(), String> {
     let Launch {
@@ -288,12 +307,13 @@ fn run_engine(
     {
         let mut state = control.state.lock();
         if let Some(deadline) = state.stop_at {
-            let _ = control_tx.try_send_shutdown(deadline, "shutdown requested".to_owned());
+            // The queue is new, so there is room.
+            let _ = control_tx.try_send_shutdown(deadline, SHUTDOWN_REASON.to_owned());
         } else {
             state.engine = Some(control_tx.clone());
         }
     }
-    let ready = ready.take();
+    let ready = Arc::clone(ready);
     let startup = {
         let core = Arc::clone(core);
         let shard = *shard;
@@ -301,17 +321,17 @@ fn run_engine(
             core.open_shard(
                 shard,
                 Ingress {
-                    submissions,
+                    submissions: Some(submissions),
                     answers,
                 },
             );
-            if again {
+            if again && !core.has_given_up() {
                 core.outbox.push(Event::Status {
                     status: ComponentStatus::Ok,
                     error: None,
                 });
             }
-            if let Some(ready) = ready {
+            if let Some(ready) = ready.lock().take() {
                 let _ = ready.send(Ok(()));
             }
         }

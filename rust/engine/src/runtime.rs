@@ -25,7 +25,8 @@ pub struct RuntimeOptions {
 /// Owns the telemetry thread and knows the components.
 pub struct Runtime {
     inner: Arc<RuntimeInner>,
-    components: Mutex<Vec<Weak<Component>>>,
+    /// `None` once the runtime was shut down.
+    components: Mutex<Option<Vec<Weak<Component>>>>,
 }
 
 pub(crate) struct RuntimeInner {
@@ -56,7 +57,7 @@ impl Runtime {
                 log_level,
                 telemetry: Mutex::new(Some(Telemetry::start()?)),
             }),
-            components: Mutex::default(),
+            components: Mutex::new(Some(Vec::new())),
         })
     }
 
@@ -64,18 +65,26 @@ impl Runtime {
         &self.inner
     }
 
-    pub(crate) fn register(&self, component: &Arc<Component>) {
+    /// Makes the runtime shut the component down with itself.
+    ///
+    /// # Errors
+    /// Permanent once the runtime was shut down.
+    pub(crate) fn register(&self, component: &Arc<Component>) -> Result<(), ProcessingError> {
         let mut components = self.components.lock();
+        let components = components.as_mut().ok_or_else(shut_down)?;
         components.retain(|component| component.strong_count() > 0);
         components.push(Arc::downgrade(component));
+        Ok(())
     }
 
     /// Shuts down every component, each with what is left of `timeout`, and
     /// then the runtime. Nothing is called back after it returns.
     pub fn shutdown(&self, timeout: Duration) {
         let started = Instant::now();
-        let components = std::mem::take(&mut *self.components.lock());
-        for component in components.iter().filter_map(Weak::upgrade) {
+        // From here on no component is admitted; one that was is shut down, also
+        // if it has not been started, and a start after that fails.
+        let components = self.components.lock().take();
+        for component in components.iter().flatten().filter_map(Weak::upgrade) {
             component.shutdown(timeout.saturating_sub(started.elapsed()));
         }
         drop(self.inner.telemetry.lock().take());
@@ -95,6 +104,10 @@ impl RuntimeInner {
         let telemetry = telemetry.as_ref();
         telemetry
             .map(|telemetry| telemetry.reporters.clone())
-            .ok_or_else(|| ProcessingError::permanent("the runtime was shut down"))
+            .ok_or_else(shut_down)
     }
+}
+
+fn shut_down() -> ProcessingError {
+    ProcessingError::permanent("the runtime was shut down")
 }

@@ -50,18 +50,28 @@ pub(crate) struct ConnectionConfig {
 }
 
 /// One name or a list of them.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Names {
-    One(String),
-    Many(Vec<String>),
-}
+pub(crate) struct Names(Vec<String>);
 
 impl Names {
     pub(crate) fn as_slice(&self) -> &[String] {
-        match self {
-            Self::One(name) => std::slice::from_ref(name),
-            Self::Many(names) => names,
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wrong = || serde::de::Error::custom("expected the name of a node or a list of names");
+        match Value::deserialize(deserializer)? {
+            Value::String(name) => Ok(Self(vec![name])),
+            Value::Array(names) => names
+                .into_iter()
+                .map(|name| match name {
+                    Value::String(name) => Ok(name),
+                    _ => Err(wrong()),
+                })
+                .collect::<Result<_, _>>()
+                .map(Self),
+            _ => Err(wrong()),
         }
     }
 }
@@ -91,7 +101,7 @@ pub(crate) struct Edge {
 }
 
 /// A place in the configuration, written as the collector writes paths:
-/// `processors::otap/x::nodes::a::config::actions[1]::key`.
+/// `processors::otap/x::nodes::a::config::actions::1::key`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Path(String);
 
@@ -111,7 +121,7 @@ impl Path {
 
     #[must_use]
     pub(crate) fn index(&self, index: usize) -> Self {
-        Self(format!("{}[{index}]", self.0))
+        self.key(&index.to_string())
     }
 
     /// Appends a path in serde's notation (`actions[1].key`).
@@ -120,24 +130,34 @@ impl Path {
         use serde_path_to_error::Segment;
         path.iter().fold(self.clone(), |at, segment| match segment {
             Segment::Seq { index } => at.index(*index),
-            Segment::Map { key } => at.key(key),
-            Segment::Enum { .. } | Segment::Unknown => at,
+            Segment::Map { key } | Segment::Enum { variant: key } => at.key(key),
+            Segment::Unknown => at,
         })
+    }
+
+    /// A place written in an author's notation, `actions[1].key`, in ours.
+    pub(crate) fn of_author(path: &str) -> Self {
+        Self(path.replace(['.', '['], "::").replace(']', ""))
+    }
+
+    /// The path's text, or `None` at the root.
+    pub(crate) fn into_field(self) -> Option<String> {
+        (!self.0.is_empty()).then_some(self.0)
     }
 
     /// A Configuration error at this place.
     pub(crate) fn error(&self, message: impl Into<String>) -> ProcessingError {
-        let field = (!self.0.is_empty()).then(|| self.0.clone());
-        ProcessingError::configuration(message, field)
+        ProcessingError::configuration(message, self.clone().into_field())
     }
 }
 
 /// Reads the JSON; unknown keys and wrong types are errors with their path.
 pub(crate) fn parse(spec: &ComponentSpec) -> Result<Config, ProcessingError> {
     let root = Path::new(&spec.name);
-    let mut json = serde_json::Deserializer::from_slice(&spec.config);
-    let config = serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| root.below(error.path()).error(error.inner().to_string()))?;
-    json.end().map_err(|error| root.error(error.to_string()))?;
-    Ok(config)
+    let value: Value = serde_json::from_slice(&spec.config)
+        .map_err(|error| root.error(format!("is no JSON: {error}")))?;
+    // From a value and not from the text, whose lines and columns the user of a
+    // host has never seen.
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| root.below(error.path()).error(error.inner().to_string()))
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::catalogue;
 use crate::node_config;
+use crate::node_values;
 use crate::spec::{ComponentSpec, Config, Edge, Node, NodeConfig, Path, Topology, parse};
 
 /// More pipelines than this for one component is a mistake.
@@ -107,15 +108,21 @@ fn node_of(
             None
         }
         Ok((urn, node_type)) => {
-            errors.extend(node_config::check(
-                node_type,
-                &node.config,
-                &path.key("config"),
-            ));
+            // Engine nodes refuse null, which is what a missing `config` comes as.
+            let config = match &node.config {
+                Value::Null => Value::Object(serde_json::Map::new()),
+                config => config.clone(),
+            };
+            let path = path.key("config");
+            let wrong_values = node_values::check(urn.as_str(), &config, &path);
+            if wrong_values.is_empty() {
+                errors.extend(node_config::check(node_type, &config, &path));
+            }
+            errors.extend(wrong_values);
             Some(Node {
                 name: name.to_owned(),
                 urn,
-                config: node.config.clone(),
+                config,
             })
         }
     }
@@ -167,6 +174,8 @@ fn graph(
         let path = root.key("nodes").key(name);
         if name.is_empty() {
             errors.push(root.key("nodes").error("a node needs a name"));
+        } else if name.starts_with(':') {
+            errors.push(path.error("names that begin with a colon are the bridge's own"));
         }
         resolved.extend(node_of(name, node, &path, errors));
     }
@@ -175,7 +184,17 @@ fn graph(
         return None;
     }
 
-    let edges = edges(config, &index, root, errors)?;
+    let types: Vec<Option<&str>> = nodes
+        .values()
+        .map(|node| {
+            let urn = node_type(&node.r#type).ok()?.0;
+            catalogue::get()
+                .processors
+                .get_key_value(urn.as_str())
+                .map(|(urn, _)| *urn)
+        })
+        .collect();
+    let edges = edges(config, &index, &types, root, errors)?;
     let mut incoming = vec![0_usize; names.len()];
     let mut outgoing = vec![0_usize; names.len()];
     for edge in &edges {
@@ -233,6 +252,7 @@ fn graph(
 fn edges(
     config: &Config,
     index: &BTreeMap<&str, usize>,
+    nodes: &[Option<&str>],
     root: &Path,
     errors: &mut Vec<ProcessingError>,
 ) -> Option<Vec<Edge>> {
@@ -259,11 +279,29 @@ fn edges(
         };
         let from = resolve("from", connection.from.as_slice());
         let to = resolve("to", connection.to.as_slice());
+        if to.len() > 1 {
+            // The engine would hand each message to one of them, which nobody
+            // expects who writes a list.
+            errors.push(
+                path.key("to")
+                    .error("names several nodes: put a processor:fanout before them, or a router"),
+            );
+            complete = false;
+        }
         for from in from {
+            if let Some(port) = &connection.port
+                && nodes[from].is_some_and(node_values::has_one_output)
+            {
+                errors.push(
+                    path.key("port")
+                        .error(format!("the node has no output {port:?}: leave `port` out")),
+                );
+                complete = false;
+            }
             let same = |edge: &Edge| edge.from == from && edge.port == connection.port;
             if edges.iter().any(same) {
                 errors.push(path.key("from").error(
-                    "this output is connected twice: list all its targets in one connection",
+                    "this output is connected twice: put a processor:fanout before its targets",
                 ));
                 complete = false;
             }

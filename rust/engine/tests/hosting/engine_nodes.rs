@@ -94,3 +94,86 @@ fn an_engine_node_after_one_of_ours() {
     bridge.host.done(1).unwrap();
     let _ = bridge.finish();
 }
+
+/// A body nested in this many arrays.
+fn nested(depth: usize) -> Bytes {
+    fn field(number: u8, value: &[u8]) -> Vec<u8> {
+        let mut field = vec![number << 3 | 2];
+        let mut len = value.len();
+        while len >= 0x80 {
+            field.push(len as u8 | 0x80);
+            len >>= 7;
+        }
+        field.push(len as u8);
+        field.extend_from_slice(value);
+        field
+    }
+    let body = (0..depth).fold(field(1, b"leaf"), |value, _| field(5, &field(1, &value)));
+    [1, 2, 2, 5]
+        .iter()
+        .rev()
+        .fold(body, |value, number| field(*number, &value))
+        .into()
+}
+
+#[test]
+fn data_nested_too_deep_for_the_engine_is_refused_and_costs_nothing_else() {
+    let attribute = json!({
+        "type": "processor:attribute",
+        "config": {"actions": [{"action": "insert", "key": "a", "value": "b"}], "apply_to": ["resource"]},
+    });
+    let bridge = Bridge::accepting(attribute);
+    bridge.submit(1, &nested(20_000)).unwrap();
+    let error = bridge.host.done(1).unwrap_err();
+    assert_eq!(error.grpc_code(), 3, "{error}");
+    assert!(error.message().contains("nested"), "{error}");
+    bridge.submit(2, &nested(50)).unwrap();
+    bridge.host.done(2).unwrap();
+    let _ = bridge.finish();
+
+    let ours = json!({"type": TEST_NODE, "config": {"behaviour": {"pass": {}}}});
+    let bridge = Bridge::accepting(ours);
+    bridge.submit(1, &nested(20_000)).unwrap();
+    bridge.host.done(1).unwrap();
+    let _ = bridge.finish();
+}
+
+#[test]
+fn merged_output_that_the_host_does_not_answer_is_bounded() {
+    let config = json!({
+        "type": "processor:batch",
+        "config": {"otlp": {"min_size": 2_000_000, "sizer": "bytes"}, "max_batch_duration": "1s"},
+    });
+    let bridge = Bridge::start(config);
+    let large = "x".repeat(1024 * 1024);
+    for call in 1..=200 {
+        bridge.submit(call, &logs(&[large.as_str()])).unwrap();
+    }
+    let bytes = |seen: &mut crate::harness::Seen| -> usize {
+        seen.emissions
+            .iter()
+            .map(|emission| emission.payload.len())
+            .sum()
+    };
+    bridge.host.wait("64 MiB", |seen| {
+        (bytes(seen) >= 64 * 1024 * 1024).then_some(())
+    });
+    assert!(
+        bridge.host.seen(|seen| seen.emissions.len()) < 60,
+        "output was not held back"
+    );
+    // Answering makes room for the rest.
+    for call in 1..=200 {
+        loop {
+            let answered = bridge.host.seen(|seen| seen.answers.contains_key(&call));
+            if answered {
+                break;
+            }
+            let emission = bridge.host.emission();
+            assert!(bridge.component.emission_done(emission.id, None));
+            let origin = emission.payload.len();
+            assert!(origin > 0);
+        }
+    }
+    let _ = bridge.finish();
+}

@@ -79,3 +79,69 @@ fn starting_twice_is_an_error() {
     drop(emission);
     let _ = bridge.finish();
 }
+
+/// A batch that would wait for an hour.
+fn batch() -> serde_json::Value {
+    json!({
+        "type": "processor:batch",
+        "config": {"otlp": {"min_size": 1_000_000, "sizer": "bytes"}, "max_batch_duration": "3600s"},
+    })
+}
+
+#[test]
+fn what_a_batch_holds_is_flushed_and_its_callers_get_the_result() {
+    let bridge = Bridge::accepting(batch());
+    for call in 1..=3 {
+        bridge.submit(call, &logs(&["x"])).unwrap();
+    }
+    let started = std::time::Instant::now();
+    bridge.component.shutdown(Duration::from_secs(30));
+    assert!(
+        started.elapsed() < Duration::from_secs(15),
+        "the shutdown waited out its time"
+    );
+    for call in 1..=3 {
+        bridge.host.done(call).unwrap();
+    }
+    let _ = bridge.finish();
+}
+
+#[test]
+fn what_cancelled_callers_left_in_a_batch_is_still_delivered() {
+    let bridge = Bridge::start(batch());
+    bridge.submit(1, &logs(&["left behind"])).unwrap();
+    // The payload is released when the batch has taken the message in, or never,
+    // if the batch keeps the bytes as they are.
+    let taken_in = std::time::Instant::now() + Duration::from_millis(200);
+    while bridge.runtime.stats().payloads_held > 0 && std::time::Instant::now() < taken_in {
+        std::thread::yield_now();
+    }
+    assert!(
+        bridge
+            .component
+            .cancel(1, otapbridge_context::CancelReason::Cancelled, "")
+    );
+    assert_eq!(
+        bridge.host.done(1).unwrap_err().kind(),
+        ErrorKind::Cancelled
+    );
+    std::thread::scope(|scope| {
+        let _ = scope.spawn(|| bridge.component.shutdown(Duration::from_secs(30)));
+        let emission = bridge.host.emission();
+        assert_eq!(emission.call_id, None);
+        assert!(bridge.component.emission_done(emission.id, None));
+    });
+    let _ = bridge.finish();
+}
+
+#[test]
+fn nothing_is_created_or_started_after_the_runtimes_end() {
+    let bridge = Bridge::start(pass());
+    let spec = crate::harness::spec(pass());
+    let created = otapbridge_engine::Component::create(&bridge.runtime, &spec).unwrap();
+    bridge.runtime.shutdown(Duration::from_secs(30));
+    let _ = created.start(Duration::from_secs(1)).unwrap_err();
+    assert!(otapbridge_engine::Component::create(&bridge.runtime, &spec).is_err());
+    drop(created);
+    let _ = bridge.finish();
+}

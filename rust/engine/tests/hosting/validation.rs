@@ -52,6 +52,11 @@ fn right_configurations_have_no_findings() {
         none
     );
     assert_eq!(findings(json!({"nodes": {"a": pass()}})), none);
+    assert_eq!(findings(json!({"type": "processor:debug"})), none);
+    assert_eq!(
+        findings(json!({"nodes": {"a": {"type": "processor:retry"}}})),
+        none
+    );
 }
 
 #[test]
@@ -85,10 +90,36 @@ fn each_mistake_is_named_with_its_path() {
             json!({"nodes": {"a": {"type": TEST_NODE, "config": {"behaviour": 1}}}}),
             "::nodes::a::config::behaviour",
         ),
+        (
+            attribute(json!({"actions": [{"action": "remove", "key": "a"}]})),
+            "::config::actions::0::action",
+        ),
+        (
+            attribute(
+                json!({"actions": [{"action": "delete", "key": "a"}], "apply_to": ["resources"]}),
+            ),
+            "::config::apply_to::0",
+        ),
+        (
+            json!({"nodes": {":host-receiver": pass()}}),
+            "::nodes:::host-receiver",
+        ),
+        (two(json!([{"from": "a", "to": 1}])), "::connections::0::to"),
+        (two(json!([{"from": "a"}])), "::connections::0"),
+        (
+            json!({"nodes": {"a": attribute(json!({"actions": [{"action": "delete", "key": "k"}]})), "b": pass()},
+            "connections": [{"from": "a", "port": "nope", "to": "b"}]}),
+            "::connections::0::port",
+        ),
+        (
+            json!({"nodes": {"a": pass(), "b": pass(), "c": pass()},
+            "connections": [{"from": "a", "to": ["b", "c"]}]}),
+            "::connections::0::to",
+        ),
         (json!({"nodes": {}}), "::nodes"),
         (
             two(json!([{"from": "a", "to": "c"}])),
-            "::connections[0]::to",
+            "::connections::0::to",
         ),
         (
             two(json!([{"from": "a", "to": "b"}, {"from": "b", "to": "a"}])),

@@ -1,0 +1,287 @@
+//! Refuses OTLP data that is nested deeper than the engine can take.
+//!
+//! The engine converts attribute values (`AnyValue`) by recursion without a
+//! limit, and a thread whose stack overflows takes the process with it: a
+//! request of 35 KB can do that. It also refuses values nested deeper than its
+//! CBOR limit of 128, so that nothing usable is lost here. The walk follows the
+//! fields that can lead to an `AnyValue`; it neither recurses nor allocates for
+//! data of ordinary depth.
+
+use otapbridge_context::{ProcessingError, Signal};
+
+/// Values nested deeper than this are refused.
+pub(crate) const MAX_DEPTH: usize = 100;
+
+/// A message type of OTLP, as far as it can lead to an `AnyValue`.
+#[derive(Clone, Copy, PartialEq)]
+enum Type {
+    Request(Signal),
+    Resource,
+    ResourceSpans,
+    ScopeSpans,
+    Span,
+    Event,
+    Link,
+    ResourceMetrics,
+    ScopeMetrics,
+    Metric,
+    MetricData,
+    DataPoint(PointKind),
+    Exemplar,
+    ResourceLogs,
+    ScopeLogs,
+    LogRecord,
+    Scope,
+    KeyValue,
+    AnyValue,
+    ArrayValue,
+    KeyValueList,
+}
+
+/// Which field of a data point holds its attributes.
+#[derive(Clone, Copy, PartialEq)]
+enum PointKind {
+    Number,
+    Histogram,
+    ExponentialHistogram,
+    Summary,
+}
+
+impl Type {
+    /// The type of a field that has to be walked. Field numbers are those of
+    /// opentelemetry-proto 1.x.
+    fn child(self, field: u64) -> Option<Self> {
+        use Type::*;
+        Some(match (self, field) {
+            (Request(Signal::Traces), 1) => ResourceSpans,
+            (Request(Signal::Metrics), 1) => ResourceMetrics,
+            (Request(Signal::Logs), 1) => ResourceLogs,
+            (ResourceSpans | ResourceMetrics | ResourceLogs, 1) => Resource,
+            (ResourceSpans, 2) => ScopeSpans,
+            (ResourceMetrics, 2) => ScopeMetrics,
+            (ResourceLogs, 2) => ScopeLogs,
+            (Resource, 1) => KeyValue,
+            (ScopeSpans | ScopeMetrics | ScopeLogs, 1) => Scope,
+            (Scope, 3) => KeyValue,
+            (ScopeSpans, 2) => Span,
+            (Span, 9) => KeyValue,
+            (Span, 11) => Event,
+            (Span, 13) => Link,
+            (Event, 3) | (Link, 4) => KeyValue,
+            (ScopeMetrics, 2) => Metric,
+            (Metric, 5 | 7 | 9 | 10 | 11) => MetricData,
+            (Metric, 12) => KeyValue,
+            (ScopeLogs, 2) => LogRecord,
+            (LogRecord, 5) => AnyValue,
+            (LogRecord, 6) => KeyValue,
+            (KeyValue, 2) => AnyValue,
+            (AnyValue, 5) => ArrayValue,
+            (AnyValue, 6) => KeyValueList,
+            (ArrayValue, 1) => AnyValue,
+            (KeyValueList, 1) => KeyValue,
+            (DataPoint(PointKind::Number), 7)
+            | (DataPoint(PointKind::Histogram), 9)
+            | (DataPoint(PointKind::ExponentialHistogram), 1)
+            | (DataPoint(PointKind::Summary), 7) => KeyValue,
+            (DataPoint(PointKind::Number), 5)
+            | (DataPoint(PointKind::Histogram), 8)
+            | (DataPoint(PointKind::ExponentialHistogram), 11) => Exemplar,
+            (Exemplar, 7) => KeyValue,
+            _ => return None,
+        })
+    }
+
+    /// The type of a field when the parent's own field decides it.
+    fn child_below(self, metric_field: u64, field: u64) -> Option<Self> {
+        match (self, field) {
+            (Type::MetricData, 1) => Some(Type::DataPoint(match metric_field {
+                9 => PointKind::Histogram,
+                10 => PointKind::ExponentialHistogram,
+                11 => PointKind::Summary,
+                _ => PointKind::Number,
+            })),
+            _ => self.child(field),
+        }
+    }
+}
+
+/// A message that is being walked.
+struct Open {
+    r#type: Type,
+    /// The field of its parent that it is the value of.
+    field: u64,
+    end: usize,
+    /// How many `AnyValue` it is inside of, itself included.
+    depth: usize,
+}
+
+/// Checks a request.
+///
+/// # Errors
+/// InvalidArgument when a value is nested deeper than [`MAX_DEPTH`], or when the
+/// walk meets something that is no protobuf.
+pub(crate) fn check(signal: Signal, request: &[u8]) -> Result<(), ProcessingError> {
+    let malformed =
+        || ProcessingError::invalid_argument(format!("malformed OTLP {}", signal.as_str()));
+    // Ordinary data is not deeper than this.
+    let mut open = Vec::with_capacity(24);
+    open.push(Open {
+        r#type: Type::Request(signal),
+        field: 0,
+        end: request.len(),
+        depth: 0,
+    });
+    let mut at = 0;
+    while let Some(message) = open.last() {
+        if at == message.end {
+            let _ = open.pop();
+            continue;
+        }
+        let (r#type, parent_field, end, depth) =
+            (message.r#type, message.field, message.end, message.depth);
+        let rest = &request[..end];
+        let tag = varint(rest, &mut at).ok_or_else(malformed)?;
+        let field = tag >> 3;
+        match tag & 7 {
+            0 => {
+                let _ = varint(rest, &mut at).ok_or_else(malformed)?;
+            }
+            1 => at = skip(at, 8, end).ok_or_else(malformed)?,
+            5 => at = skip(at, 4, end).ok_or_else(malformed)?,
+            2 => {
+                let len = varint(rest, &mut at).ok_or_else(malformed)?;
+                let value_end = skip(at, len, end).ok_or_else(malformed)?;
+                let Some(child) = r#type.child_below(parent_field, field) else {
+                    at = value_end;
+                    continue;
+                };
+                let depth = depth + usize::from(child == Type::AnyValue);
+                if depth > MAX_DEPTH {
+                    return Err(ProcessingError::invalid_argument(format!(
+                        "a value in the {} is nested deeper than {MAX_DEPTH} levels",
+                        signal.as_str()
+                    )));
+                }
+                open.push(Open {
+                    r#type: child,
+                    field,
+                    end: value_end,
+                    depth,
+                });
+            }
+            // Groups, which OTLP never had, or no protobuf at all.
+            _ => return Err(malformed()),
+        }
+    }
+    Ok(())
+}
+
+fn skip(at: usize, len: u64, end: usize) -> Option<usize> {
+    let to = at.checked_add(usize::try_from(len).ok()?)?;
+    (to <= end).then_some(to)
+}
+
+fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(number: u64, value: &[u8]) -> Vec<u8> {
+        let mut field = Vec::new();
+        for mut number in [number << 3 | 2, value.len() as u64] {
+            while number >= 0x80 {
+                field.push(number as u8 | 0x80);
+                number >>= 7;
+            }
+            field.push(number as u8);
+        }
+        field.extend_from_slice(value);
+        field
+    }
+
+    /// The value nested by arrays, or by lists of key-values.
+    fn nested(depth: usize, by_list: bool) -> Vec<u8> {
+        let mut value = field(1, b"leaf");
+        for _ in 1..depth {
+            value = if by_list {
+                field(6, &field(1, &[field(1, b"key"), field(2, &value)].concat()))
+            } else {
+                field(5, &field(1, &value))
+            };
+        }
+        value
+    }
+
+    fn below(path: &[u64], value: &[u8]) -> Vec<u8> {
+        path.iter()
+            .rev()
+            .fold(value.to_vec(), |value, number| field(*number, &value))
+    }
+
+    /// Every way from a request to an attribute's value or a body.
+    const PATHS: &[(Signal, &[u64])] = &[
+        (Signal::Traces, &[1, 1, 1, 2]),
+        (Signal::Traces, &[1, 2, 1, 3, 2]),
+        (Signal::Traces, &[1, 2, 2, 9, 2]),
+        (Signal::Traces, &[1, 2, 2, 11, 3, 2]),
+        (Signal::Traces, &[1, 2, 2, 13, 4, 2]),
+        (Signal::Metrics, &[1, 1, 1, 2]),
+        (Signal::Metrics, &[1, 2, 1, 3, 2]),
+        (Signal::Metrics, &[1, 2, 2, 12, 2]),
+        (Signal::Metrics, &[1, 2, 2, 5, 1, 7, 2]),
+        (Signal::Metrics, &[1, 2, 2, 5, 1, 5, 7, 2]),
+        (Signal::Metrics, &[1, 2, 2, 7, 1, 7, 2]),
+        (Signal::Metrics, &[1, 2, 2, 9, 1, 9, 2]),
+        (Signal::Metrics, &[1, 2, 2, 9, 1, 8, 7, 2]),
+        (Signal::Metrics, &[1, 2, 2, 10, 1, 1, 2]),
+        (Signal::Metrics, &[1, 2, 2, 10, 1, 11, 7, 2]),
+        (Signal::Metrics, &[1, 2, 2, 11, 1, 7, 2]),
+        (Signal::Logs, &[1, 1, 1, 2]),
+        (Signal::Logs, &[1, 2, 1, 3, 2]),
+        (Signal::Logs, &[1, 2, 2, 5]),
+        (Signal::Logs, &[1, 2, 2, 6, 2]),
+    ];
+
+    #[test]
+    fn depth_is_limited_wherever_a_value_can_be() {
+        for (signal, path) in PATHS {
+            for by_list in [false, true] {
+                let right = below(path, &nested(MAX_DEPTH, by_list));
+                check(*signal, &right).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+                let wrong = below(path, &nested(MAX_DEPTH + 1, by_list));
+                let error = check(*signal, &wrong).expect_err("too deep");
+                assert_eq!(error.grpc_code(), 3, "{path:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn very_deep_data_is_refused_without_recursion() {
+        let error = check(Signal::Logs, &below(&[1, 2, 2, 5], &nested(20_000, false))).unwrap_err();
+        assert!(error.message().contains("nested"), "{error}");
+    }
+
+    #[test]
+    fn what_is_cut_off_is_malformed() {
+        let request = below(&[1, 2, 2, 6, 2], &nested(3, true));
+        for len in 1..request.len() {
+            assert!(
+                check(Signal::Logs, &request[..len]).is_err(),
+                "cut off at {len}"
+            );
+        }
+        assert!(check(Signal::Logs, &[]).is_ok());
+    }
+}
