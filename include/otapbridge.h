@@ -27,8 +27,10 @@
  *  7. Threads. No data-path function blocks. Functions that block say so. A
  *     callback only records what happened and returns: it may call otapb_submit,
  *     otapb_cancel, otapb_emission_done and the release functions, and nothing
- *     else; the library holds no lock while it runs. After the shutdown of a
- *     component or runtime returns, none of its callbacks will ever come.
+ *     else. Callbacks come from threads of the library, and the last ones of a
+ *     component from the thread that shuts it down; the library holds no lock that
+ *     these functions need. After the shutdown of a component or runtime returns,
+ *     none of its callbacks will ever come.
  *  8. Answers. Every accepted call gets exactly one OTAPB_EVENT_DONE, whatever
  *     happens: success, failure, cancel, deadline, panic, death of the pipeline,
  *     shutdown. Late and duplicate answers of the host are counted, never fatal.
@@ -310,7 +312,7 @@ typedef struct otapb_component otapb_component;
 typedef struct otapb_runtime otapb_runtime;
 
 /**
- * Bytes that the library lends to the host. `data` may be NULL when `len` is 0.
+ * Bytes that the library lends to the host. `data` is NULL when `len` is 0.
  * Text is UTF-8 without a terminating zero.
  */
 typedef struct otapb_slice {
@@ -573,8 +575,8 @@ typedef struct otapb_event {
 } otapb_event;
 
 /**
- * Receives `count` events, at least one. Called from threads of the library,
- * never two at a time for one component. It must not block; see rule 7.
+ * Receives `count` events, at least one. Never called twice at a time for one
+ * component. It must not block; see rule 7.
  */
 typedef void (*otapb_events_fn)(uint64_t host_data, const struct otapb_event *events, size_t count);
 
@@ -782,8 +784,9 @@ extern "C" {
  * its own), unless the component is shut down first.
  *
  * @param component    Never NULL; started.
- * @param call_id      The host's name for the call. Not 0, and not that of
- *                     another call in flight in this component.
+ * @param call_id      The host's name for the call. Not 0, and never used before in
+ *                     this component: what is left of a call that ended may still
+ *                     be on its way under its id.
  * @param signal       OTAPB_SIGNAL_*.
  * @param context      A request context block (see otapb_context), copied during the
  *                     call; NULL with `context_len` 0 for a request without context.

@@ -165,14 +165,14 @@ fn merged_output_that_the_host_does_not_answer_is_bounded() {
     // Answering makes room for the rest.
     for call in 1..=200 {
         loop {
-            let answered = bridge.host.seen(|seen| seen.answers.contains_key(&call));
-            if answered {
-                break;
-            }
-            let emission = bridge.host.emission();
+            let next = bridge.host.wait("an answer or an emission", |seen| {
+                if seen.answers.contains_key(&call) {
+                    return Some(None);
+                }
+                (!seen.emissions.is_empty()).then(|| Some(seen.emissions.remove(0)))
+            });
+            let Some(emission) = next else { break };
             assert!(bridge.component.emission_done(emission.id, None));
-            let origin = emission.payload.len();
-            assert!(origin > 0);
         }
     }
     let _ = bridge.finish();
