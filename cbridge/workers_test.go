@@ -9,6 +9,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,8 +17,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/testdata"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/otapbridge/otapbridge/cbridge"
 	"github.com/otapbridge/otapbridge/cbridge/cbridgetest"
@@ -58,25 +65,58 @@ func TestMergedOutputIsHandedOnOnce(t *testing.T) {
 	assert.Less(t, requests, 20, "nothing was merged")
 }
 
+// throttled is an error with a status of its own, found to be the same by its address.
+type throttled struct{ status *status.Status }
+
+func (t *throttled) Error() string              { return "throttled on purpose" }
+func (t *throttled) GRPCStatus() *status.Status { return t.status }
+
 func TestErrorOfMergedOutputReachesEveryCaller(t *testing.T) {
+	const delay = 1500 * time.Millisecond
+	info := &errdetails.ErrorInfo{Reason: "QUOTA", Domain: "example.com"}
+	detailed, err := status.New(codes.ResourceExhausted, "throttled on purpose").
+		WithDetails(info, &errdetails.RetryInfo{RetryDelay: durationpb.New(delay)})
+	require.NoError(t, err)
+	original := &throttled{detailed}
+	for _, err := range errorsOfMergedOutput(t, func(plog.Logs) error { return original }) {
+		require.Same(t, original, err)
+		meaning := cbridge.FromError(err)
+		assert.Equal(t, cbridge.KindResourceExhausted, meaning.Kind())
+		after, ok := meaning.RetryAfter()
+		assert.True(t, ok)
+		assert.Equal(t, delay, after)
+		st := meaning.GRPCStatus()
+		assert.Equal(t, codes.ResourceExhausted, st.Code())
+		require.NotEmpty(t, st.Details())
+		assert.True(t, proto.Equal(info, st.Details()[0].(*errdetails.ErrorInfo)))
+	}
+}
+
+func TestErrorOfMergedOutputHidesOtherCallersData(t *testing.T) {
 	sentinel := errors.New("sentinel")
-	component := start(t, merging, logsFunc(t, func(_ context.Context, logs plog.Logs) error {
+	for _, err := range errorsOfMergedOutput(t, func(logs plog.Logs) error {
 		return consumererror.NewDownstream(consumererror.NewLogs(sentinel, logs))
-	}))
-	var same int
-	for _, err := range consumeAtOnce(component, 20, t.Context()) {
-		require.ErrorContains(t, err, "sentinel")
-		if errors.Is(err, sentinel) {
-			same++
-			assert.True(t, consumererror.IsDownstream(err))
-		}
+	}) {
+		require.ErrorIs(t, err, sentinel)
+		assert.True(t, consumererror.IsDownstream(err))
 		var data consumererror.Logs
 		assert.NotErrorAs(t, err, &data, "it holds other callers' data")
 	}
-	// The engine's batch node keeps one text for all, by which the library finds the
-	// error value for the first that asks.
-	assert.NotZero(t, same)
+}
+
+// errorsOfMergedOutput is what callers get whose data goes to next in common.
+func errorsOfMergedOutput(t *testing.T, next func(plog.Logs) error) []error {
+	t.Helper()
+	var requests atomic.Int64
+	component := start(t, merging, logsFunc(t, func(_ context.Context, logs plog.Logs) error {
+		requests.Add(1)
+		return next(logs)
+	}))
+	const calls = 20
+	errs := consumeAtOnce(component, calls, t.Context())
+	assert.Less(t, requests.Load(), int64(calls), "nothing was merged")
 	assert.Zero(t, component.HostErrors(), "left in the table")
+	return errs
 }
 
 func TestShutdownEndsMergedWorkUnderWay(t *testing.T) {
@@ -132,6 +172,58 @@ func TestPayloadOutlivesItsCall(t *testing.T) {
 			stats, err = runtime.Stats()
 			require.NoError(t, err)
 			assert.Zero(t, stats.PayloadsPinned)
+		})
+	}
+}
+
+// TestShutdownPutsOutWhatNodesKeep: a node that merges does not let callers wait for
+// its time, which is longer than any shutdown's.
+func TestShutdownPutsOutWhatNodesKeep(t *testing.T) {
+	runtime := cbridgetest.VerifyIdle(t)
+	sink := new(consumertest.LogsSink)
+	component := newComponent(t, mergingForAnHour, cbridge.Consumers{Logs: sink}, func(s *cbridge.Settings) { s.Limits.Timeout = 0 })
+	require.NoError(t, component.Start(t.Context(), componenttest.NewNopHost()))
+	const calls = 5
+	result := make(chan []error)
+	go func() { result <- consumeAtOnce(component, calls, context.Background()) }()
+	awaitInRust(t, runtime, calls)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	require.NoError(t, component.Shutdown(ctx))
+	for _, err := range <-result {
+		require.NoError(t, err)
+	}
+	assert.Equal(t, calls*3, sink.LogRecordCount())
+	require.NoError(t, ctx.Err(), "it took all the time that there was")
+}
+
+// TestRetryNodeHeedsPermanence: an error is permanent if the host says so, whatever its kind.
+func TestRetryNodeHeedsPermanence(t *testing.T) {
+	fails := newComponent(t, faultNode(`"error": {"kind": "retryable", "message": "not now"}`), logsFunc(t, accept))
+	require.NoError(t, fails.Start(t.Context(), componenttest.NewNopHost()))
+	retryable := fails.ConsumeLogs(t.Context(), testdata.GenerateLogs(1))
+	require.Error(t, retryable)
+	require.NoError(t, fails.Shutdown(t.Context()))
+	for _, test := range []struct {
+		name  string
+		err   error
+		calls int64
+	}{
+		{"retryable", retryable, 2},
+		{"permanent", consumererror.NewPermanent(retryable), 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var calls atomic.Int64
+			component := start(t, `{"type": "processor:retry", "config": {"initial_interval": "1ms", "max_interval": "1ms"}}`,
+				logsFunc(t, func(context.Context, plog.Logs) error {
+					if calls.Add(1) == 1 {
+						return test.err
+					}
+					return nil
+				}))
+			err := component.ConsumeLogs(t.Context(), testdata.GenerateLogs(1))
+			assert.Equal(t, test.calls, calls.Load())
+			assert.Equal(t, test.calls == 1, consumererror.IsPermanent(err), "%v", err)
 		})
 	}
 }
