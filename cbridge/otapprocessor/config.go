@@ -26,8 +26,9 @@ type Config struct {
 
 	// Nodes are the nodes of a sub-pipeline, by name.
 	Nodes map[string]NodeConfig `mapstructure:"nodes"`
-	// Connections tell how the nodes are connected. The node without an incoming
-	// connection is the entry, the one without an outgoing connection the exit.
+	// Connections tell how the nodes are connected. The one node without an incoming
+	// connection is the entry; those without an outgoing connection are exits, of
+	// which there may be several, and all lead to the next component.
 	Connections []ConnectionConfig `mapstructure:"connections"`
 
 	// Timeout bounds a request's time in the nodes when it has no deadline; 0 for none.

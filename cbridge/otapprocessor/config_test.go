@@ -185,7 +185,10 @@ func TestValidateNamesThePath(t *testing.T) {
 		"otap/own-node-value": {
 			"processors::otap/own-node-value: config::delay: "},
 		"otap/broken-connection": {
-			"processors::otap/broken-connection: connections", "to: "},
+			"processors::otap/broken-connection: connections::0::to: "},
+		"otap/list-item": {
+			"processors::otap/list-item: config::actions::1::"},
+		"otap/several-exits": nil,
 		"otap/cycle": {
 			"processors::otap/cycle: connections"},
 		"otap/two-entries": {
