@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 # `make` alone lists the targets.
 
 SHELL := /bin/bash
@@ -50,11 +52,14 @@ library: $(SYSO) ## Build the Rust library into the object that Go links.
 collector: bin/otapcol ## Build bin/otapcol, the collector of cmd/otapcol/manifest.yaml.
 
 # The engine has one profile and one feature set: another would compile it once more.
-$(SYSO): $(RUST_SOURCES) | build-prerequisites
-	$(call say,Building the Rust library. The first build compiles the engine: 20 to 40 minutes on 2 cores.)
-	cd rust && $(CARGO) build --workspace --release --locked
-	$(call say,Prelinking it into $@)
-	$(XTASK) prelink --lib $(STATIC_LIBRARY) --out $@
+# Another checkout may use the same cache folder: the lock keeps its build out from
+# between the two steps.
+$(SYSO): $(RUST_SOURCES) include/otapbridge.h | build-prerequisites
+	$(call say,Building the Rust library and prelinking it. The first build compiles the engine: 20 to 40 minutes on 2 cores.)
+	mkdir -p $(CARGO_TARGET_DIR)
+	exec 9> $(CARGO_TARGET_DIR)/prelink.lock; flock 9; \
+	  (cd rust && $(CARGO) build --workspace --release --locked) && \
+	  $(XTASK) prelink --lib $(STATIC_LIBRARY) --out $@
 
 bin/otapcol: $(SYSO) $(GO_SOURCES) cmd/otapcol/manifest.yaml | $(BUILDER)
 	$(call say,Building the collector with the official builder $(COLLECTOR_VERSION). The first build takes about 3 minutes.)
@@ -62,7 +67,8 @@ bin/otapcol: $(SYSO) $(GO_SOURCES) cmd/otapcol/manifest.yaml | $(BUILDER)
 	install -D cmd/otapcol/_build/otapcol $@
 
 .PHONY: header generate notices
-header: $(SYSO) ## Write include/otapbridge.h from rust/capi.
+header: | build-prerequisites ## Write include/otapbridge.h from rust/capi.
+	cd rust && $(CARGO) build --workspace --release --locked
 	$(XTASK) header
 
 generate: ## Write the generated Go code of the components.
@@ -72,20 +78,14 @@ notices: | build-prerequisites ## Write THIRD_PARTY_NOTICES from the crates that
 	python3 tools/notices.py
 
 # The archive holds the prelinked object: linked from the plain Rust archive, the
-# engine's nodes would be missing, because nothing refers to them by name. Section
-# groups and unused symbols would clash with another Rust library in the same
-# program, and embedded LLVM bitcode makes `ar` fail where LLVM's plugin is installed.
+# engine's nodes would be missing, because nothing refers to them by name.
 .PHONY: install
 install: $(SYSO) ## Install header, static library and pkg-config file under PREFIX=/usr/local.
 	$(call say,Installing into $(DESTDIR)$(PREFIX))
 	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 644 include/otapbridge.h $(DESTDIR)$(PREFIX)/include/otapbridge.h
-	mkdir -p bin
-	ld -r --force-group-allocation $(SYSO) -o bin/otapbridge.o
-	objcopy --strip-unneeded --remove-section=.llvmbc --remove-section=.llvmcmd bin/otapbridge.o
 	rm -f $(DESTDIR)$(PREFIX)/lib/libotapbridge.a
-	ar rcs $(DESTDIR)$(PREFIX)/lib/libotapbridge.a bin/otapbridge.o
-	rm bin/otapbridge.o
+	ar rcs $(DESTDIR)$(PREFIX)/lib/libotapbridge.a $(SYSO)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/otapbridge.pc.in \
 	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/otapbridge.pc
 

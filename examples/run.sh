@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Starts bin/otapcol with quickstart.yaml, sends it traces, metrics and logs with
 # telemetrygen, shows what came out, and checks it. Usually called by `make run`.
 set -euo pipefail

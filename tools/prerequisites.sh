@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Installs the system packages that building or testing needs, if they are missing.
 # Usage: prerequisites.sh build|test
 set -euo pipefail
@@ -9,6 +10,16 @@ for command in go cargo; do
     exit 1
   }
 done
+
+# Clippy's lints and the engine's language version change with the toolchain.
+rust_version=$(cargo --version | cut -d' ' -f2)
+[[ $rust_version == 1.95.* ]] ||
+  echo "note: Rust $rust_version was found; otapbridge is built and checked with 1.95" >&2
+go_version=$(go env GOVERSION)
+[[ $go_version == go1.2[6-9]* || $go_version == go1.[3-9][0-9]* ]] || {
+  echo "$go_version was found: otapbridge needs Go 1.26" >&2
+  exit 1
+}
 
 # command:package
 needed=(gcc:gcc ld:binutils python3:python3)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Every type and constant that crosses the C boundary. Nothing here has behaviour.
 //!
 //! The documentation of this file is written for C: cbindgen copies it into

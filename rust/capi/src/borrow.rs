@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Reading what the host lends for the length of a call.
 
 use otapbridge_context::ProcessingError;

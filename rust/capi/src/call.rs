@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Data-path entry points: submit, cancel, answer, release.
 
 use bytes::Bytes;

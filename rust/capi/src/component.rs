@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Component entry points: the life of a hosted pipeline.
 
 use std::sync::Arc;

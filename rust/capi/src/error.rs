@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Structured errors across the boundary, in both directions.
 
 use std::sync::atomic::{AtomicU64, Ordering};

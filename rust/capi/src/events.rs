@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The engine's events on their way to the host's callback.
 
 use std::cell::RefCell;

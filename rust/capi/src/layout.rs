@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Compile-time proof that the structs are laid out as both sides assume.
 //!
 //! The same numbers are asserted in C (`tests/c/layout.c`) and in Go

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The C ABI of otapbridge: `extern "C"` functions and `repr(C)` types only.
 //!
 //! All unsafe Rust of the project lives in this crate. `include/otapbridge.h`

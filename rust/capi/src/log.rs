@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The engine's log records on their way to the host's callback.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

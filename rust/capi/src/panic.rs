@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The panic barrier: nothing unwinds into the host.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

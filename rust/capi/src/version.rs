@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Version queries.
 
 use std::ffi::c_char;

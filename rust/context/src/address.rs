@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The peer's address.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Recycled buffers for context blocks, so that a call in the steady state
 //! allocates none.
 

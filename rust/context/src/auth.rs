@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Authentication data: the attributes of what the collector calls `client.AuthData`.
 
 use crate::block::{

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The context block: a request context as contiguous bytes without pointers.
 //!
 //! Head of 64 bytes, then a table of 20-byte entries at `entry_offset`, then the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Writes context blocks, for requests that begin in Rust or merge several.
 
 use std::time::Duration;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The structured error that crosses between the runtimes.
 
 use std::error::Error;

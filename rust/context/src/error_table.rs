@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Lets a structured error travel beside a text.
 //!
 //! The engine hands errors on as reason texts, to which nodes add words of their

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Table of what is in flight, by id.
 
 use std::collections::HashMap;

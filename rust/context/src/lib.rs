@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Request context, cancellation, in-flight table and structured errors.
 //!
 //! A request context arrives as one contiguous block (see [`block`]), is copied

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Request metadata: what the collector calls `client.Metadata`.
 
 use std::borrow::Cow;

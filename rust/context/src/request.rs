@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! One request's context, shared by everything that works on the request.
 
 use std::future::pending;

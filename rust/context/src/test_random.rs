@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! A small deterministic generator for property tests (SplitMix64, Steele et al. 2014).
 
 pub(crate) struct Random(u64);

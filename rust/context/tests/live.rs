@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The counter of live contexts, in a process of its own: it is global.
 
 use otapbridge_context::{ContextBlock, RequestContext};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Runs a context-aware processor as an engine node.
 
 use std::panic::AssertUnwindSafe;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! What a context-aware node learns of the messages it sent on.
 
 use otapbridge_context::ProcessingError;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! What a pipeline's nodes get from their component while they are built.
 //!
 //! Engine factories are plain functions without captures, and a pipeline is

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Errors on their way through the engine, and how they are forgotten.
 //!
 //! The engine's nack has room for a text only: the error waits in the component's

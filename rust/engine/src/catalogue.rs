@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The node types a component can use, listed one by one.
 //!
 //! The engine's own registries are link-time slices, which vanish silently

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! A component: what a host creates, starts, feeds and shuts down.
 
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Which node reads and writes which entry of a message's context.
 //!
 //! The engine's own controller compiles that for all pipelines at once; without it,

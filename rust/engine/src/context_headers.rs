@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! A request's context in the engine's own terms: metadata as transport
 //! headers, the peer's address, and one private header that names the call.
 

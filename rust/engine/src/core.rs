@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! What a component's pipelines share: calls, emissions, errors, outbox.
 //!
 //! The rule of the whole bridge lives here: whoever takes a call out of the

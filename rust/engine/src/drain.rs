@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The mark that a pipeline's drain sends after its last message.
 //!
 //! The engine tells a node to shut down when nothing can come in any more, and

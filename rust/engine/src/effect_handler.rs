@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The effect handler a context-aware node gets.
 
 use std::sync::Arc;

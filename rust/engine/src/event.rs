@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! What the engine tells its host, and the two sinks a host provides.
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The gate before every upstream node: a dead request does not enter, and
 //! neither an error nor a panic of the node costs more than its own message.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The last node of every pipeline: what leaves it is handed to the host, and
 //! the host's answer goes back through the engine as an ack or a nack.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The first node of every pipeline: what the host submits enters here, and
 //! what the engine decides about it comes back here.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Hosts otap-dataflow pipelines.
 //!
 //! This is the only crate that names `otel-arrow-dfe-*`. A [`Component`] is a

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Log records of the engine and its nodes on their way to the host.
 //!
 //! A subscriber is installed on a pipeline's thread only: the process's global

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Between the engine's own errors and a structured one.
 
 use std::io;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Refuses OTLP data that is nested deeper than the engine can take.
 //!
 //! The engine converts attribute values (`AnyValue`) by recursion without a

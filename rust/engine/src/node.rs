@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! How an author's node becomes an engine node.
 
 use async_trait::async_trait;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Checks one node's configuration, and says where it is wrong.
 //!
 //! The engine's nodes give no path with an error, and many ignore keys that

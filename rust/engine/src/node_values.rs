@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! What the engine's nodes accept without a word and ignore.
 //!
 //! Their configurations take any text in these places; only the listed ones

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The queue between a component's pipelines and its host's event sink.
 //!
 //! Anything may push from any thread. Events leave in order, in batches, from

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! OTLP bytes in and out of the engine's data type.
 
 use bytes::Bytes;

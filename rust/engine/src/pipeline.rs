@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! One pipeline and its thread: built, run, restarted when it dies, stopped.
 
 use std::panic::AssertUnwindSafe;

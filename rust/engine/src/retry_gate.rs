@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! What the engine's retry processor does not know: when an error says to come
 //! again, and when nobody waits any more.
 //!

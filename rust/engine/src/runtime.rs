@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! A runtime: what components share in a process.
 
 use std::sync::{Arc, Weak};

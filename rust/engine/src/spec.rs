@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! A component's configuration, and the pipeline it describes.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The engine's own telemetry: it must be collected, or its channel fills up.
 
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Checks a component's configuration and says everything that is wrong with it.
 
 use std::collections::BTreeMap;

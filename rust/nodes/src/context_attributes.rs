@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Writes resource attributes from the request's context.
 
 use otapbridge::{

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Durations in Go's notation ("1.5s", "100ms", "1m30s"), as collector
 //! configurations write them. The grammar is that of Go's `time.ParseDuration`;
 //! negative durations are refused.

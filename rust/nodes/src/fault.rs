@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Fails on purpose, for rehearsing outages.
 
 use std::num::NonZeroU64;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! otapbridge's own nodes: [`ContextAttributes`] and [`Fault`].
 //!
 //! They use nothing but the `otapbridge` crate, as any author's nodes do.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Writes resource attributes into OTLP protobuf without decoding it.
 //!
 //! The export requests of all signals share the shape that matters here: field 1

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! What authors of otapbridge nodes depend on.
 //!
 //! A node implements [`ContextAwareProcessor`] and [`ProcessorNode`];

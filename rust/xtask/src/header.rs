@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Generates the C header from `rust/capi`.
 
 use std::path::{Path, PathBuf};

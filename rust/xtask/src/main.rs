@@ -1,6 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Developer tasks: the header, the prelinked object, and what they export.
 //!
 //! Run by the Makefile from the repository's root or a folder below it.
+
+#![forbid(unsafe_code)]
 
 mod header;
 mod prelink;

@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Links the static library into one object that any linker takes as it is.
 //!
 //! The engine registers its codecs in link-time slices, which a linker drops
 //! unless it is told to keep every member of the archive; cgo cannot tell it.
-//! Here it is done once, and everything but the API becomes local, so that two
-//! Rust libraries fit into one program.
+//! Here it is done once, and everything but the API becomes local, with section
+//! groups and unused symbols gone, so that two Rust libraries fit into one program.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -16,7 +18,7 @@ pub(crate) fn prelink(root: &Path, lib: &Path, out: &Path) -> TaskResult {
     let whole = out.with_extension("whole.o");
 
     let mut link = Command::new("ld");
-    let _ = link.args(["-r", "--gc-sections"]);
+    let _ = link.args(["-r", "--gc-sections", "--force-group-allocation"]);
     for function in &functions {
         let _ = link.args(["-u", function]);
     }
@@ -26,7 +28,7 @@ pub(crate) fn prelink(root: &Path, lib: &Path, out: &Path) -> TaskResult {
     let mut localise = Command::new("objcopy");
     // The bitcode of the standard library serves nobody and trips binutils' plugin.
     let _ = localise.args([
-        "--strip-debug",
+        "--strip-unneeded",
         "--remove-section=.llvmbc",
         "--remove-section=.llvmcmd",
     ]);

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! What the header declares, and what an object exports.
 
 use std::collections::BTreeSet;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Errors of the host that nobody would write on purpose.
 
 use super::*;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Classes of errors and their default codes.
 
 use std::fmt;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Between a [`ProcessingError`] and the gRPC status that stands for it.
 
 use std::error::Error;

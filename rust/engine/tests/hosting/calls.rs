@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! One call, many calls, and what a node sees of them.
 
 use otapbridge_context::{BlockBuilder, ErrorKind, SpanContext};

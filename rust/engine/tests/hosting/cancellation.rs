@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Cancel and deadline, at each place where work can be.
 
 use std::sync::atomic::Ordering;

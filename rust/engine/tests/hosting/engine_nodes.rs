@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Unmodified nodes of the engine, behind their gates.
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Nodes that fail: what it costs, and whom.
 
 use std::time::Duration;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! A host: it collects events, answers emissions, and can wait for anything.
 
 use std::collections::HashMap;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! What the engine's processors keep of an error and of a request: each cell of the
 //! table in `docs/nodes.md`, found out anew and compared with it.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Hosts real pipelines and watches them from outside.
 
 mod calls;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Nodes that do on purpose what others do by accident.
 
 use std::sync::atomic::{AtomicUsize, Ordering};

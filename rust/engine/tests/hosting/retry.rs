@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The engine's retry processor with errors that the host or a node of ours gave.
 
 use std::time::{Duration, Instant};

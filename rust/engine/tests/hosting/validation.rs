@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! Wrong configurations, and where they say they are wrong.
 
 use otapbridge_context::ErrorKind;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The places in a request's context that `from_context` can name.
 
 use otapbridge::{AuthValue, RequestContext, Value};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 use otapbridge::{BlockBuilder, ErrorKind, SpanContext};
 use serde_json::json;
 

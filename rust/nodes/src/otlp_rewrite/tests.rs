@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 use prost::Message;
 
 use super::*;

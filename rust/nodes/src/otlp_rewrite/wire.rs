@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //! The protobuf wire format: just enough to find and write fields.
 
 use std::ops::Range;
