@@ -82,9 +82,8 @@ func copyError(pointer *C.otapb_error) *Error {
 	return first
 }
 
-// view shows the library's bytes as a Go slice without copying them. The address of
-// an empty slice is not looked at: Rust's is any number above 0, which Go's stack
-// copier takes for a broken pointer.
+// view shows the library's bytes as a Go slice without copying them. An empty slice
+// has no address.
 func view(slice *C.otapb_slice) []byte {
 	if slice.len == 0 {
 		return nil
