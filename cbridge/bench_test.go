@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/pdata/testdata"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otapbridge/otapbridge/capi"
 )
@@ -45,6 +47,26 @@ func BenchmarkContextEncode(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkContextReading is what reading a context allocates by itself, which is
+// all that encoding one allocates.
+func BenchmarkContextReading(b *testing.B) {
+	ctx := fullContext(b)
+	metadata := client.FromContext(ctx).Metadata
+	state := trace.SpanContextFromContext(ctx).TraceState()
+	b.Run("client.Metadata.Get", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			metadata.Get("x-key-0")
+		}
+	})
+	b.Run("TraceState.String", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_ = state.String()
+		}
+	})
 }
 
 // BenchmarkCrossing is a whole call of 10 KB through a pass-through node. What comes

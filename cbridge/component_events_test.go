@@ -7,6 +7,7 @@ package cbridge
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -230,7 +231,7 @@ func TestLibraryRefusesTheSameContexts(t *testing.T) {
 			var none trace.SpanContext
 			head.entries = make([]contextEntry, test.entries)
 			head.writeHead(0, 0, 0, &none, test.size)
-			block := append(head.block, make([]byte, test.size-len(head.block))...)
+			block := slices.Concat(head.block, make([]byte, test.size-len(head.block)))
 			theirs := c.native().Submit(1<<32|1, capi.SignalLogs, block, payload)
 			require.Error(t, theirs)
 			var own *ProcessingError
