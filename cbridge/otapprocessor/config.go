@@ -63,7 +63,7 @@ type ConnectionConfig struct {
 	From any `mapstructure:"from"`
 	// Port is the output port of From; empty for its default port.
 	Port string `mapstructure:"port"`
-	// To is the name of a node, or a list of names.
+	// To is the name of a node, also as a list of one.
 	To any `mapstructure:"to"`
 
 	// prevent unkeyed literal initialization
