@@ -25,9 +25,12 @@ const MAX_BODY: usize = 33;
 
 /// Entries kept by default.
 pub const DEFAULT_CAPACITY: usize = 65_536;
+/// Bytes of text and details that all entries together may have; a single entry
+/// may have more.
+pub const MAX_BYTES: usize = 32 * 1024 * 1024;
 
-/// Errors that travel as marks in texts. Bounded: the oldest goes first, and its
-/// text then stands for itself. Any thread may use it.
+/// Errors that travel as marks in texts. Bounded in number and in bytes: the
+/// oldest goes first, and its text then stands for itself. Any thread may use it.
 #[derive(Debug)]
 pub struct ErrorTable {
     table: u64,
@@ -42,6 +45,26 @@ struct State {
     last_id: u64,
     /// Ids ascend, so the first entry is the oldest.
     entries: BTreeMap<u64, Entry>,
+    /// Sum of the entries' sizes.
+    bytes: usize,
+}
+
+impl State {
+    fn remove(&mut self, id: u64) -> bool {
+        let removed = self.entries.remove(&id);
+        self.bytes -= removed.as_ref().map_or(0, Entry::size);
+        removed.is_some()
+    }
+
+    /// Makes room for one entry more.
+    fn evict(&mut self, capacity: usize, size: usize) {
+        while self.entries.len() >= capacity || self.bytes + size > MAX_BYTES {
+            let Some((_, oldest)) = self.entries.pop_first() else {
+                return;
+            };
+            self.bytes -= oldest.size();
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -49,6 +72,12 @@ struct Entry {
     error: ProcessingError,
     /// Whether its text was sent off as permanent.
     permanent: bool,
+}
+
+impl Entry {
+    fn size(&self) -> usize {
+        self.error.message().len() + self.error.status_details().len()
+    }
 }
 
 impl Default for ErrorTable {
@@ -90,10 +119,11 @@ impl ErrorTable {
         let mut state = self.state.lock();
         state.last_id += 1;
         let id = state.last_id;
-        if state.entries.len() >= self.capacity {
-            state.entries.pop_first();
-        }
-        state.entries.insert(id, Entry { error, permanent });
+        let entry = Entry { error, permanent };
+        let size = entry.size();
+        state.evict(self.capacity, size);
+        state.bytes += size;
+        state.entries.insert(id, entry);
         self.len.store(state.entries.len(), Ordering::Release);
         drop(state);
         format!("{}{OPEN}{:x}-{id:x}{CLOSE}", strip(&text), self.table)
@@ -130,7 +160,7 @@ impl ErrorTable {
     /// Removes an entry. Whether it was there.
     pub fn forget(&self, id: u64) -> bool {
         let mut state = self.state.lock();
-        let removed = state.entries.remove(&id).is_some();
+        let removed = state.remove(id);
         self.len.store(state.entries.len(), Ordering::Release);
         removed
     }
@@ -145,6 +175,7 @@ impl ErrorTable {
     pub fn forget_until(&self, id: u64) {
         let mut state = self.state.lock();
         state.entries = state.entries.split_off(&id.saturating_add(1));
+        state.bytes = state.entries.values().map(Entry::size).sum();
         self.len.store(state.entries.len(), Ordering::Release);
     }
 
@@ -224,6 +255,26 @@ mod tests {
 
     fn error(text: &str) -> ProcessingError {
         ProcessingError::retryable(text).with_host_error_id(42)
+    }
+
+    #[test]
+    fn the_oldest_go_when_the_bytes_are_too_many() {
+        let table = ErrorTable::new();
+        let large = || ProcessingError::retryable("x".repeat(MAX_BYTES / 4));
+        let marks: Vec<String> = (0..5).map(|_| table.insert(large())).collect();
+        assert_eq!(table.len(), 4);
+        assert!(table.resolve(&marks[0]).is_none());
+        assert!(table.resolve(&marks[4]).is_some());
+        for mark in &marks {
+            if let Some(id) = table.id(mark) {
+                let _ = table.forget(id);
+            }
+        }
+        assert_eq!(table.state.lock().bytes, 0);
+        let huge = table.insert(ProcessingError::retryable("x".repeat(2 * MAX_BYTES)));
+        assert!(table.resolve(&huge).is_some());
+        table.forget_until(table.last_id());
+        assert_eq!(table.state.lock().bytes, 0);
     }
 
     #[test]

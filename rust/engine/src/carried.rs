@@ -12,6 +12,10 @@ use parking_lot::Mutex;
 
 use crate::core::{Call, Core};
 
+/// A call that is retried makes an error each time; nobody needs more than the
+/// last ones, which may be those of its parts.
+const MAX_PER_CALL: usize = 32;
+
 /// The errors made for one call; `None` once it was answered.
 pub(crate) struct CallErrors(Mutex<Option<Vec<u64>>>);
 
@@ -47,6 +51,9 @@ impl Core {
             return text(error);
         };
         let carried = self.errors.insert_as(error, permanent);
+        if ids.len() >= MAX_PER_CALL {
+            let _ = self.errors.forget(ids.remove(0));
+        }
         ids.extend(self.errors.id(&carried));
         carried
     }
