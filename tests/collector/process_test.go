@@ -97,15 +97,20 @@ func freeAddress(t *testing.T) string {
 func start(t *testing.T, to *sink, how setup) *collectorProcess {
 	t.Helper()
 	grpcAddress, httpAddress := freeAddress(t), freeAddress(t)
+	c := startWith(t, how.yaml(grpcAddress, httpAddress, to.address))
+	c.grpc, c.http = grpcAddress, httpAddress
+	return c
+}
+
+// startWith runs a collector with that configuration until the test ends.
+func startWith(t *testing.T, text string) *collectorProcess {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.yaml")
-	text := how.yaml(grpcAddress, httpAddress, to.address)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 
 	c := &collectorProcess{
-		grpc:    grpcAddress,
-		http:    httpAddress,
 		command: exec.Command(otapcol, "--config", path), //nolint:noctx // it ends with SIGTERM, not by being killed
 		ended:   make(chan struct{}),
 		ready:   make(chan struct{}),
