@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
@@ -42,6 +43,7 @@ type sink struct {
 
 	mu      sync.Mutex
 	records map[signal][]record
+	latest  time.Time // when the latest record arrived
 }
 
 func startSink(t *testing.T) *sink {
@@ -74,9 +76,17 @@ func (s *sink) got(of signal) []record {
 	return append([]record(nil), s.records[of]...)
 }
 
+// last returns when the latest record arrived.
+func (s *sink) last() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.latest
+}
+
 func (s *sink) add(of signal, resource pcommon.Resource, attributes pcommon.Map, name, id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.latest = time.Now()
 	s.records[of] = append(s.records[of], record{
 		resource:   resource.Attributes().AsRaw(),
 		attributes: attributes.AsRaw(),
