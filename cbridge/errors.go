@@ -92,16 +92,8 @@ const statusClientClosedRequest = 499
 
 // fromNative takes over one error of the library, without those chained to it.
 func fromNative(native *capi.Error, cause error) *ProcessingError {
-	code := codes.Code(native.GRPCCode)
-	if native.GRPCCode <= 0 || code > codes.Unauthenticated {
-		code = codes.Unknown
-	}
-	httpStatus := int(native.HTTPStatus)
-	if httpStatus < 100 || httpStatus > 599 {
-		httpStatus = http.StatusInternalServerError
-	}
 	return &ProcessingError{
-		kind: native.Kind, code: code, httpStatus: httpStatus,
+		kind: native.Kind, code: knownCode(int64(native.GRPCCode)), httpStatus: knownStatus(int(native.HTTPStatus)),
 		permanent:     native.Flags&capi.ErrorFlagPermanent != 0,
 		authorCode:    native.Flags&capi.ErrorFlagGRPCCode != 0,
 		authorStatus:  native.Flags&capi.ErrorFlagHTTPStatus != 0,
@@ -112,6 +104,22 @@ func fromNative(native *capi.Error, cause error) *ProcessingError {
 		details:       native.StatusDetails,
 		cause:         cause,
 	}
+}
+
+// knownCode is Unknown for what is no gRPC code of a failure.
+func knownCode(code int64) codes.Code {
+	if code <= 0 || code > int64(codes.Unauthenticated) {
+		return codes.Unknown
+	}
+	return codes.Code(code)
+}
+
+// knownStatus is 500 for what is no HTTP status.
+func knownStatus(httpStatus int) int {
+	if httpStatus < 100 || httpStatus > 599 {
+		return http.StatusInternalServerError
+	}
+	return httpStatus
 }
 
 // toError turns an error of the capi package that is about no request into one for

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
@@ -31,11 +33,53 @@ func FromError(err error) (result *ProcessingError) {
 	}
 	defer func() {
 		if recover() != nil {
-			result = newProcessingError(KindRetryable, "", "an error whose own methods panic: "+errorText(err))
-			result.cause = err
+			result = opaqueError(err, isPermanentUnlessItPanics(err), "an error whose own methods panic: "+errorText(err))
 		}
 	}()
+	if budget := maxErrorTree; !fits(err, &budget) {
+		return opaqueError(err, isPermanentWrapper(err), fmt.Sprintf("error of type %T that wraps more than %d others, or itself", err, maxErrorTree))
+	}
 	return fromError(err)
+}
+
+// opaqueError stands for an error that cannot be looked into.
+func opaqueError(err error, permanent bool, message string) *ProcessingError {
+	kind := KindRetryable
+	if permanent {
+		kind = KindPermanent
+	}
+	result := newProcessingError(kind, "", message)
+	result.cause = err
+	return result
+}
+
+// maxErrorTree bounds how many errors one error may wrap: the errors package and the
+// texts of errors would never come to the end of one that wraps itself.
+const maxErrorTree = 10_000
+
+// fits reports whether the error's tree is within what is left of the budget.
+func fits(err error, budget *int) bool {
+	for err != nil {
+		if *budget--; *budget < 0 {
+			return false
+		}
+		switch wrapper := err.(type) {
+		case mergedError:
+			err = wrapper.original
+		case interface{ Unwrap() error }:
+			err = wrapper.Unwrap()
+		case interface{ Unwrap() []error }:
+			for _, part := range wrapper.Unwrap() {
+				if !fits(part, budget) {
+					return false
+				}
+			}
+			return true
+		default:
+			return true
+		}
+	}
+	return true
 }
 
 // errorText is err.Error(), also if that panics.
@@ -52,10 +96,10 @@ func errorText(err error) (text string) {
 }
 
 func fromError(err error) *ProcessingError {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return fromJoined(err, joined.Unwrap())
+	if parts := joinedParts(err); parts != nil {
+		return fromJoined(err, parts)
 	}
-	permanent := consumererror.IsPermanent(err)
+	permanent := isPermanent(err)
 	result := &ProcessingError{permanent: permanent, message: errorText(err), cause: err}
 
 	var own *ProcessingError
@@ -68,7 +112,8 @@ func fromError(err error) *ProcessingError {
 			// The text of a wrapping error already names the field.
 			copied.field = ""
 		}
-		copied.permanent = own.permanent || permanent
+		copied.permanent = own.permanent || permanent || isPermanentCode(own.code)
+		copied.setDelayFromText()
 		return &copied
 	}
 	if st, httpStatus := statusOf(err); st != nil {
@@ -85,8 +130,71 @@ func fromError(err error) *ProcessingError {
 		result.kind = KindRetryable
 	}
 	result.code, result.httpStatus = kindDefaults(result.kind)
-	result.retryAfter, result.hasRetryAfter = throttleDelay(result.message)
+	result.setDelayFromText()
 	return result
+}
+
+// joinedParts are the errors that err joins, itself or inside of wrappers that say
+// nothing of their own about what it means; nil if it joins none.
+func joinedParts(err error) []error {
+	for err != nil && !isPermanentWrapper(err) {
+		switch wrapper := err.(type) {
+		case *ProcessingError, interface{ GRPCStatus() *status.Status }:
+			return nil
+		case *consumererror.Error:
+			if !isOnlyRetryable(wrapper) {
+				return nil
+			}
+			err = wrapper.Unwrap()
+		case mergedError:
+			err = wrapper.original
+		case interface{ Unwrap() []error }:
+			return wrapper.Unwrap()
+		case interface{ Unwrap() error }:
+			err = wrapper.Unwrap()
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// permanentWrapper is the type of consumererror.NewPermanent, which is private.
+// It is looked for because IsPermanent is true if any part of a joined error is.
+var permanentWrapper = reflect.TypeOf(consumererror.NewPermanent(nil))
+
+func isPermanentWrapper(err error) bool { return reflect.TypeOf(err) == permanentWrapper }
+
+// isPermanent is consumererror.IsPermanent, except that of joined errors all must be
+// permanent.
+func isPermanent(err error) bool {
+	for err != nil && !isPermanentWrapper(err) {
+		switch wrapper := err.(type) {
+		case mergedError:
+			err = wrapper.original
+		case interface{ Unwrap() error }:
+			err = wrapper.Unwrap()
+		case interface{ Unwrap() []error }:
+			permanent := false
+			for _, part := range wrapper.Unwrap() {
+				if part == nil {
+					continue
+				}
+				if permanent = FromError(part).permanent; !permanent {
+					return false
+				}
+			}
+			return permanent
+		default:
+			return consumererror.IsPermanent(err)
+		}
+	}
+	return err != nil
+}
+
+func isPermanentUnlessItPanics(err error) (permanent bool) {
+	defer func() { _ = recover() }()
+	return isPermanent(err)
 }
 
 // fromJoined takes the first error that may be retried, or the first if none may.
@@ -96,7 +204,7 @@ func fromJoined(err error, parts []error) *ProcessingError {
 		if part == nil {
 			continue
 		}
-		classified := fromError(part)
+		classified := FromError(part)
 		if result == nil || result.permanent && !classified.permanent {
 			result = classified
 		}
@@ -105,6 +213,7 @@ func fromJoined(err error, parts []error) *ProcessingError {
 		result = newProcessingError(KindRetryable, "", "")
 	}
 	result.message, result.field, result.cause = errorText(err), "", err
+	result.setDelayFromText()
 	return result
 }
 
@@ -115,11 +224,29 @@ func statusOf(err error) (*status.Status, int) {
 	var collectorError *consumererror.Error
 	if errors.As(err, &collectorError) && collectorError != nil {
 		// Never called for other errors: it panics on them.
-		if st := consumererror.ToGRPCStatus(collectorError); st.Code() != codes.OK {
+		st := consumererror.ToGRPCStatus(collectorError)
+		if isOnlyRetryable(collectorError) && len(st.Proto().GetDetails()) == 0 {
+			if inner, httpStatus := carriedStatus(collectorError.Unwrap()); inner != nil {
+				return inner, httpStatus
+			}
+		}
+		if st.Code() != codes.OK {
 			return st, consumererror.ToHTTPStatus(collectorError)
 		}
 		return nil, 0
 	}
+	return carriedStatus(err)
+}
+
+// isOnlyRetryable: the error says no more than that a retry may help, as that in
+// every partial failure does; what it wraps may say more.
+func isOnlyRetryable(err *consumererror.Error) bool {
+	return err != nil && err.IsRetryable() && consumererror.ToHTTPStatus(err) == http.StatusServiceUnavailable &&
+		consumererror.ToGRPCStatus(err).Code() == codes.Unavailable
+}
+
+// carriedStatus is the status of the first error in the tree that has one.
+func carriedStatus(err error) (*status.Status, int) {
 	var carrier interface{ GRPCStatus() *status.Status }
 	if errors.As(err, &carrier) {
 		if st := carrier.GRPCStatus(); st.Code() != codes.OK {
@@ -132,7 +259,7 @@ func statusOf(err error) (*status.Status, int) {
 // withStatus fills in what a gRPC status says. The status was chosen by whoever
 // made the error, so its code is kept as given.
 func (e *ProcessingError) withStatus(st *status.Status, httpStatus int) *ProcessingError {
-	e.code, e.httpStatus, e.authorCode = st.Code(), httpStatus, true
+	e.code, e.httpStatus, e.authorCode = knownCode(int64(st.Code())), knownStatus(httpStatus), true
 	e.permanent = e.permanent || isPermanentCode(e.code)
 	switch {
 	case e.permanent:
@@ -154,16 +281,23 @@ func (e *ProcessingError) withStatus(st *status.Status, httpStatus int) *Process
 	statusProto := st.Proto()
 	for _, detail := range st.Details() {
 		if info, ok := detail.(*errdetails.RetryInfo); ok && info.GetRetryDelay() != nil {
-			e.retryAfter, e.hasRetryAfter = info.GetRetryDelay().AsDuration(), true
+			if delay := info.GetRetryDelay().AsDuration(); delay >= 0 {
+				e.retryAfter, e.hasRetryAfter = delay, true
+			}
 		}
 	}
 	if len(statusProto.GetDetails()) > 0 {
 		e.details, _ = proto.Marshal(statusProto)
 	}
+	e.setDelayFromText()
+	return e
+}
+
+// setDelayFromText takes a throttle's delay if nothing else gave one.
+func (e *ProcessingError) setDelayFromText() {
 	if !e.hasRetryAfter {
 		e.retryAfter, e.hasRetryAfter = throttleDelay(e.message)
 	}
-	return e
 }
 
 func isNetworkTimeout(err error) bool {
@@ -183,7 +317,10 @@ func throttleDelay(text string) (time.Duration, bool) {
 		return 0, false
 	}
 	parsed, err := time.ParseDuration(delay)
-	return parsed, err == nil && parsed >= 0
+	if err != nil || parsed < 0 {
+		return 0, false
+	}
+	return parsed, true
 }
 
 // toHost is the form in which the error crosses to Rust.

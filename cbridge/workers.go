@@ -188,14 +188,17 @@ func (w *workers) deliver(e *emission) error {
 // of others.
 type mergedError struct{ original error }
 
-func withoutData(err error) error {
+func withoutData(err error) (result error) {
+	// An error that cannot be looked into may hold anything.
+	result = mergedError{err}
+	defer func() { _ = recover() }()
 	var (
 		traces  consumererror.Traces
 		metrics consumererror.Metrics
 		logs    consumererror.Logs
 	)
-	if errors.As(err, &traces) || errors.As(err, &metrics) || errors.As(err, &logs) {
-		return mergedError{err}
+	if budget := maxErrorTree; !fits(err, &budget) || errors.As(err, &traces) || errors.As(err, &metrics) || errors.As(err, &logs) {
+		return result
 	}
 	return err
 }
