@@ -205,7 +205,7 @@ func (e *errorTree) grow(depth int) (err error, permanent bool) {
 func (e *errorTree) leaf(choice byte) (err error, permanent bool) {
 	switch choice {
 	case 0:
-		return errors.New(string(e.data)), false
+		return errors.New(string(e.data[:min(len(e.data), 16)])), false
 	case 1:
 		code := codes.Code(e.next()%20 + 1)
 		return withDelay(e.t, code, time.Duration(int8(e.next()))*time.Second), isPermanentCode(code)

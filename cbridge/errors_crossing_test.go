@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build cgo && linux && amd64
+
+package cbridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/pdata/testdata"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/otapbridge/otapbridge/capi"
+)
+
+// consumerErrors are the ways in which a Go consumer fails.
+func consumerErrors(t testing.TB) map[string]error {
+	plain := errors.New("plain")
+	permanent := consumererror.NewPermanent(plain)
+	return map[string]error{
+		"plain":             plain,
+		"own":               newProcessingError(KindResourceExhausted, "quota", "used up"),
+		"own, wrapped":      fmt.Errorf("x: %w", newProcessingError(KindConfiguration, "config::key", "wrong").classified()),
+		"permanent":         permanent,
+		"wrapped permanent": fmt.Errorf("x: %w", permanent),
+		"downstream":        consumererror.NewDownstream(permanent),
+		"collector, HTTP":   consumererror.NewOTLPHTTPError(plain, 429),
+		"collector, gRPC":   consumererror.NewOTLPGRPCError(plain, status.New(codes.DataLoss, "x")),
+		"status":            fmt.Errorf("x: %w", status.Error(codes.Aborted, "y")),
+		"status, permanent": status.Error(codes.InvalidArgument, "y"),
+		"status and delay":  fmt.Errorf("x: %w", withDelay(t, codes.ResourceExhausted, 90*time.Second)),
+		"throttle":          throttle(withDelay(t, codes.Unavailable, 90*time.Second), time.Second),
+		"throttle by text":  throttle(plain, 90*time.Second),
+		"cancelled":         context.Canceled,
+		"deadline":          fmt.Errorf("x: %w", context.DeadlineExceeded),
+		"network timeout":   &net.OpError{Op: "dial", Err: &net.DNSError{IsTimeout: true}},
+		"partial traces":    consumererror.NewTraces(plain, ptrace.NewTraces()),
+		"partial metrics":   consumererror.NewMetrics(plain, pmetric.NewMetrics()),
+		"partial logs":      consumererror.NewDownstream(consumererror.NewLogs(permanent, testdata.GenerateLogs(1))),
+		"joined":            errors.Join(permanent, plain),
+		"joined, permanent": errors.Join(permanent, status.Error(codes.InvalidArgument, "y")),
+		"not UTF-8":         errors.New("\xff\x00"),
+		"without a text":    emptyText{},
+		"hostile":           hostile{},
+		"nil own":           (*ProcessingError)(nil),
+		"wraps itself":      wrapsItself{},
+	}
+}
+
+// topologies are pipelines that bring an error back on different ways.
+var topologies = map[string]string{
+	"pass": `{"type": "urn:otapbridge:processor:fault", "config": {}}`,
+	"attribute": `{"type": "processor:attribute", "config":
+		{"actions": [{"action": "insert", "key": "a", "value": "b"}], "apply_to": ["resource"]}}`,
+	"retry": `{"type": "processor:retry", "config":
+		{"initial_interval": "1ms", "max_interval": "1ms", "max_elapsed_time": "5ms", "multiplier": 1.0}}`,
+	"type_router": `{"nodes": {
+		"it": {"type": "processor:type_router", "config": {}}, "exit": {"type": "urn:otapbridge:processor:fault", "config": {}}
+	}, "connections": [{"from": "it", "port": "logs", "to": "exit"}]}`,
+	"content_router": `{"nodes": {
+		"it": {"type": "processor:content_router", "config": {"routing_key": {"resource_attribute": "tenant"}, "routes": {"one": "a"}, "default_output": "b"}},
+		"a": {"type": "urn:otapbridge:processor:fault", "config": {}}, "b": {"type": "urn:otapbridge:processor:fault", "config": {}}
+	}, "connections": [{"from": "it", "port": "a", "to": "a"}, {"from": "it", "port": "b", "to": "b"}]}`,
+	"fanout": `{"nodes": {
+		"it": {"type": "processor:fanout", "config": {"await_ack": "all", "destinations": [{"port": "a", "primary": true}, {"port": "b"}]}},
+		"a": {"type": "urn:otapbridge:processor:fault", "config": {}}, "b": {"type": "urn:otapbridge:processor:fault", "config": {}}
+	}, "connections": [{"from": "it", "port": "a", "to": "a"}, {"from": "it", "port": "b", "to": "b"}]}`,
+	"partition": `{"type": "processor:partition", "config":
+		{"partition_by": {"opl_expression": "severity_text"}, "partition_header_name": "part"}}`,
+}
+
+// startTopology runs a pipeline until the end of the test.
+func startTopology(t testing.TB, configuration string, next consumer.ConsumeLogsFunc) *Component {
+	t.Helper()
+	logs, err := consumer.NewLogs(next)
+	require.NoError(t, err)
+	c, err := NewComponent(Settings{
+		Kind: Processor, Name: "processors::otap/errors", Next: Consumers{Logs: logs}, Limits: DefaultLimits(),
+		Configuration: []byte(configuration),
+	})
+	require.NoError(t, err)
+	require.NoError(t, c.Start(t.Context(), componenttest.NewNopHost()))
+	t.Cleanup(func() { assert.NoError(t, c.Shutdown(context.Background())) })
+	return c
+}
+
+// throughRust refuses a call's output with an error that has no identity, and returns
+// what Rust then knows of it.
+func throughRust(t *testing.T, c *Component, refusal error) *ProcessingError {
+	t.Helper()
+	payload, err := logMarshaler.MarshalLogs(testdata.GenerateLogs(1))
+	require.NoError(t, err)
+	call, err := c.enter(t.Context())
+	require.NoError(t, err)
+	defer call.leave()
+	require.NoError(t, call.submit(t.Context(), capi.SignalLogs, payload))
+	var event capi.Event
+	for {
+		switch call.take(&event) {
+		case foundEmission:
+			id := event.EmissionID
+			c.discard(&event)
+			c.native().EmissionDone(id, FromError(refusal).toHost(0))
+			continue
+		case foundAnswer:
+			var own *ProcessingError
+			require.ErrorAs(t, call.answer(t.Context()), &own)
+			return own
+		}
+		<-call.wake
+	}
+}
+
+func TestRustSeesWhatTheConsumersErrorMeans(t *testing.T) {
+	for name, configuration := range topologies {
+		t.Run(name, func(t *testing.T) {
+			c := startTopology(t, configuration, func(context.Context, plog.Logs) error { return nil })
+			for name, refusal := range consumerErrors(t) {
+				expected, seen := FromError(refusal), throughRust(t, c, refusal)
+				assert.Equal(t, expected.Kind(), seen.Kind(), name)
+				// To Rust nothing that was cancelled is worth a retry.
+				assert.Equal(t, expected.IsPermanent() || expected.Kind() == KindCancelled, seen.IsPermanent(), name)
+				assert.Equal(t, expected.Message(), seen.Message(), name)
+				assert.Equal(t, expected.Field(), seen.Field(), name)
+				assert.Equal(t, expected.HTTPStatusCode(), seen.HTTPStatusCode(), name)
+				assert.True(t, proto.Equal(expected.GRPCStatus().Proto(), seen.GRPCStatus().Proto()), name)
+				expectedDelay, expectedHas := expected.RetryAfter()
+				delay, has := seen.RetryAfter()
+				assert.Equal(t, expectedDelay, delay, name)
+				assert.Equal(t, expectedHas, has, name)
+			}
+		})
+	}
+}
+
+func TestConsumersErrorIsTheSameValueBehindEveryNode(t *testing.T) {
+	for name, configuration := range topologies {
+		t.Run(name, func(t *testing.T) {
+			var refusal error
+			c := startTopology(t, configuration, func(context.Context, plog.Logs) error { return refusal })
+			for name, original := range consumerErrors(t) {
+				refusal = original
+				err := c.ConsumeLogs(t.Context(), testdata.GenerateLogs(1))
+				assert.True(t, err == original, "%s: got %T, gave %T", name, err, original)
+				assert.Zero(t, c.hostErrors.size(), name)
+			}
+		})
+	}
+}
+
+func TestConsumersErrorOfMergedOutputIsWhatItWas(t *testing.T) {
+	const calls = 4
+	plain := errors.New("plain")
+	refusals := consumerErrors(t)
+	refusals["partial logs"] = consumererror.NewDownstream(consumererror.NewLogs(plain, plog.NewLogs()))
+	for name, original := range refusals {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := startTopology(t, `{"type": "processor:batch", "config": {"otlp": {"min_size": 1000000, "sizer": "bytes"},
+				"format": "otlp", "max_batch_duration": "50ms"}}`, func(context.Context, plog.Logs) error { return original })
+			var wg sync.WaitGroup
+			for range calls {
+				wg.Go(func() {
+					err := c.ConsumeLogs(context.Background(), testdata.GenerateLogs(1))
+					if merged, hides := err.(mergedError); hides {
+						// What may hold other callers' data comes in a wrapper.
+						err = merged.original
+					}
+					assert.True(t, err == original, "got %T, gave %T", err, original)
+				})
+			}
+			wg.Wait()
+			assert.Zero(t, c.hostErrors.size())
+		})
+	}
+}
