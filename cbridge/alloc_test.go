@@ -35,11 +35,18 @@ func crossing(ctx context.Context, component *Component, payload []byte) error {
 
 func startPassThrough(tb testing.TB) *Component {
 	tb.Helper()
-	next, err := consumer.NewLogs(func(context.Context, plog.Logs) error { return nil })
+	return startFault(tb, "", nil)
+}
+
+// startFault runs a fault node until the end of the test, before a consumer that
+// answers with an error.
+func startFault(tb testing.TB, settings string, answer error) *Component {
+	tb.Helper()
+	next, err := consumer.NewLogs(func(context.Context, plog.Logs) error { return answer })
 	require.NoError(tb, err)
 	component, err := NewComponent(Settings{
 		Kind: Processor, Name: "processors::otap/bench", Logger: zap.NewNop(), Next: Consumers{Logs: next}, Limits: DefaultLimits(),
-		Configuration: []byte(`{"type": "urn:otapbridge:processor:fault", "config": {}}`),
+		Configuration: []byte(`{"type": "urn:otapbridge:processor:fault", "config": {` + settings + `}}`),
 	})
 	require.NoError(tb, err)
 	require.NoError(tb, component.Start(tb.Context(), componenttest.NewNopHost()))
