@@ -92,12 +92,10 @@ const (
 )
 
 // NewComponent makes a component that does nothing until it is started. It checks
-// the settings as ValidateConfiguration does.
+// the settings as Limits.Validate and ValidateConfiguration do, and names all that is wrong.
 func NewComponent(settings Settings) (*Component, error) {
-	if err := settings.Limits.Validate(); err != nil {
-		return nil, err
-	}
-	if err := ValidateConfiguration(settings.Kind, settings.Name, settings.Configuration); err != nil {
+	findings := ValidateConfiguration(settings.Kind, settings.Name, settings.Configuration)
+	if err := errors.Join(settings.Limits.Validate(), findings); err != nil {
 		return nil, err
 	}
 	if settings.Logger == nil {

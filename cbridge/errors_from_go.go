@@ -63,7 +63,7 @@ func fits(err error, budget *int) bool {
 		if *budget--; *budget < 0 {
 			return false
 		}
-		switch wrapper := err.(type) {
+		switch wrapper := err.(type) { //nolint:errorlint // one error of the tree at a time
 		case mergedError:
 			err = wrapper.original
 		case interface{ Unwrap() error }:
@@ -138,7 +138,7 @@ func fromError(err error) *ProcessingError {
 // nothing of their own about what it means; nil if it joins none.
 func joinedParts(err error) []error {
 	for err != nil && !isPermanentWrapper(err) {
-		switch wrapper := err.(type) {
+		switch wrapper := err.(type) { //nolint:errorlint // one error of the tree at a time
 		case *ProcessingError, interface{ GRPCStatus() *status.Status }:
 			return nil
 		case *consumererror.Error:
@@ -169,7 +169,7 @@ func isPermanentWrapper(err error) bool { return reflect.TypeOf(err) == permanen
 // permanent.
 func isPermanent(err error) bool {
 	for err != nil && !isPermanentWrapper(err) {
-		switch wrapper := err.(type) {
+		switch wrapper := err.(type) { //nolint:errorlint // one error of the tree at a time
 		case mergedError:
 			err = wrapper.original
 		case interface{ Unwrap() error }:

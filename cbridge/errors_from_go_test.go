@@ -166,7 +166,7 @@ func (e *errorTree) next() byte {
 	return b
 }
 
-func (e *errorTree) grow(depth int) (err error, permanent bool) {
+func (e *errorTree) grow(depth int) (permanent bool, err error) {
 	choice := e.next() % 20
 	if depth == 0 {
 		choice %= 10
@@ -178,57 +178,57 @@ func (e *errorTree) grow(depth int) (err error, permanent bool) {
 		parts := make([]error, e.next()%5+1)
 		permanent = true
 		for i := range parts {
-			part, isPermanent := e.grow(depth - 1)
+			isPermanent, part := e.grow(depth - 1)
 			parts[i], permanent = part, permanent && isPermanent
 		}
-		return errors.Join(parts...), permanent
+		return permanent, errors.Join(parts...)
 	}
-	inner, permanent := e.grow(depth - 1)
+	permanent, inner := e.grow(depth - 1)
 	switch choice {
 	case 13:
-		return consumererror.NewPermanent(inner), true
+		return true, consumererror.NewPermanent(inner)
 	case 14:
-		return consumererror.NewDownstream(inner), permanent
+		return permanent, consumererror.NewDownstream(inner)
 	case 15:
-		return consumererror.NewLogs(inner, plog.NewLogs()), permanent
+		return permanent, consumererror.NewLogs(inner, plog.NewLogs())
 	case 16:
-		return throttle(inner, time.Duration(e.next())*time.Second), permanent
+		return permanent, throttle(inner, time.Duration(e.next())*time.Second)
 	case 17:
 		e.odd = true
-		return consumererror.NewOTLPHTTPError(inner, 300+10*int(e.next())), false
+		return false, consumererror.NewOTLPHTTPError(inner, 300+10*int(e.next()))
 	case 18:
-		return mergedError{inner}, permanent
+		return permanent, mergedError{inner}
 	}
-	return fmt.Errorf("wrapped: %w", inner), permanent
+	return permanent, fmt.Errorf("wrapped: %w", inner)
 }
 
-func (e *errorTree) leaf(choice byte) (err error, permanent bool) {
+func (e *errorTree) leaf(choice byte) (permanent bool, err error) {
 	switch choice {
 	case 0:
-		return errors.New(string(e.data[:min(len(e.data), 16)])), false
+		return false, errors.New(string(e.data[:min(len(e.data), 16)]))
 	case 1:
 		code := codes.Code(e.next()%20 + 1)
-		return withDelay(e.t, code, time.Duration(int8(e.next()))*time.Second), isPermanentCode(code)
+		return isPermanentCode(code), withDelay(e.t, code, time.Duration(int8(e.next()))*time.Second)
 	case 2:
 		own := newProcessingError(ErrorKind(e.next()%6+1), "field", "text")
-		return own, own.permanent || isPermanentCode(own.code)
+		return own.permanent || isPermanentCode(own.code), own
 	case 3:
-		return context.Canceled, false
+		return false, context.Canceled
 	case 4:
-		return context.DeadlineExceeded, false
+		return false, context.DeadlineExceeded
 	case 5:
-		return emptyText{}, false
+		return false, emptyText{}
 	}
 	e.odd = true
 	switch choice {
 	case 6:
-		return hostile{}, false
+		return false, hostile{}
 	case 7:
-		return hostile2{}, false
+		return false, hostile2{}
 	case 8:
-		return wrapsItself{}, false
+		return false, wrapsItself{}
 	}
-	return statusCarrier{}, false
+	return false, statusCarrier{}
 }
 
 func FuzzFromError(f *testing.F) {
@@ -237,7 +237,7 @@ func FuzzFromError(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		tree := errorTree{t: t, data: data}
-		err, permanent := tree.grow(6)
+		permanent, err := tree.grow(6)
 		result := FromError(err)
 		requireSane(t, result)
 		require.NotPanics(t, func() { _ = withoutData(err) })

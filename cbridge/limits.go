@@ -3,6 +3,7 @@
 package cbridge
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -40,21 +41,25 @@ func DefaultLimits() Limits {
 	}
 }
 
-// Validate names the setting that is wrong, by its name in the collector's configuration.
+// Validate names every setting that is wrong, by its name in the collector's
+// configuration; several findings come joined.
 func (l *Limits) Validate() error {
-	switch {
-	case l.Timeout < 0:
-		return newProcessingError(KindConfiguration, "timeout", fmt.Sprintf("%s is negative; use 0 for no timeout", l.Timeout))
-	case l.CancelGrace < 0:
-		return newProcessingError(KindConfiguration, "cancel_grace", fmt.Sprintf("%s is negative; use 0 to wait not at all", l.CancelGrace))
-	case l.MaxInFlight < 1 || l.MaxInFlight > MaxInFlightLimit:
-		return newProcessingError(KindConfiguration, "max_in_flight", fmt.Sprintf("%d is not between 1 and %d", l.MaxInFlight, MaxInFlightLimit))
-	case l.MaxInFlightBytes < 1:
-		return newProcessingError(KindConfiguration, "max_in_flight_bytes", fmt.Sprintf("%d is below 1", l.MaxInFlightBytes))
-	case l.Workers < 0:
-		return newProcessingError(KindConfiguration, "workers", fmt.Sprintf("%d is negative", l.Workers))
+	var findings []error
+	find := func(wrong bool, field, message string) {
+		if wrong {
+			findings = append(findings, newProcessingError(KindConfiguration, field, message))
+		}
 	}
-	return nil
+	find(l.Timeout < 0, "timeout", fmt.Sprintf("%s is negative; use 0 for no timeout", l.Timeout))
+	find(l.CancelGrace < 0, "cancel_grace", fmt.Sprintf("%s is negative; use 0 to wait not at all", l.CancelGrace))
+	find(l.MaxInFlight < 1 || l.MaxInFlight > MaxInFlightLimit, "max_in_flight",
+		fmt.Sprintf("%d is not between 1 and %d", l.MaxInFlight, MaxInFlightLimit))
+	find(l.MaxInFlightBytes < 1, "max_in_flight_bytes", fmt.Sprintf("%d is below 1", l.MaxInFlightBytes))
+	find(l.Workers < 0, "workers", fmt.Sprintf("%d is negative", l.Workers))
+	if len(findings) == 1 {
+		return findings[0]
+	}
+	return errors.Join(findings...)
 }
 
 func (l *Limits) workers() int {

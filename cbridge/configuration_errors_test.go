@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build cgo && linux && amd64
+
+package cbridge_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/otapbridge/otapbridge/cbridge"
+	"github.com/otapbridge/otapbridge/cbridge/cbridgetest"
+)
+
+// findings are the configuration errors in an error's tree, by their fields.
+func findings(t *testing.T, err error) map[string]string {
+	t.Helper()
+	found := make(map[string]string)
+	var walk func(error)
+	walk = func(err error) {
+		if own, ok := err.(*cbridge.ProcessingError); ok {
+			assert.Equal(t, cbridge.KindConfiguration, own.Kind(), own.Error())
+			assert.True(t, own.IsPermanent() && cbridge.FromError(err).IsPermanent())
+			found[own.Field()] = own.Message()
+			return
+		}
+		switch wrapper := err.(type) {
+		case interface{ Unwrap() []error }:
+			for _, part := range wrapper.Unwrap() {
+				walk(part)
+			}
+		case interface{ Unwrap() error }:
+			walk(wrapper.Unwrap())
+		default:
+			t.Errorf("no ProcessingError: %T %v", err, err)
+		}
+	}
+	walk(err)
+	return found
+}
+
+const wrongInTwoNodes = `{"nodes": {
+	"a": {"type": "urn:otapbridge:processor:fault", "config": {"every": "often"}},
+	"b": {"type": "urn:otapbridge:processor:fault", "config": {"error": {"kind": "odd"}}}
+}, "connections": [{"from": "a", "to": "b"}]}`
+
+func TestEveryWrongSettingIsNamed(t *testing.T) {
+	cbridgetest.VerifyIdle(t)
+	const name = "processors::otap/wrong"
+	nodes := map[string]string{
+		name + "::nodes::a::config::every":       "string",
+		name + "::nodes::b::config::error::kind": "odd",
+	}
+	found := findings(t, cbridge.ValidateConfiguration(cbridge.Processor, name, []byte(wrongInTwoNodes)))
+	for field, says := range nodes {
+		assert.Contains(t, found[field], says, field)
+	}
+	assert.Len(t, found, len(nodes))
+
+	settings := cbridge.Settings{Kind: cbridge.Processor, Name: name, Configuration: []byte(wrongInTwoNodes)}
+	settings.Limits.Timeout, settings.Limits.CancelGrace, settings.Limits.Workers = -1, -1, -1
+	_, err := cbridge.NewComponent(settings)
+	found = findings(t, err)
+	for _, field := range []string{"timeout", "cancel_grace", "max_in_flight", "max_in_flight_bytes", "workers"} {
+		assert.NotEmpty(t, found[field], field)
+	}
+	for field, says := range nodes {
+		assert.Contains(t, found[field], says, field)
+	}
+	assert.Len(t, found, 5+len(nodes))
+}
