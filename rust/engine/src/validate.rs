@@ -307,6 +307,14 @@ fn edges(
                 ));
                 complete = false;
             }
+            let again = |edge: &Edge| edge.from == from && edge.to == to;
+            if !to.is_empty() && edges.iter().any(again) {
+                // The engine closes one of the two channels.
+                errors.push(path.key("to").error(
+                    "another output of the same node leads there, too: give each output a node of its own",
+                ));
+                complete = false;
+            }
             edges.push(Edge {
                 from,
                 port: connection.port.clone(),

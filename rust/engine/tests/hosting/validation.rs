@@ -118,6 +118,12 @@ fn each_mistake_is_named_with_its_path() {
             "connections": [{"from": "a", "to": ["b", "c"]}]}),
             "::connections::0::to",
         ),
+        (
+            two(
+                json!([{"from": "a", "port": "x", "to": "b"}, {"from": "a", "port": "y", "to": "b"}]),
+            ),
+            "::connections::1::to",
+        ),
         (json!({"nodes": {}}), "::nodes"),
         (
             two(json!([{"from": "a", "to": "c"}])),
