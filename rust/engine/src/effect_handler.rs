@@ -19,6 +19,7 @@ use otel_arrow_dfe_pdata_codec::{EncodePolicy, EncodingPlan};
 
 use crate::core::Core;
 use crate::nack;
+use crate::payload::{from_otlp_bytes, signal};
 
 /// The engine's effect handler together with the context of the request that
 /// is being processed.
@@ -145,13 +146,9 @@ impl ContextAwareEffectHandler<OtapPdata> {
                 self.encoding.insert(plan.map_err(invalid)?)
             }
         };
-        let mut payload = data.take_payload();
+        let empty = from_otlp_bytes(signal(data), Bytes::new());
+        let (context, mut payload) = std::mem::replace(data, empty).into_parts();
         let encoded = self.inner.encode_owned(&mut payload, plan).await;
-        let (context, _) = std::mem::replace(
-            data,
-            crate::payload::from_otlp_bytes(crate::payload::signal(data), Bytes::new()),
-        )
-        .into_parts();
         *data = OtapPdata::new(context, payload);
         encoded.map_err(invalid)
     }

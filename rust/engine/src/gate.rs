@@ -12,7 +12,7 @@ use futures::FutureExt;
 use otapbridge_context::{ProcessingError, RequestContext};
 use otel_arrow_dfe_config::error::Error as ConfigError;
 use otel_arrow_dfe_engine::ConsumerEffectHandlerExtension;
-use otel_arrow_dfe_engine::control::NackMsg;
+use otel_arrow_dfe_engine::control::{NackMsg, NodeControlMsg};
 use otel_arrow_dfe_engine::error::{Error, ProcessorErrorKind};
 use otel_arrow_dfe_engine::local::processor as local;
 use otel_arrow_dfe_engine::message::Message;
@@ -168,43 +168,31 @@ struct LocalGate {
     flushed: bool,
 }
 
-#[async_trait(?Send)]
-impl local::Processor<OtapPdata> for LocalGate {
-    async fn process(
+impl LocalGate {
+    /// A node whose control handling failed may hold messages that it will never
+    /// answer: the pipeline ends and answers them.
+    async fn control(
         &mut self,
-        msg: Message<OtapPdata>,
+        control: NodeControlMsg<OtapPdata>,
         effect_handler: &mut local::EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
-        let drained = matches!(&msg, Message::PData(pdata) if drain::is_mark(pdata));
-        if drained && !self.flushed {
-            drain::pass_on(effect_handler).await;
-            return Ok(());
+        let handled = self
+            .inner
+            .process(Message::Control(control), effect_handler);
+        match AssertUnwindSafe(handled).catch_unwind().await {
+            Ok(result) => result,
+            Err(panic) => Err(node_failed(
+                effect_handler.processor_id(),
+                &panic_error(&self.core, &*panic),
+            )),
         }
-        let pdata = match msg {
-            Message::PData(pdata) if !drained => pdata,
-            other => {
-                let control = match other {
-                    Message::Control(control) => control,
-                    Message::PData(_) => drain::flush(),
-                };
-                let handled = self
-                    .inner
-                    .process(Message::Control(control), effect_handler);
-                // A node whose control handling failed may hold messages that
-                // it will never answer: the pipeline ends and answers them.
-                let handled = AssertUnwindSafe(handled).catch_unwind().await;
-                if drained {
-                    drain::pass_on(effect_handler).await;
-                }
-                return match handled {
-                    Ok(result) => result,
-                    Err(panic) => Err(node_failed(
-                        effect_handler.processor_id(),
-                        &panic_error(&self.core, &*panic),
-                    )),
-                };
-            }
-        };
+    }
+
+    async fn data(
+        &mut self,
+        pdata: OtapPdata,
+        effect_handler: &mut local::EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
         let Admitted {
             pdata,
             context,
@@ -222,6 +210,29 @@ impl local::Processor<OtapPdata> for LocalGate {
         effect_handler
             .notify_nack(refuse(&self.core, error, &context, routing))
             .await
+    }
+}
+
+#[async_trait(?Send)]
+impl local::Processor<OtapPdata> for LocalGate {
+    async fn process(
+        &mut self,
+        msg: Message<OtapPdata>,
+        effect_handler: &mut local::EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        match msg {
+            Message::Control(control) => self.control(control, effect_handler).await,
+            Message::PData(pdata) if drain::is_mark(&pdata) => {
+                let flushed = if self.flushed {
+                    self.control(drain::flush(), effect_handler).await
+                } else {
+                    Ok(())
+                };
+                drain::pass_on(effect_handler).await;
+                flushed
+            }
+            Message::PData(pdata) => self.data(pdata, effect_handler).await,
+        }
     }
 
     fn accept_pdata(&self) -> bool {

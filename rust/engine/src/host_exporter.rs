@@ -30,7 +30,7 @@ use crate::event::Emission;
 use crate::gate::{Admitted, admit};
 use crate::host_receiver::{deliver_events, terminal_state};
 use crate::nack;
-use crate::payload::{signal, with_otlp_bytes};
+use crate::payload::signal;
 
 pub(crate) const HOST_EXPORTER_URN: &str = "urn:otapbridge:exporter:host";
 
@@ -127,9 +127,7 @@ impl HostExporter {
         effect_handler: &EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
         let Admitted {
-            mut pdata,
-            mut routing,
-            ..
+            mut pdata, routing, ..
         } = match admit(&self.core, pdata) {
             Ok(admitted) => admitted,
             Err(nack) => return effect_handler.notify_nack(*nack).await,
@@ -145,9 +143,6 @@ impl HostExporter {
                 return effect_handler.notify_nack(nack).await;
             }
         };
-        if routing.context_mut().may_return_payload() {
-            routing = with_otlp_bytes(routing, signal, bytes.clone());
-        }
         let len = bytes.len();
         let id = self.core.emit(self.shard, |id| Emission {
             id,
