@@ -95,6 +95,15 @@ impl<T> InFlightTable<T> {
         selected
     }
 
+    /// Looks at every record; they stay in the table. `look` must not use the table.
+    pub fn visit(&self, mut look: impl FnMut(&T)) {
+        for shard in &self.shards {
+            for record in shard.lock().values() {
+                look(record);
+            }
+        }
+    }
+
     /// Number of records.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -199,9 +199,7 @@ impl Component {
 
     /// Tells a call that its caller no longer waits. True if it counted.
     pub fn cancel(&self, call_id: u64, reason: CancelReason, cause: &str) -> bool {
-        self.core
-            .call(call_id)
-            .is_some_and(|call| call.context.cancel(reason, cause))
+        self.core.cancel(call_id, reason, cause)
     }
 
     /// Number of errors that are on their way through the engine.

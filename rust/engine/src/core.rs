@@ -8,10 +8,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
-use otapbridge_context::{ErrorTable, InFlightTable, ProcessingError, RequestContext, Signal};
+use otapbridge_context::{
+    CancelReason, ErrorTable, InFlightTable, ProcessingError, RequestContext, Signal,
+};
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::carried::CallErrors;
@@ -33,6 +37,16 @@ pub(crate) struct Call {
     /// Emissions of this call that the host has not answered.
     at_host: AtomicU32,
     pub(crate) errors: CallErrors,
+}
+
+impl Call {
+    pub(crate) fn is_at_host(&self) -> bool {
+        self.at_host.load(Ordering::Acquire) > 0
+    }
+
+    pub(crate) fn is_answered(&self) -> bool {
+        self.state.load(Ordering::Acquire) & DONE != 0
+    }
 }
 
 /// A call on its way to a host receiver.
@@ -76,6 +90,9 @@ struct Shard {
     /// `None` while the pipeline does not run.
     ingress: RwLock<Option<Ingress>>,
     calls: InFlightTable<Call>,
+    /// Calls that were cancelled since the sweeper's last look.
+    cancelled: Mutex<Vec<u64>>,
+    some_cancelled: Notify,
 }
 
 /// State shared by a component, its pipelines and the nodes in them.
@@ -237,19 +254,70 @@ impl Core {
         }
     }
 
+    /// Tells a call that its caller no longer waits. True if it counted.
+    pub(crate) fn cancel(&self, call_id: u64, reason: CancelReason, cause: &str) -> bool {
+        for shard in &self.shards {
+            let Some(call) = shard.calls.get(call_id) else {
+                continue;
+            };
+            let counted = call.context.cancel(reason, cause);
+            if counted {
+                shard.cancelled.lock().push(call_id);
+                shard.some_cancelled.notify_one();
+            }
+            return counted;
+        }
+        false
+    }
+
+    /// Resolves when a call of a shard was cancelled.
+    pub(crate) async fn some_cancelled(&self, shard: usize) {
+        self.shards[shard].some_cancelled.notified().await;
+    }
+
+    /// The calls that were cancelled since the last time.
+    pub(crate) fn take_cancelled(&self, shard: usize) -> Vec<u64> {
+        std::mem::take(&mut *self.shards[shard].cancelled.lock())
+    }
+
+    /// The calls of a shard whose deadline has passed, and the next deadline.
+    pub(crate) fn overdue(&self, shard: usize) -> (Vec<u64>, Option<Instant>) {
+        let now = Instant::now();
+        let (mut overdue, mut next) = (Vec::new(), None::<Instant>);
+        self.shards[shard].calls.visit(|call| {
+            let Some(deadline) = call.context.deadline() else {
+                return;
+            };
+            if deadline <= now {
+                overdue.push(call.id);
+            } else {
+                next = Some(next.map_or(deadline, |next| next.min(deadline)));
+            }
+        });
+        (overdue, next)
+    }
+
+    /// Answers a call that is cancelled or overdue, unless the host holds its output.
+    pub(crate) fn release_caller(&self, shard: usize, call_id: u64) {
+        if let Some(call) = self.shards[shard].calls.get(call_id)
+            && !call.is_at_host()
+            && let Some(error) = call.context.error()
+            && let Some(call) = self.shards[shard].calls.remove(call_id)
+        {
+            self.answer(&call, Some(error));
+        }
+    }
+
     /// Answers the calls of a shard that were cancelled or overdue at the last
-    /// look already, and that no node has answered since: one that is not
-    /// context-aware may never do so. Calls whose output the host holds are left to the host's answer.
+    /// look already, and that neither a node nor the host has answered since.
     pub(crate) fn answer_abandoned(&self, shard: usize) {
         let abandoned = |call: &Call| {
-            call.at_host.load(Ordering::Acquire) == 0
+            !call.is_at_host()
                 && call.context.is_done()
                 && call.state.fetch_or(ABANDONED, Ordering::AcqRel) & ABANDONED != 0
         };
         for call in self.shards[shard].calls.select(abandoned) {
-            if let Some(error) = call.context.error() {
-                self.complete(call.id, Some(error));
-            }
+            self.release_caller(shard, call.id);
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use otapbridge_context::ProcessingError;
@@ -23,9 +23,9 @@ use otel_arrow_dfe_engine::{
 };
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 use otel_arrow_dfe_telemetry::metrics::MetricSetSnapshot;
-use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::abandoned::Sweeper;
 use crate::building;
 use crate::context_headers::engine_context;
 use crate::core::{Core, Submission};
@@ -47,10 +47,10 @@ pub(crate) static HOST_RECEIVER: ReceiverFactory<OtapPdata> = ReceiverFactory {
         let submissions = building::take_submissions()?;
         Ok(ReceiverWrapper::local(
             HostReceiver {
+                sweeper: Rc::new(Sweeper::new(Arc::clone(&core), shard)),
                 core,
                 shard,
                 submissions,
-                entered: Rc::default(),
             },
             node,
             node_config,
@@ -66,13 +66,8 @@ struct HostReceiver {
     core: Arc<Core>,
     shard: usize,
     submissions: UnboundedReceiver<Submission>,
-    /// Wakes the sweeper when there is something in flight.
-    entered: Rc<Notify>,
+    sweeper: Rc<Sweeper>,
 }
-
-/// How often calls are looked at that no node answers although they are
-/// cancelled or overdue; a call has one to two intervals' time.
-const SWEEP_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A message that waits for room in the next node's queue.
 type PendingSend = Pin<Box<dyn Future<Output = Result<(), TypedError<OtapPdata>>>>>;
@@ -85,18 +80,8 @@ impl Receiver<OtapPdata> for HostReceiver {
         effect_handler: EffectHandler<OtapPdata>,
     ) -> Result<TerminalState, Error> {
         let deliverer = deliver_events(&self.core, self.shard);
-        let core = Arc::clone(&self.core);
-        let shard = self.shard;
-        let entered = Rc::clone(&self.entered);
-        let sweeper = tokio::task::spawn_local(async move {
-            loop {
-                entered.notified().await;
-                while core.calls_in_flight(shard) > 0 {
-                    tokio::time::sleep(SWEEP_INTERVAL).await;
-                    core.answer_abandoned(shard);
-                }
-            }
-        });
+        let sweeper = Rc::clone(&self.sweeper);
+        let sweeper = tokio::task::spawn_local(async move { sweeper.run().await });
         let result = self.run(&mut control, effect_handler).await;
         sweeper.abort();
         drop(deliverer);
@@ -179,12 +164,15 @@ impl HostReceiver {
             signal,
             payload,
         } = submission;
+        if call.is_answered() {
+            return Ok(None);
+        }
         if let Some(error) = call.context.error() {
             drop(payload);
             self.core.complete(call.id, Some(error));
             return Ok(None);
         }
-        self.entered.notify_one();
+        self.sweeper.entered(call.context.deadline());
         if self.core.limits_nesting
             && let Err(error) = nesting::check(signal, &payload)
         {

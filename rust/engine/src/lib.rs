@@ -8,6 +8,7 @@
 //! [`Event`]s.
 #![forbid(unsafe_code)]
 
+mod abandoned;
 mod adapter;
 mod answers;
 mod building;
