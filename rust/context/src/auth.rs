@@ -18,6 +18,18 @@ pub enum AuthValue<'a> {
     Opaque,
 }
 
+impl AuthValue<'_> {
+    /// Whether both are the same as far as is known.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Text(a), Self::Text(b)) => a == b,
+            (Self::List(a), Self::List(b)) => a.clone().eq(b.clone()),
+            (Self::Opaque, Self::Opaque) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Items of a list, in order.
 #[derive(Clone, Debug)]
 pub struct AuthItems<'a> {
@@ -34,7 +46,7 @@ impl<'a> Iterator for AuthItems<'a> {
             return Some(Value::new(entry.value));
         }
         // The items follow their list without a gap.
-        while self.rest.next().is_some() {}
+        self.rest.end();
         None
     }
 }
@@ -81,6 +93,14 @@ impl<'a> Auth<'a> {
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
+}
+
+/// Whether an entry of this kind is a part of authentication data.
+pub(crate) const fn is_auth(kind: u32) -> bool {
+    matches!(
+        kind,
+        ENTRY_AUTH | ENTRY_AUTH_LIST | ENTRY_AUTH_ITEM | ENTRY_AUTH_OPAQUE
+    )
 }
 
 fn decode<'a>(entry: Entry<'a>, rest: &Entries<'a>) -> Option<AuthValue<'a>> {

@@ -214,6 +214,14 @@ impl ContextBlock {
             })
     }
 
+    /// Restates the time left. Does nothing to a block without a deadline.
+    pub(crate) fn set_deadline_remaining_ns(&mut self, remaining: i64) {
+        if self.has(FLAG_DEADLINE) {
+            self.bytes[DEADLINE_REMAINING_NS_OFFSET..][..8]
+                .copy_from_slice(&remaining.to_ne_bytes());
+        }
+    }
+
     /// All entries in order, those of unknown kinds included.
     #[must_use]
     pub fn entries(&self) -> Entries<'_> {
@@ -238,6 +246,17 @@ impl ContextBlock {
 
     fn has(&self, flag: u32) -> bool {
         self.flags() & flag != 0
+    }
+}
+
+impl Clone for ContextBlock {
+    fn clone(&self) -> Self {
+        if self.is_empty() {
+            return Self::empty();
+        }
+        let mut bytes = arena::take(self.bytes.len());
+        bytes.extend_from_slice(&self.bytes);
+        Self { bytes }
     }
 }
 
@@ -276,6 +295,11 @@ impl<'a> Iterator for Entries<'a> {
 impl ExactSizeIterator for Entries<'_> {}
 
 impl<'a> Entries<'a> {
+    /// Skips what is left.
+    pub(crate) fn end(&mut self) {
+        self.table = &[];
+    }
+
     fn slice(&self, entry: &[u8], offset_at: usize, len_at: usize) -> &'a [u8] {
         let len = read_u32(entry, len_at) as usize;
         if len == 0 {

@@ -2,7 +2,7 @@
 
 //! Writes context blocks, for requests that begin in Rust or merge several.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::arena;
 use crate::block::{
@@ -11,6 +11,7 @@ use crate::block::{
     FLAG_DEADLINE, FLAG_SPAN, FLAG_SPAN_REMOTE, HEAD_SIZE, MAX_BLOCK_SIZE, MAX_ENTRY_COUNT,
 };
 use crate::error::ProcessingError;
+use crate::metadata::lower_key;
 use crate::span::SpanContext;
 
 /// Collects the content of a block; [`build`](Self::build) lays it out.
@@ -51,6 +52,15 @@ impl BlockBuilder {
         self
     }
 
+    /// Sets the deadline to `timeout` from now on.
+    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
+        let since_1970 = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let unix = since_1970.saturating_add(timeout).as_nanos();
+        self.deadline(timeout, i64::try_from(unix).unwrap_or(i64::MAX))
+    }
+
     /// Sets the span context.
     pub fn span_context(&mut self, span: SpanContext) -> &mut Self {
         self.span = Some(span);
@@ -59,18 +69,22 @@ impl BlockBuilder {
 
     /// Sets the W3C tracestate header's text. Empty text is left out.
     pub fn trace_state(&mut self, text: &str) -> &mut Self {
-        self.single(ENTRY_TRACE_STATE, text)
+        self.single(ENTRY_TRACE_STATE, text.as_bytes())
     }
 
     /// Sets the W3C baggage header's text. Empty text is left out.
     pub fn baggage(&mut self, text: &str) -> &mut Self {
+        self.baggage_bytes(text.as_bytes())
+    }
+
+    pub(crate) fn baggage_bytes(&mut self, text: &[u8]) -> &mut Self {
         self.single(ENTRY_BAGGAGE, text)
     }
 
     /// Sets the peer's address, see [`Address`](crate::Address).
-    pub fn address(&mut self, network: &str, text: &str) -> &mut Self {
+    pub fn address(&mut self, network: impl AsRef<[u8]>, text: impl AsRef<[u8]>) -> &mut Self {
         self.remove(ENTRY_ADDRESS);
-        self.push(ENTRY_ADDRESS, network.as_bytes(), text.as_bytes());
+        self.push(ENTRY_ADDRESS, network.as_ref(), text.as_ref());
         self
     }
 
@@ -78,43 +92,44 @@ impl BlockBuilder {
     /// written in lower case.
     pub fn metadata<V: AsRef<[u8]>>(
         &mut self,
-        key: &str,
+        key: impl AsRef<[u8]>,
         values: impl IntoIterator<Item = V>,
     ) -> &mut Self {
-        let key = key.to_lowercase();
+        let key = lower_key(key.as_ref());
         let mut any = false;
         for value in values {
-            self.push(ENTRY_METADATA, key.as_bytes(), value.as_ref());
+            self.push(ENTRY_METADATA, &key, value.as_ref());
             any = true;
         }
         if !any {
-            self.push(ENTRY_METADATA_EMPTY, key.as_bytes(), &[]);
+            self.push(ENTRY_METADATA_EMPTY, &key, &[]);
         }
         self
     }
 
     /// Adds an authentication attribute that is a string.
-    pub fn auth(&mut self, name: &str, value: impl AsRef<[u8]>) -> &mut Self {
-        self.push(ENTRY_AUTH, name.as_bytes(), value.as_ref());
+    pub fn auth(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> &mut Self {
+        self.push(ENTRY_AUTH, name.as_ref(), value.as_ref());
         self
     }
 
     /// Adds an authentication attribute that is a list of strings.
     pub fn auth_list<V: AsRef<[u8]>>(
         &mut self,
-        name: &str,
+        name: impl AsRef<[u8]>,
         items: impl IntoIterator<Item = V>,
     ) -> &mut Self {
-        self.push(ENTRY_AUTH_LIST, name.as_bytes(), &[]);
+        let name = name.as_ref();
+        self.push(ENTRY_AUTH_LIST, name, &[]);
         for item in items {
-            self.push(ENTRY_AUTH_ITEM, name.as_bytes(), item.as_ref());
+            self.push(ENTRY_AUTH_ITEM, name, item.as_ref());
         }
         self
     }
 
     /// Adds the name of an authentication attribute of another type.
-    pub fn auth_opaque(&mut self, name: &str) -> &mut Self {
-        self.push(ENTRY_AUTH_OPAQUE, name.as_bytes(), &[]);
+    pub fn auth_opaque(&mut self, name: impl AsRef<[u8]>) -> &mut Self {
+        self.push(ENTRY_AUTH_OPAQUE, name.as_ref(), &[]);
         self
     }
 
@@ -122,6 +137,13 @@ impl BlockBuilder {
     pub fn link(&mut self, span: SpanContext) -> &mut Self {
         self.push(ENTRY_LINK, &[], &span.to_link());
         self
+    }
+
+    /// Whether that many more entries with that many more bytes are within the limits.
+    pub(crate) fn has_room(&self, entries: usize, bytes: usize) -> bool {
+        let entries = self.entries.len() + entries;
+        entries <= MAX_ENTRY_COUNT
+            && HEAD_SIZE + entries * ENTRY_SIZE + self.bytes.len() + bytes <= MAX_BLOCK_SIZE
     }
 
     /// Lays the block out.
@@ -185,10 +207,10 @@ impl BlockBuilder {
         put_size(block, total_size);
     }
 
-    fn single(&mut self, kind: u32, text: &str) -> &mut Self {
+    fn single(&mut self, kind: u32, text: &[u8]) -> &mut Self {
         self.remove(kind);
         if !text.is_empty() {
-            self.push(kind, &[], text.as_bytes());
+            self.push(kind, &[], text);
         }
         self
     }

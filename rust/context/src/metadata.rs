@@ -69,7 +69,9 @@ impl<'a> Metadata<'a> {
     pub fn get<'k>(&self, key: &'k str) -> impl Iterator<Item = Value<'a>> + use<'a, 'k> {
         self.block
             .entries()
-            .filter(move |entry| entry.kind == ENTRY_METADATA && same_key(entry.key, key))
+            .filter(move |entry| {
+                entry.kind == ENTRY_METADATA && same_key(entry.key, key.as_bytes())
+            })
             .map(|entry| Value::new(entry.value))
     }
 
@@ -82,15 +84,15 @@ impl<'a> Metadata<'a> {
     /// Whether the key is there, be it without a value.
     #[must_use]
     pub fn contains_key(&self, key: &str) -> bool {
-        self.metadata_entries()
-            .any(|entry| same_key(entry.key, key))
+        self.entries()
+            .any(|entry| same_key(entry.key, key.as_bytes()))
     }
 
     /// All keys in order, lower-case as they came; one with several values once.
     pub fn keys(&self) -> impl Iterator<Item = Value<'a>> + use<'a> {
         let mut previous = None;
         // A key's entries are adjacent.
-        self.metadata_entries()
+        self.entries()
             .filter(move |entry| previous.replace(entry.key) != Some(entry.key))
             .map(|entry| Value::new(entry.key))
     }
@@ -106,7 +108,7 @@ impl<'a> Metadata<'a> {
     /// Whether there is no key at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.metadata_entries().next().is_none()
+        self.entries().next().is_none()
     }
 
     /// The host that was asked for: `host`, or else `:authority`.
@@ -127,27 +129,42 @@ impl<'a> Metadata<'a> {
         self.first("user-agent")
     }
 
-    fn metadata_entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
+    /// The entries of all keys, also of those without a value.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
         self.block
             .entries()
             .filter(|entry| matches!(entry.kind, ENTRY_METADATA | ENTRY_METADATA_EMPTY))
     }
 }
 
+/// A key as it is stored: in lower case, as Go's `strings.ToLower` writes it. What is
+/// not text stays as it is.
+pub(crate) fn lower_key(key: &[u8]) -> Cow<'_, [u8]> {
+    match std::str::from_utf8(key) {
+        Ok(text) if text.chars().any(|letter| lower(letter) != letter) => {
+            Cow::Owned(text.chars().map(lower).collect::<String>().into_bytes())
+        }
+        _ => Cow::Borrowed(key),
+    }
+}
+
 /// Compares as the collector does: by lower-case forms, also beyond ASCII.
-fn same_key(stored: &[u8], key: &str) -> bool {
-    if stored.eq_ignore_ascii_case(key.as_bytes()) {
+pub(crate) fn same_key(stored: &[u8], key: &[u8]) -> bool {
+    if stored.eq_ignore_ascii_case(key) {
         return true;
     }
     if key.is_ascii() {
         return false;
     }
-    let lower = |text: &str| {
-        text.chars()
-            .flat_map(char::to_lowercase)
-            .collect::<String>()
-    };
-    std::str::from_utf8(stored).is_ok_and(|stored| lower(stored) == lower(key))
+    match (std::str::from_utf8(stored), std::str::from_utf8(key)) {
+        (Ok(stored), Ok(key)) => stored.chars().map(lower).eq(key.chars().map(lower)),
+        _ => false,
+    }
+}
+
+/// One letter for one, as Go maps them: a final sigma is no special case.
+fn lower(letter: char) -> char {
+    letter.to_lowercase().next().unwrap_or(letter)
 }
 
 #[cfg(test)]

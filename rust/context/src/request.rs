@@ -5,9 +5,10 @@
 use std::future::pending;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::address::Address;
@@ -55,6 +56,33 @@ struct State {
     deadline: Option<Instant>,
     cancellation: OnceLock<(CancelReason, Box<str>)>,
     notify: Notify,
+    /// Merged contexts that have this one among their inputs.
+    merged_into: Mutex<Vec<Weak<State>>>,
+    /// Set in a merged context.
+    inputs: Option<merge::Inputs>,
+}
+
+impl State {
+    fn new(block: ContextBlock, deadline: Option<Instant>, inputs: Option<merge::Inputs>) -> Self {
+        LIVE.fetch_add(1, Ordering::Relaxed);
+        Self {
+            block,
+            deadline,
+            cancellation: OnceLock::new(),
+            notify: Notify::new(),
+            merged_into: Mutex::default(),
+            inputs,
+        }
+    }
+
+    fn cancel(&self, reason: CancelReason, cause: &str) -> bool {
+        let first = self.cancellation.set((reason, cause.into())).is_ok();
+        if first {
+            self.notify.notify_waiters();
+            self.tell_merged(reason, cause);
+        }
+        first
+    }
 }
 
 impl Drop for State {
@@ -69,14 +97,8 @@ impl RequestContext {
     #[must_use]
     pub fn new(block: ContextBlock) -> Self {
         let deadline = block.deadline_remaining_ns().map(deadline_from_now);
-        LIVE.fetch_add(1, Ordering::Relaxed);
         Self {
-            state: Some(Arc::new(State {
-                block,
-                deadline,
-                cancellation: OnceLock::new(),
-                notify: Notify::new(),
-            })),
+            state: Some(Arc::new(State::new(block, deadline, None))),
         }
     }
 
@@ -88,8 +110,8 @@ impl RequestContext {
         Self { state: None }
     }
 
-    /// Number of contexts made by [`new`](Self::new) in this process and not yet
-    /// dropped; clones do not count.
+    /// Number of contexts made by [`new`](Self::new) and [`merged`](Self::merged) in
+    /// this process and not yet dropped; clones do not count.
     #[must_use]
     pub fn live() -> u64 {
         LIVE.load(Ordering::Relaxed)
@@ -128,14 +150,9 @@ impl RequestContext {
     /// Cancels the request and wakes everyone who waits. Only the first call counts
     /// and returns true; on [`empty`](Self::empty) none does.
     pub fn cancel(&self, reason: CancelReason, cause: &str) -> bool {
-        let Some(state) = &self.state else {
-            return false;
-        };
-        let first = state.cancellation.set((reason, cause.into())).is_ok();
-        if first {
-            state.notify.notify_waiters();
-        }
-        first
+        self.state
+            .as_ref()
+            .is_some_and(|state| state.cancel(reason, cause))
     }
 
     /// Whether [`cancel`](Self::cancel) was called.
@@ -244,6 +261,17 @@ impl RequestContext {
         self.block().links()
     }
 
+    /// A copy of the block that says how much time is left now: what to hand on
+    /// when the request leaves Rust.
+    #[must_use]
+    pub fn to_block(&self) -> ContextBlock {
+        let mut block = self.block().clone();
+        if let Some(deadline) = self.deadline() {
+            block.set_deadline_remaining_ns(nanos_until(deadline));
+        }
+        block
+    }
+
     /// The block that the context reads from.
     #[must_use]
     pub fn block(&self) -> &ContextBlock {
@@ -265,6 +293,16 @@ impl RequestContext {
     }
 }
 
+/// Nanoseconds from now on, below 0 for what has passed.
+fn nanos_until(deadline: Instant) -> i64 {
+    let nanos = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+    let now = Instant::now();
+    match deadline.checked_duration_since(now) {
+        Some(left) => nanos(left),
+        None => -nanos(now.saturating_duration_since(deadline)),
+    }
+}
+
 fn deadline_from_now(remaining_ns: i64) -> Instant {
     /// Beyond it, no difference can be seen.
     const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
@@ -276,6 +314,8 @@ fn deadline_from_now(remaining_ns: i64) -> Instant {
         now.checked_sub(distance).unwrap_or(now)
     }
 }
+
+mod merge;
 
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,10 @@
 //! The W3C span context.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::block::LINK_SIZE;
+use crate::error::ProcessingError;
 
 /// Wire form of a linked span: trace id, span id, trace flags.
 pub type SpanContextBytes = [u8; LINK_SIZE];
@@ -86,6 +88,59 @@ impl fmt::Display for SpanContext {
     }
 }
 
+impl FromStr for SpanContext {
+    type Err = ProcessingError;
+
+    /// Reads the W3C traceparent header. As the standard asks, a later version may say
+    /// more, which is ignored. `remote` is set.
+    ///
+    /// # Errors
+    /// Configuration, with field "traceparent", if the text is not such a header.
+    fn from_str(text: &str) -> Result<Self, ProcessingError> {
+        parse_traceparent(text).ok_or_else(|| {
+            ProcessingError::configuration(
+                format!(
+                    "{text:?} is not a W3C traceparent: expected 00-<32 lower-case hex digits, not \
+                     all 0>-<16, not all 0>-<2>"
+                ),
+                Some("traceparent".into()),
+            )
+        })
+    }
+}
+
+fn parse_traceparent(text: &str) -> Option<SpanContext> {
+    let (known, rest) = text.as_bytes().split_at_checked(55)?;
+    let [version] = unhex(&known[..2])?;
+    let separated = [2, 35, 52].iter().all(|&at| known[at] == b'-');
+    let ends = rest.is_empty() || (version > 0 && rest[0] == b'-');
+    if version == 0xff || !separated || !ends {
+        return None;
+    }
+    let [trace_flags] = unhex(&known[53..])?;
+    let span = SpanContext {
+        trace_id: unhex(&known[3..35])?,
+        span_id: unhex(&known[36..52])?,
+        trace_flags,
+        remote: true,
+    };
+    span.is_valid().then_some(span)
+}
+
+/// Reads lower-case hexadecimal digits, two for each byte.
+fn unhex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    let digit = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(bytes.len() * 2);
@@ -118,6 +173,39 @@ mod tests {
             example().to_string(),
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
         );
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let span = example();
+        assert_eq!(
+            span.to_string().parse::<SpanContext>().expect("valid"),
+            span
+        );
+        let later = format!("cc{}-more", &span.to_string()[2..]);
+        assert_eq!(later.parse::<SpanContext>().expect("later version"), span);
+    }
+
+    #[test]
+    fn what_is_no_traceparent_is_refused() {
+        for text in [
+            "",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-",
+            "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01.",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319g-b7ad6b7169203331-01",
+            "00_0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c_b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331_01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333\u{e9}-1",
+        ] {
+            let error = text.parse::<SpanContext>().expect_err(text);
+            assert_eq!(error.field(), Some("traceparent"), "{text}");
+        }
     }
 
     #[test]
