@@ -10,10 +10,10 @@ use otapbridge_context::ContextBlock;
 use otapbridge_engine::{ComponentStatus, Emission, Event, EventSink};
 
 use crate::abi::{
-    OTAPB_EVENT_DONE, OTAPB_EVENT_EMIT, OTAPB_EVENT_FLAG_PAYLOAD_RELEASED,
-    OTAPB_EVENT_PAYLOAD_RELEASED, OTAPB_EVENT_STATUS, OTAPB_STATUS_OK,
-    OTAPB_STATUS_PERMANENT_ERROR, OTAPB_STATUS_RECOVERABLE_ERROR, otapb_buffer, otapb_event,
-    otapb_slice,
+    OTAPB_EVENT_DONE, OTAPB_EVENT_EMISSION_CANCELLED, OTAPB_EVENT_EMIT,
+    OTAPB_EVENT_FLAG_PAYLOAD_RELEASED, OTAPB_EVENT_PAYLOAD_RELEASED, OTAPB_EVENT_STATUS,
+    OTAPB_STATUS_OK, OTAPB_STATUS_PERMANENT_ERROR, OTAPB_STATUS_RECOVERABLE_ERROR, otapb_buffer,
+    otapb_event, otapb_slice,
 };
 use crate::error;
 
@@ -100,6 +100,11 @@ fn give(component_data: u64, event: Event) -> otapb_event {
             }
         }
         Event::Emit(emission) => give_emission(emission, &mut given),
+        Event::EmissionCancelled { id, error } => {
+            given.r#type = OTAPB_EVENT_EMISSION_CANCELLED;
+            given.emission_id = id;
+            given.error = error::give(error);
+        }
         Event::PayloadReleased { call_id } => {
             given.r#type = OTAPB_EVENT_PAYLOAD_RELEASED;
             given.call_id = call_id;

@@ -2,13 +2,16 @@
 
 //! Runs a context-aware processor as an engine node.
 
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use otapbridge_context::RequestContext;
+use otapbridge_context::ProcessingError;
 use otel_arrow_dfe_engine::ConsumerEffectHandlerExtension;
+use otel_arrow_dfe_engine::control::NodeControlMsg;
 use otel_arrow_dfe_engine::error::Error;
 use otel_arrow_dfe_engine::local::processor::{EffectHandler, Processor};
 use otel_arrow_dfe_engine::message::Message;
@@ -19,20 +22,136 @@ use crate::drain;
 use crate::effect_handler::ContextAwareEffectHandler;
 use crate::gate::{Admitted, admit, node_failed, panic_error, refuse};
 use crate::node::ContextAwareProcessor;
+use crate::tasks::TasksOwner;
+
+/// What a node has once it runs: made of the engine's handler on its first message.
+pub(crate) struct Running {
+    pub(crate) handler: ContextAwareEffectHandler<OtapPdata>,
+    _tasks: TasksOwner,
+}
+
+impl Running {
+    pub(crate) fn new(effect_handler: &EffectHandler<OtapPdata>, core: &Arc<Core>) -> Self {
+        let (handler, tasks) =
+            ContextAwareEffectHandler::new(effect_handler.clone(), Arc::clone(core));
+        Self {
+            handler,
+            _tasks: tasks,
+        }
+    }
+}
+
+/// Awaits the handling of what is no data message: an error or a panic ends the pipeline.
+pub(crate) async fn contained(
+    core: &Core,
+    effect_handler: &EffectHandler<OtapPdata>,
+    handled: impl Future<Output = Result<(), ProcessingError>>,
+) -> Result<(), Error> {
+    let error = match AssertUnwindSafe(handled).catch_unwind().await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => error,
+        Err(panic) => panic_error(core, &*panic),
+    };
+    Err(node_failed(effect_handler.processor_id(), &error))
+}
 
 pub(crate) struct Adapter<P> {
     processor: P,
     core: Arc<Core>,
-    /// Made of the engine's handler on the first message, then kept.
-    handler: Option<ContextAwareEffectHandler<OtapPdata>>,
+    shard: usize,
+    running: Option<Running>,
 }
 
-impl<P> Adapter<P> {
-    pub(crate) fn new(processor: P, core: Arc<Core>) -> Self {
+impl<P: ContextAwareProcessor<OtapPdata>> Adapter<P> {
+    pub(crate) fn new(processor: P, core: Arc<Core>, shard: usize) -> Self {
         Self {
             processor,
             core,
-            handler: None,
+            shard,
+            running: None,
+        }
+    }
+
+    async fn control(
+        &mut self,
+        control: NodeControlMsg<OtapPdata>,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        let core = &self.core;
+        let handler = &mut self
+            .running
+            .get_or_insert_with(|| Running::new(effect_handler, core))
+            .handler;
+        let Some(control) = handler.tasks.answers.resolve(core, control) else {
+            return Ok(());
+        };
+        let handled = self
+            .processor
+            .process_with_context(Message::Control(control), handler);
+        contained(core, effect_handler, handled).await
+    }
+
+    /// Nothing comes any more but answers.
+    async fn drain(&mut self, effect_handler: &EffectHandler<OtapPdata>) -> Result<(), Error> {
+        let core = &self.core;
+        let handler = &mut self
+            .running
+            .get_or_insert_with(|| Running::new(effect_handler, core))
+            .handler;
+        let until = core.drain_until(self.shard);
+        let deadline = until.unwrap_or_else(Instant::now);
+        let flushed = contained(
+            core,
+            effect_handler,
+            self.processor.flush_all(handler, deadline),
+        )
+        .await;
+        handler
+            .tasks
+            .pass_mark_on(effect_handler.clone(), Some(deadline));
+        flushed
+    }
+
+    async fn data(
+        &mut self,
+        pdata: OtapPdata,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        let core = &self.core;
+        let Admitted {
+            pdata,
+            context,
+            routing,
+        } = match admit(core, pdata) {
+            Ok(admitted) => admitted,
+            Err(nack) => return effect_handler.notify_nack(*nack).await,
+        };
+        let handler = &mut self
+            .running
+            .get_or_insert_with(|| Running::new(effect_handler, core))
+            .handler;
+        handler.begin(context.clone(), routing);
+        let outcome = tokio::select! {
+            biased;
+            processed = AssertUnwindSafe(
+                self.processor.process_with_context(Message::PData(pdata), handler),
+            )
+            .catch_unwind() => processed,
+            // The node's future is dropped here: its work really stops.
+            error = context.done() => Ok(Err(error)),
+        };
+        let routing = handler.end();
+        let error = match outcome {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(panic) => panic_error(core, &*panic),
+        };
+        match routing {
+            Some(routing) => {
+                let nack = refuse(core, error, &context, routing);
+                effect_handler.notify_nack(nack).await
+            }
+            None => Ok(()),
         }
     }
 }
@@ -44,56 +163,10 @@ impl<P: ContextAwareProcessor<OtapPdata>> Processor<OtapPdata> for Adapter<P> {
         msg: Message<OtapPdata>,
         effect_handler: &mut EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
-        let core = &self.core;
-        let handler = self.handler.get_or_insert_with(|| {
-            ContextAwareEffectHandler::new(effect_handler.clone(), Arc::clone(core))
-        });
-        let pdata = match msg {
-            Message::PData(pdata) if drain::is_mark(&pdata) => {
-                drain::pass_on(effect_handler).await;
-                return Ok(());
-            }
-            Message::PData(pdata) => pdata,
-            control => {
-                handler.set_context(RequestContext::empty());
-                let handled = self.processor.process_with_context(control, handler);
-                return match AssertUnwindSafe(handled).catch_unwind().await {
-                    Ok(Ok(())) => Ok(()),
-                    Ok(Err(error)) => Err(node_failed(effect_handler.processor_id(), &error)),
-                    Err(panic) => Err(node_failed(
-                        effect_handler.processor_id(),
-                        &panic_error(core, &*panic),
-                    )),
-                };
-            }
-        };
-
-        let Admitted {
-            pdata,
-            context,
-            routing,
-        } = match admit(core, pdata) {
-            Ok(admitted) => admitted,
-            Err(nack) => return effect_handler.notify_nack(*nack).await,
-        };
-        handler.set_context(context.clone());
-        let outcome = tokio::select! {
-            biased;
-            processed = AssertUnwindSafe(
-                self.processor.process_with_context(Message::PData(pdata), handler),
-            )
-            .catch_unwind() => processed,
-            // The node's future is dropped here: its work really stops.
-            error = context.done() => Ok(Err(error)),
-        };
-        handler.set_context(RequestContext::empty());
-        let error = match outcome {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => error,
-            Err(panic) => panic_error(core, &*panic),
-        };
-        effect_handler
-            .notify_nack(refuse(core, error, &context, routing))
-            .await
+        match msg {
+            Message::Control(control) => self.control(control, effect_handler).await,
+            Message::PData(pdata) if drain::is_mark(&pdata) => self.drain(effect_handler).await,
+            Message::PData(pdata) => self.data(pdata, effect_handler).await,
+        }
     }
 }

@@ -5,12 +5,13 @@
 //! The engine's nack has room for a text only: the error waits in the component's
 //! table. An error that was made for one call is forgotten when that call is
 //! answered. One that was made for merged output concerns calls that nobody knows
-//! any more; it is forgotten when no call is in flight, or when 65,536 errors are newer.
+//! any more; it is forgotten when nothing is in flight, or when 65,536 errors are newer.
 
 use otapbridge_context::{ProcessingError, error_table};
 use parking_lot::Mutex;
 
-use crate::core::{Call, Core};
+use crate::context_headers::RequestId;
+use crate::core::Core;
 
 /// A call that is retried makes an error each time; nobody needs more than the
 /// last ones, which may be those of its parts.
@@ -27,26 +28,26 @@ impl Default for CallErrors {
 
 impl Core {
     /// Keeps an error and returns the text that stands for it in a nack which is
-    /// sent as `permanent`. `call_id` is the call whose message is refused, if it
-    /// is exactly one. Where no call waits any more only the text is left.
+    /// sent as `permanent`. `request` is the one whose message is refused, if it
+    /// is exactly one. Where nobody waits any more only the text is left.
     pub(crate) fn carry(
         &self,
-        call_id: Option<u64>,
+        request: Option<RequestId>,
         error: ProcessingError,
         permanent: bool,
     ) -> String {
         let text = |error: ProcessingError| error_table::strip(&error.to_string()).into_owned();
-        let Some(call_id) = call_id else {
+        let Some(request) = request else {
             if self.is_idle() {
                 return text(error);
             }
             return self.errors.insert_as(error, permanent);
         };
-        let Some(call) = self.call(call_id) else {
+        let Some(request) = self.find(request) else {
             return text(error);
         };
         // Held until the id is noted, so that an answer meanwhile forgets it.
-        let mut ids = call.errors.0.lock();
+        let mut ids = request.errors().0.lock();
         let Some(ids) = ids.as_mut() else {
             return text(error);
         };
@@ -58,9 +59,9 @@ impl Core {
         carried
     }
 
-    /// Forgets what was carried for a call that is being answered.
-    pub(crate) fn forget_errors(&self, call: &Call) {
-        for id in call.errors.0.lock().take().into_iter().flatten() {
+    /// Forgets what was carried for a request that is being answered.
+    pub(crate) fn forget_errors(&self, errors: &CallErrors) {
+        for id in errors.0.lock().take().into_iter().flatten() {
             let _ = self.errors.forget(id);
         }
         if self.errors.is_empty() {

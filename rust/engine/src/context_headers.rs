@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! A request's context in the engine's own terms: metadata as transport
-//! headers, the peer's address, and one private header that names the call.
+//! headers, the peer's address, and one private header that names the request.
 
 use std::sync::LazyLock;
 
@@ -10,22 +10,54 @@ use otel_arrow_dfe_config::ContextEntryName;
 use otel_arrow_dfe_config::transport_headers::{TransportHeader, TransportHeaders};
 use otel_arrow_dfe_otap::pdata::{Context, OtapPdata};
 
-/// Names the call a message stems from. It survives clones, splits and every
+/// Names the request a message stems from. It survives clones, splits and every
 /// 1:1 node, and does not survive a merge. It never leaves the process: the
 /// host exporter hands on OTLP bytes and, for merged output, headers without it.
-const CALL_ID_HEADER: &str = "otapbridge-call-id";
+const REQUEST_ID_HEADER: &str = "otapbridge-request-id";
 
-static CALL_ID_NAME: LazyLock<ContextEntryName> =
-    LazyLock::new(|| ContextEntryName::try_from(CALL_ID_HEADER).expect("a printable ASCII name"));
+static REQUEST_ID_NAME: LazyLock<ContextEntryName> = LazyLock::new(|| {
+    ContextEntryName::try_from(REQUEST_ID_HEADER).expect("a printable ASCII name")
+});
 
-/// The engine context of a call.
-pub(crate) fn engine_context(call_id: u64, request: &RequestContext) -> Context {
+/// Names a request within its component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequestId {
+    /// A call, under the host's name for it.
+    Call(u64),
+    /// A request that began inside the pipeline.
+    Local(u64),
+}
+
+impl RequestId {
+    fn to_bytes(self) -> [u8; 9] {
+        let (tag, id) = match self {
+            Self::Call(id) => (0, id),
+            Self::Local(id) => (1, id),
+        };
+        let mut bytes = [tag; 9];
+        bytes[1..].copy_from_slice(&id.to_ne_bytes());
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (tag, id) = bytes.split_first()?;
+        let id = u64::from_ne_bytes(id.try_into().ok()?);
+        match tag {
+            0 => Some(Self::Call(id)),
+            1 => Some(Self::Local(id)),
+            _ => None,
+        }
+    }
+}
+
+/// The engine context of a request.
+pub(crate) fn engine_context(id: RequestId, request: &RequestContext) -> Context {
     let mut context = Context::with_capacity(4);
     let metadata = request.metadata();
     let mut headers = TransportHeaders::with_capacity(1 + metadata.iter().count());
     headers.push(TransportHeader::binary(
-        CALL_ID_NAME.clone(),
-        call_id.to_ne_bytes(),
+        REQUEST_ID_NAME.clone(),
+        id.to_bytes(),
     ));
     for (key, value) in metadata.iter() {
         // Pseudo-headers such as ":authority" are no names in the engine; nodes
@@ -34,7 +66,7 @@ pub(crate) fn engine_context(call_id: u64, request: &RequestContext) -> Context 
         let Ok(name) = ContextEntryName::try_from(key) else {
             continue;
         };
-        if key == CALL_ID_HEADER {
+        if key == REQUEST_ID_HEADER {
             continue;
         }
         headers.push(match value.to_str() {
@@ -49,11 +81,11 @@ pub(crate) fn engine_context(call_id: u64, request: &RequestContext) -> Context 
     context
 }
 
-/// The call a message stems from, if that is exactly one.
-pub(crate) fn call_id(pdata: &OtapPdata) -> Option<u64> {
+/// The request a message stems from, if that is exactly one.
+pub(crate) fn request_id(pdata: &OtapPdata) -> Option<RequestId> {
     let header = pdata
         .transport_headers()?
-        .find_by_name(CALL_ID_HEADER)
+        .find_by_name(REQUEST_ID_HEADER)
         .next()?;
-    Some(u64::from_ne_bytes(header.value.bytes.try_into().ok()?))
+    RequestId::from_bytes(header.value.bytes)
 }

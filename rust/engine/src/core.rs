@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -19,9 +19,11 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::carried::CallErrors;
+use crate::context_headers::RequestId;
 use crate::counters::{Counters, decrement, increment};
 use crate::event::{Emission, Event};
 use crate::outbox::Outbox;
+use crate::request::{AtHost, InFlight, LocalRequest};
 
 const DONE: u8 = 1;
 const RELEASED: u8 = 2;
@@ -34,16 +36,12 @@ pub(crate) struct Call {
     /// `DONE` and `RELEASED`, of which the second to be set reports the release,
     /// and `ABANDONED` once the call was seen to be cancelled or overdue.
     state: AtomicU8,
-    /// Emissions of this call that the host has not answered.
-    at_host: AtomicU32,
+    /// Its emissions that the host has not answered.
+    pub(crate) at_host: AtHost,
     pub(crate) errors: CallErrors,
 }
 
 impl Call {
-    pub(crate) fn is_at_host(&self) -> bool {
-        self.at_host.load(Ordering::Acquire) > 0
-    }
-
     pub(crate) fn is_answered(&self) -> bool {
         self.state.load(Ordering::Acquire) & DONE != 0
     }
@@ -73,13 +71,13 @@ pub(crate) struct Ingress {
 struct Emitted {
     /// The shard whose host exporter waits for the answer.
     shard: usize,
-    call: Option<Arc<Call>>,
+    request: Option<InFlight>,
 }
 
 impl Emitted {
     fn answered(&self) {
-        if let Some(call) = &self.call {
-            let _ = call.at_host.fetch_sub(1, Ordering::AcqRel);
+        if let Some(request) = &self.request {
+            request.leave_host();
         }
     }
 }
@@ -93,6 +91,8 @@ struct Shard {
     /// Calls that were cancelled since the sweeper's last look.
     cancelled: Mutex<Vec<u64>>,
     some_cancelled: Notify,
+    /// When a drain that is under way must have ended.
+    drain_until: Mutex<Option<Instant>>,
 }
 
 /// State shared by a component, its pipelines and the nodes in them.
@@ -104,6 +104,9 @@ pub(crate) struct Core {
     /// Emissions that the host has not answered.
     emissions: Mutex<HashMap<u64, Emitted>>,
     next_emission: AtomicU64,
+    /// Requests that began in one of the pipelines.
+    requests: InFlightTable<LocalRequest>,
+    next_request: AtomicU64,
     shards: Vec<Shard>,
     next_shard: AtomicU64,
     /// A pipeline's restarts are used up: the component never reports health again.
@@ -127,6 +130,8 @@ impl Core {
             errors: ErrorTable::default(),
             emissions: Mutex::default(),
             next_emission: AtomicU64::new(1),
+            requests: InFlightTable::new(),
+            next_request: AtomicU64::new(1),
             shards: (0..shards).map(|_| Shard::default()).collect(),
             next_shard: AtomicU64::new(0),
             given_up: AtomicBool::new(false),
@@ -158,6 +163,14 @@ impl Core {
         }
     }
 
+    pub(crate) fn begin_drain(&self, shard: usize, until: Instant) {
+        *self.shards[shard].drain_until.lock() = Some(until);
+    }
+
+    pub(crate) fn drain_until(&self, shard: usize) -> Option<Instant> {
+        *self.shards[shard].drain_until.lock()
+    }
+
     pub(crate) fn close_shard(&self, shard: usize) {
         *self.shards[shard].ingress.write() = None;
     }
@@ -180,7 +193,7 @@ impl Core {
             id: call_id,
             context,
             state: AtomicU8::new(0),
-            at_host: AtomicU32::new(0),
+            at_host: AtHost::default(),
             errors: CallErrors::default(),
         });
         let first = self.next_shard.fetch_add(1, Ordering::Relaxed) as usize;
@@ -300,7 +313,7 @@ impl Core {
     /// Answers a call that is cancelled or overdue, unless the host holds its output.
     pub(crate) fn release_caller(&self, shard: usize, call_id: u64) {
         if let Some(call) = self.shards[shard].calls.get(call_id)
-            && !call.is_at_host()
+            && !call.at_host.any()
             && let Some(error) = call.context.error()
             && let Some(call) = self.shards[shard].calls.remove(call_id)
         {
@@ -312,7 +325,7 @@ impl Core {
     /// look already, and that neither a node nor the host has answered since.
     pub(crate) fn answer_abandoned(&self, shard: usize) {
         let abandoned = |call: &Call| {
-            !call.is_at_host()
+            !call.at_host.any()
                 && call.context.is_done()
                 && call.state.fetch_or(ABANDONED, Ordering::AcqRel) & ABANDONED != 0
         };
@@ -321,13 +334,13 @@ impl Core {
         }
     }
 
-    /// Whether no call is in flight.
+    /// Whether no request is in flight.
     pub(crate) fn is_idle(&self) -> bool {
-        self.shards.iter().all(|shard| shard.calls.is_empty())
+        self.requests.is_empty() && self.shards.iter().all(|shard| shard.calls.is_empty())
     }
 
     fn answer(&self, call: &Call, error: Option<ProcessingError>) {
-        self.forget_errors(call);
+        self.forget_errors(&call.errors);
         {
             // The release of the payload may happen on another thread right now:
             // under the lock its event cannot overtake this one.
@@ -343,18 +356,53 @@ impl Core {
         decrement(&self.counters.calls_in_flight);
     }
 
-    /// Hands output to the host and says under which id it will be answered.
-    pub(crate) fn emit(&self, shard: usize, emission: impl FnOnce(u64) -> Emission) -> u64 {
+    /// The request, if it still awaits its answer.
+    pub(crate) fn find(&self, id: RequestId) -> Option<InFlight> {
+        match id {
+            RequestId::Call(id) => self.call(id).map(InFlight::Call),
+            RequestId::Local(id) => self.requests.get(id).map(InFlight::Local),
+        }
+    }
+
+    /// Puts a request in flight that begins in a pipeline, and says its id.
+    pub(crate) fn begin_request(&self, request: Arc<LocalRequest>) -> u64 {
+        let id = self.next_request.fetch_add(1, Ordering::Relaxed);
+        // Ids are not reused.
+        let _ = self.requests.insert(id, request);
+        id
+    }
+
+    pub(crate) fn end_request(&self, id: u64) {
+        if let Some(request) = self.requests.remove(id) {
+            self.forget_errors(&request.errors);
+        }
+    }
+
+    /// Hands output of a request, if it stems from exactly one, to the host, and
+    /// says under which id it will be answered.
+    pub(crate) fn emit(
+        &self,
+        shard: usize,
+        request: Option<InFlight>,
+        emission: impl FnOnce(u64) -> Emission,
+    ) -> u64 {
         let id = self.next_emission.fetch_add(1, Ordering::Relaxed);
         let emission = emission(id);
-        let call = emission.call_id.and_then(|id| self.call(id));
-        if let Some(call) = &call {
-            let _ = call.at_host.fetch_add(1, Ordering::AcqRel);
+        if let Some(request) = &request {
+            request.enter_host();
         }
-        let _ = self.emissions.lock().insert(id, Emitted { shard, call });
+        let emitted = Emitted { shard, request };
+        let _ = self.emissions.lock().insert(id, emitted);
         increment(&self.counters.emissions_in_flight);
         self.outbox.push(Event::Emit(emission));
         id
+    }
+
+    /// Tells the host that nobody waits for the answer to an emission any more.
+    pub(crate) fn cancel_emission(&self, id: u64, error: ProcessingError) {
+        if self.emissions.lock().contains_key(&id) {
+            self.outbox.push(Event::EmissionCancelled { id, error });
+        }
     }
 
     /// Takes the host's answer to an emission; false if none was awaited.

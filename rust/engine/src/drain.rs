@@ -20,7 +20,7 @@ use otel_arrow_dfe_engine::control::NodeControlMsg;
 use otel_arrow_dfe_engine::local::processor::EffectHandler;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 
-use crate::context_headers::call_id;
+use crate::context_headers::request_id;
 use crate::payload::from_otlp_bytes;
 
 const HEADER: &str = "otapbridge-drain";
@@ -43,10 +43,10 @@ pub(crate) fn mark() -> OtapPdata {
     from_otlp_bytes(Signal::Logs, Bytes::new()).with_transport_headers(headers)
 }
 
-/// A request's own header of that name makes no mark: requests have a call id.
+/// A request's own header of that name makes no mark: requests have an id.
 pub(crate) fn is_mark(pdata: &OtapPdata) -> bool {
     let marked = |headers: &TransportHeaders| headers.find_by_name(HEADER).next().is_some();
-    pdata.is_empty() && call_id(pdata).is_none() && pdata.transport_headers().is_some_and(marked)
+    pdata.is_empty() && request_id(pdata).is_none() && pdata.transport_headers().is_some_and(marked)
 }
 
 /// What makes a processor of [`FLUSHED`] flush.

@@ -1,47 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The effect handler a context-aware node gets.
+//! The effect handlers that context-aware nodes get.
 
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use otapbridge_context::{Metadata, ProcessingError, RequestContext, SpanContext};
 use otel_arrow_dfe_config::PortName;
 use otel_arrow_dfe_engine::control::AckMsg;
 use otel_arrow_dfe_engine::error::TypedError;
 use otel_arrow_dfe_engine::local::processor::EffectHandler;
 use otel_arrow_dfe_engine::{
-    ConsumerEffectHandlerExtension, MessageSourceLocalEffectHandlerExtension,
+    ConsumerEffectHandlerExtension, Interests, MessageSourceLocalEffectHandlerExtension,
+    ProducerEffectHandlerExtension,
 };
 use otel_arrow_dfe_otap::pdata::{OtapPdata, PdataEffectHandlerExtension};
 use otel_arrow_dfe_pdata_codec::builtins::OTLP_ENCODING;
 use otel_arrow_dfe_pdata_codec::{EncodePolicy, EncodingPlan};
+use tokio::sync::mpsc;
 
 use crate::core::Core;
+use crate::gate::{panic_error, refuse};
 use crate::nack;
 use crate::payload::{from_otlp_bytes, signal};
+use crate::request::Request;
+use crate::tasks::{Busy, Tasks, TasksOwner};
+
+/// An answer that has left the host is with the node this much later at most.
+const ANSWER_RETURNS: Duration = Duration::from_millis(100);
 
 /// The engine's effect handler together with the context of the request that
 /// is being processed.
 pub struct ContextAwareEffectHandler<PData> {
     inner: EffectHandler<PData>,
     context: RequestContext,
+    /// What an answer to the message needs; see [`crate::gate::Admitted`].
+    routing: Option<OtapPdata>,
     pub(crate) core: Arc<Core>,
     encoding: Option<EncodingPlan>,
+    pub(crate) tasks: Rc<Tasks>,
 }
 
 impl<PData> ContextAwareEffectHandler<PData> {
-    pub(crate) fn new(inner: EffectHandler<PData>, core: Arc<Core>) -> Self {
-        Self {
-            inner,
-            context: RequestContext::empty(),
-            core,
-            encoding: None,
-        }
+    pub(crate) fn begin(&mut self, context: RequestContext, routing: OtapPdata) {
+        self.context = context;
+        self.routing = Some(routing);
     }
 
-    pub(crate) fn set_context(&mut self, context: RequestContext) {
-        self.context = context;
+    pub(crate) fn end(&mut self) -> Option<OtapPdata> {
+        self.context = RequestContext::empty();
+        self.routing.take()
+    }
+
+    pub(crate) fn unanswered(&self) -> mpsc::UnboundedSender<OtapPdata> {
+        self.tasks.unanswered.clone()
     }
 
     /// The context of the request; an empty one for control messages and for
@@ -77,6 +95,45 @@ impl<PData> ContextAwareEffectHandler<PData> {
 }
 
 impl ContextAwareEffectHandler<OtapPdata> {
+    pub(crate) fn new(inner: EffectHandler<OtapPdata>, core: Arc<Core>) -> (Self, TasksOwner) {
+        let (unanswered, mut messages) = mpsc::unbounded_channel();
+        let tasks = Tasks::new(unanswered);
+        let nacker = inner.clone();
+        let nack_core = Arc::clone(&core);
+        tasks.spawn(async move {
+            while let Some(message) = messages.recv().await {
+                let error = ProcessingError::retryable("a node dropped the data unprocessed");
+                let nack = nack::nack(&nack_core, error, false, message);
+                // Fails only when the pipeline is ending, which answers every call.
+                let _ = nacker.notify_nack(nack).await;
+            }
+        });
+        let handler = Self {
+            inner,
+            context: RequestContext::empty(),
+            routing: None,
+            core,
+            encoding: None,
+            tasks: Rc::clone(&tasks),
+        };
+        (handler, TasksOwner(tasks))
+    }
+
+    /// Another handler of the same node and request.
+    pub(crate) fn for_task(&self, drain_waits: bool) -> TaskEffectHandler<OtapPdata> {
+        TaskEffectHandler {
+            handler: Self {
+                inner: self.inner.clone(),
+                context: self.context.clone(),
+                routing: self.routing.clone(),
+                core: Arc::clone(&self.core),
+                encoding: None,
+                tasks: Rc::clone(&self.tasks),
+            },
+            busy: drain_waits.then(|| self.tasks.busy()),
+        }
+    }
+
     /// Sends a message to the default output. Waits while the next node's queue
     /// is full, but not beyond the request's cancel or deadline.
     ///
@@ -151,6 +208,144 @@ impl ContextAwareEffectHandler<OtapPdata> {
         let encoded = self.inner.encode_owned(&mut payload, plan).await;
         *data = OtapPdata::new(context, payload);
         encoded.map_err(invalid)
+    }
+
+    /// Starts work on this request beside the message's processing. It is dropped
+    /// at the request's cancel or deadline, and when the node ends. An error refuses
+    /// the message, as one of the processing itself does.
+    pub fn spawn<F>(&self, work: impl FnOnce(TaskEffectHandler<OtapPdata>) -> F + 'static)
+    where
+        F: Future<Output = Result<(), ProcessingError>> + 'static,
+    {
+        let mut handler = self.for_task(true);
+        let inner = self.inner.clone();
+        let core = Arc::clone(&self.core);
+        let context = self.context.clone();
+        let routing = handler.routing.take();
+        self.tasks.spawn(async move {
+            let work = AssertUnwindSafe(async move { work(handler).await });
+            let error = tokio::select! {
+                biased;
+                done = work.catch_unwind() => match done {
+                    Ok(Ok(())) => return,
+                    Ok(Err(error)) => error,
+                    Err(panic) => panic_error(&core, &*panic),
+                },
+                error = context.done() => error,
+            };
+            if let Some(routing) = routing {
+                // Fails only when the pipeline is ending, which answers every call.
+                let _ = inner
+                    .notify_nack(refuse(&core, error, &context, routing))
+                    .await;
+            }
+        });
+    }
+
+    /// Starts work of the node itself, of no request. It is dropped when the node
+    /// ends; a panic is contained and logged.
+    pub fn spawn_background<F>(
+        &self,
+        work: impl FnOnce(TaskEffectHandler<OtapPdata>) -> F + 'static,
+    ) where
+        F: Future<Output = ()> + 'static,
+    {
+        let mut handler = self.for_task(false);
+        let _ = handler.end();
+        let core = Arc::clone(&self.core);
+        self.tasks.spawn(async move {
+            let work = AssertUnwindSafe(async move { work(handler).await });
+            if let Err(panic) = work.catch_unwind().await {
+                let _ = panic_error(&core, &*panic);
+            }
+        });
+    }
+}
+
+/// The effect handler of work that runs beside a node's message handling, and may
+/// therefore wait for answers: the node takes them meanwhile.
+pub struct TaskEffectHandler<PData> {
+    handler: ContextAwareEffectHandler<PData>,
+    /// A drain waits for it; none for work that may never end.
+    busy: Option<Busy>,
+}
+
+impl TaskEffectHandler<OtapPdata> {
+    pub(crate) fn begin(&mut self, context: RequestContext, routing: OtapPdata) {
+        self.handler.begin(context, routing);
+        self.busy = Some(self.handler.tasks.busy());
+    }
+
+    pub(crate) fn end(&mut self) -> Option<OtapPdata> {
+        self.busy = None;
+        self.handler.end()
+    }
+}
+
+impl<PData> Deref for TaskEffectHandler<PData> {
+    type Target = ContextAwareEffectHandler<PData>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.handler
+    }
+}
+
+impl<PData> DerefMut for TaskEffectHandler<PData> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.handler
+    }
+}
+
+impl TaskEffectHandler<OtapPdata> {
+    /// Sends a message of `request` to the default output and waits for its answer:
+    /// until every output that stems from it was acknowledged, or one refused.
+    /// It ends with the request, except that an answer is waited for which the host owes.
+    ///
+    /// # Errors
+    /// Why it was refused; Cancelled or Timeout when the request ended first.
+    pub async fn deliver(
+        &mut self,
+        request: &Request,
+        mut data: OtapPdata,
+    ) -> Result<(), ProcessingError> {
+        let mut awaited = self.tasks.answers.expect();
+        self.inner
+            .subscribe_to(Interests::ACKS_OR_NACKS, awaited.calldata(), &mut data);
+        let context = request.context();
+        {
+            let _sending = self.busy.is_none().then(|| self.tasks.busy());
+            tokio::select! {
+                biased;
+                sent = self.inner.send_message_with_source_node(data) => sent.map_err(send_error)?,
+                error = context.done() => return Err(error),
+            }
+        }
+        // A drain must not wait for an answer that may only come because of it.
+        let busy = self.busy.take();
+        let had_busy = busy.is_some();
+        drop(busy);
+        let answered = tokio::select! {
+            biased;
+            answer = &mut awaited.answer => answer,
+            error = context.done() => {
+                if !request.local.at_host.any() {
+                    return Err(error);
+                }
+                let returned = async {
+                    request.local.at_host.none().await;
+                    tokio::time::sleep(ANSWER_RETURNS).await;
+                };
+                tokio::select! {
+                    biased;
+                    answer = &mut awaited.answer => answer,
+                    () = returned => return Err(error),
+                }
+            }
+        };
+        if had_busy {
+            self.busy = Some(self.tasks.busy());
+        }
+        answered.unwrap_or_else(|_| Err(ProcessingError::retryable("the pipeline is ending")))
     }
 }
 

@@ -19,6 +19,13 @@ pub enum Event {
     },
     /// Output that the host hands on and answers.
     Emit(Emission),
+    /// Nobody waits for the answer to an emission any more. It is still to be answered.
+    EmissionCancelled {
+        /// The emission.
+        id: u64,
+        /// Cancelled or Timeout.
+        error: ProcessingError,
+    },
     /// The engine no longer reads the payload of a call that is done.
     PayloadReleased {
         /// The host's name for the call.

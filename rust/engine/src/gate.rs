@@ -21,7 +21,7 @@ use otel_arrow_dfe_engine::processor::{ProcessorRuntimeRequirements, ProcessorWr
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 
 use crate::building;
-use crate::context_headers::call_id;
+use crate::context_headers::request_id;
 use crate::core::Core;
 use crate::counters::increment;
 use crate::drain;
@@ -40,16 +40,20 @@ pub(crate) struct Admitted {
 
 /// The context of the request behind a message, or why nobody waits for it.
 pub(crate) fn alive(core: &Core, pdata: &OtapPdata) -> Result<RequestContext, ProcessingError> {
-    let Some(id) = call_id(pdata) else {
+    let Some(id) = request_id(pdata) else {
         return Ok(RequestContext::empty());
     };
-    let Some(call) = core.call(id) else {
-        return Err(ProcessingError::cancelled("the call was answered already"));
+    let Some(request) = core.find(id) else {
+        return Err(answered_already());
     };
-    match call.context.error() {
+    match request.context().error() {
         Some(error) => Err(error),
-        None => Ok(call.context.clone()),
+        None => Ok(request.context().clone()),
     }
+}
+
+pub(crate) fn answered_already() -> ProcessingError {
+    ProcessingError::cancelled("the request was answered already")
 }
 
 /// Lets a message in, or says how to refuse it because nobody waits for it.

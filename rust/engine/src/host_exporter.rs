@@ -23,14 +23,15 @@ use otel_arrow_dfe_pdata_codec::{EncodePolicy, EncodingPlan};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::building;
-use crate::context_headers::call_id;
+use crate::context_headers::request_id;
 use crate::core::{Answer, Core};
 use crate::drain;
 use crate::event::Emission;
-use crate::gate::{Admitted, admit};
+use crate::gate::{Admitted, admit, answered_already};
 use crate::host_receiver::{deliver_events, terminal_state};
 use crate::nack;
 use crate::payload::signal;
+use crate::request::InFlight;
 
 pub(crate) const HOST_EXPORTER_URN: &str = "urn:otapbridge:exporter:host";
 
@@ -71,6 +72,16 @@ struct Awaiting {
     pdata: OtapPdata,
     /// Its size, if it stems from no single call.
     merged_bytes: Option<usize>,
+    _watch: Option<Watch>,
+}
+
+/// Tells the host when the request behind an emission is cancelled, until it is dropped.
+struct Watch(tokio::task::JoinHandle<()>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 struct HostExporter {
@@ -127,13 +138,21 @@ impl HostExporter {
         effect_handler: &EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
         let Admitted {
-            mut pdata, routing, ..
+            mut pdata,
+            routing,
+            context,
         } = match admit(&self.core, pdata) {
             Ok(admitted) => admitted,
             Err(nack) => return effect_handler.notify_nack(*nack).await,
         };
         let signal = signal(&pdata);
-        let call_id = call_id(&pdata);
+        let id = request_id(&pdata);
+        let request = id.and_then(|id| self.core.find(id));
+        if id.is_some() && request.is_none() {
+            // Answered since it was admitted.
+            let nack = nack::nack(&self.core, answered_already(), true, routing);
+            return effect_handler.notify_nack(nack).await;
+        }
         let mut payload = pdata.take_payload();
         let bytes: Bytes = match effect_handler.encode_owned(&mut payload, plan).await {
             Ok(bytes) => bytes,
@@ -144,31 +163,45 @@ impl HostExporter {
             }
         };
         let len = bytes.len();
-        let id = self.core.emit(self.shard, |id| Emission {
+        let (call_id, block, origins) = match &request {
+            Some(InFlight::Call(call)) => (Some(call.id), ContextBlock::empty(), Vec::new()),
+            Some(InFlight::Local(local)) => {
+                let origins = local.origins.iter().map(|call| call.id).collect();
+                (None, context.to_block(), origins)
+            }
+            None => (None, merged_context(&routing), Vec::new()),
+        };
+        let watched = matches!(request, Some(InFlight::Local(_)));
+        let id = self.core.emit(self.shard, request, |id| Emission {
             id,
             call_id,
             signal,
             port: DEFAULT_PORT,
             payload: bytes,
-            context: if call_id.is_some() {
-                ContextBlock::empty()
-            } else {
-                merged_context(&routing)
-            },
-            origins: Vec::new(),
+            context: block,
+            origins,
+        });
+        let watch = watched.then(|| {
+            let core = Arc::clone(&self.core);
+            // The host has its own clock for the deadline.
+            Watch(tokio::task::spawn_local(async move {
+                context.cancelled().await;
+                if let Some(error) = context.error() {
+                    core.cancel_emission(id, error);
+                }
+            }))
         });
         let merged_bytes = call_id.is_none().then_some(len);
         if let Some(len) = merged_bytes {
             self.merged += 1;
             self.merged_bytes += len;
         }
-        let _ = self.awaiting.insert(
-            id,
-            Awaiting {
-                pdata: routing,
-                merged_bytes,
-            },
-        );
+        let awaiting = Awaiting {
+            pdata: routing,
+            merged_bytes,
+            _watch: watch,
+        };
+        let _ = self.awaiting.insert(id, awaiting);
         Ok(())
     }
 
@@ -180,6 +213,7 @@ impl HostExporter {
         let Some(Awaiting {
             pdata,
             merged_bytes,
+            _watch,
         }) = self.awaiting.remove(&answer.emission_id)
         else {
             return Ok(());

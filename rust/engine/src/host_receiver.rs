@@ -27,7 +27,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::abandoned::Sweeper;
 use crate::building;
-use crate::context_headers::engine_context;
+use crate::context_headers::{RequestId, engine_context};
 use crate::core::{Core, Submission};
 use crate::drain;
 use crate::nack;
@@ -131,6 +131,7 @@ impl HostReceiver {
                         self.answer(&nack.unwind.route.calldata, Some(error));
                     }
                     NodeControlMsg::DrainIngress { deadline, .. } => {
+                        self.core.begin_drain(self.shard, deadline);
                         self.core.close_submissions(self.shard);
                         draining = Some(deadline);
                     }
@@ -180,7 +181,7 @@ impl HostReceiver {
             self.core.complete(call.id, Some(error));
             return Ok(None);
         }
-        let context = engine_context(call.id, &call.context);
+        let context = engine_context(RequestId::Call(call.id), &call.context);
         let mut pdata = OtapPdata::new(context, otlp_payload(signal, payload));
         let mut calldata = CallData::new();
         calldata.push(Context8u8::from(call.id));

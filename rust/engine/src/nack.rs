@@ -9,7 +9,7 @@ use otel_arrow_dfe_engine::control::{NackCause, NackMsg};
 use otel_arrow_dfe_engine::error::{Error, ProcessorErrorKind};
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 
-use crate::context_headers::call_id;
+use crate::context_headers::request_id;
 use crate::core::Core;
 
 /// A nack that carries `error` through the engine. A request that nobody waits
@@ -21,7 +21,7 @@ pub(crate) fn nack(
     refused: OtapPdata,
 ) -> NackMsg<OtapPdata> {
     let permanent = abandoned || error.is_permanent();
-    let reason = core.carry(call_id(&refused), error, permanent);
+    let reason = core.carry(request_id(&refused), error, permanent);
     if permanent {
         NackMsg::new_permanent(reason, refused)
     } else {

@@ -2,11 +2,21 @@
 
 //! How an author's node becomes an engine node.
 
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Instant;
+
 use async_trait::async_trait;
 use otapbridge_context::ProcessingError;
 use otel_arrow_dfe_config::error::Error as ConfigError;
+use otel_arrow_dfe_config::node::NodeUserConfig;
 use otel_arrow_dfe_engine::ProcessorFactory;
+use otel_arrow_dfe_engine::capability::registry::Capabilities;
+use otel_arrow_dfe_engine::config::ProcessorConfig;
+use otel_arrow_dfe_engine::context::PipelineContext;
+use otel_arrow_dfe_engine::control::NodeControlMsg;
 use otel_arrow_dfe_engine::message::Message;
+use otel_arrow_dfe_engine::node::NodeId;
 use otel_arrow_dfe_engine::processor::ProcessorWrapper;
 use otel_arrow_dfe_engine::wiring_contract::WiringContract;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
@@ -14,7 +24,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::adapter::Adapter;
-use crate::effect_handler::ContextAwareEffectHandler;
+use crate::building;
+use crate::concurrent_adapter::ConcurrentAdapter;
+use crate::effect_handler::{ContextAwareEffectHandler, TaskEffectHandler};
 use crate::spec::Path;
 
 /// A processor that sees the request behind each message.
@@ -37,10 +49,53 @@ pub trait ContextAwareProcessor<PData> {
         msg: Message<PData>,
         effect_handler: &mut ContextAwareEffectHandler<PData>,
     ) -> Result<(), ProcessingError>;
+
+    /// Sends on what the node keeps back, when the component is shut down: no data
+    /// message comes after it, and what is sent by `deadline` may still be answered.
+    ///
+    /// # Errors
+    /// Any [`ProcessingError`]; it ends the pipeline.
+    async fn flush_all(
+        &mut self,
+        _effect_handler: &mut ContextAwareEffectHandler<PData>,
+        _deadline: Instant,
+    ) -> Result<(), ProcessingError> {
+        Ok(())
+    }
 }
 
-/// A processor with a name and a configuration.
-pub trait ProcessorNode: ContextAwareProcessor<OtapPdata> + Sized + 'static {
+/// A processor that works on several requests at a time, for nodes that wait for something.
+#[async_trait(?Send)]
+pub trait ConcurrentContextAwareProcessor<PData> {
+    /// How many messages are processed at a time; the others wait in the node's queue.
+    fn max_concurrency(&self) -> NonZeroUsize;
+
+    /// Handles a data message; as [`ContextAwareProcessor::process_with_context`].
+    /// All run on the pipeline's one thread, in turns, at their awaits.
+    ///
+    /// # Errors
+    /// Any [`ProcessingError`]: it refuses the message.
+    async fn process_with_context(
+        &self,
+        data: PData,
+        effect_handler: &mut TaskEffectHandler<PData>,
+    ) -> Result<(), ProcessingError>;
+
+    /// Handles a control message, such as a timer's.
+    ///
+    /// # Errors
+    /// Any [`ProcessingError`]; it ends the pipeline, which is then restarted.
+    async fn control(
+        &self,
+        _control: NodeControlMsg<PData>,
+        _effect_handler: &mut ContextAwareEffectHandler<PData>,
+    ) -> Result<(), ProcessingError> {
+        Ok(())
+    }
+}
+
+/// A processor's name and configuration.
+pub trait ProcessorNode: Sized + 'static {
     /// Node type, `urn:<namespace>:processor:<id>`.
     const URN: &'static str;
 
@@ -67,20 +122,54 @@ pub(crate) type ConfigCheck = fn(&Value) -> Result<(), ProcessingError>;
 
 /// Makes a node type of a context-aware processor.
 #[must_use]
-pub fn processor_factory<N: ProcessorNode>() -> NodeFactory {
+pub fn processor_factory<N: ProcessorNode + ContextAwareProcessor<OtapPdata>>() -> NodeFactory {
+    factory::<N>(
+        |_pipeline, node, node_config, processor_config, _capabilities| {
+            let processor = create::<N>(&node_config.config).map_err(config_error)?;
+            let adapter = Adapter::new(processor, building::core()?, building::shard()?);
+            Ok(ProcessorWrapper::local(
+                adapter,
+                node,
+                node_config,
+                processor_config,
+            ))
+        },
+    )
+}
+
+/// Makes a node type of a concurrent context-aware processor.
+#[must_use]
+pub fn concurrent_processor_factory<N>() -> NodeFactory
+where
+    N: ProcessorNode + ConcurrentContextAwareProcessor<OtapPdata>,
+{
+    factory::<N>(
+        |_pipeline, node, node_config, processor_config, _capabilities| {
+            let processor = create::<N>(&node_config.config).map_err(config_error)?;
+            let adapter = ConcurrentAdapter::new(processor, building::core()?, building::shard()?);
+            Ok(ProcessorWrapper::local(
+                adapter,
+                node,
+                node_config,
+                processor_config,
+            ))
+        },
+    )
+}
+
+type Create = fn(
+    PipelineContext,
+    NodeId,
+    Arc<NodeUserConfig>,
+    &ProcessorConfig,
+    &Capabilities,
+) -> Result<ProcessorWrapper<OtapPdata>, ConfigError>;
+
+fn factory<N: ProcessorNode>(create: Create) -> NodeFactory {
     NodeFactory(
         ProcessorFactory {
             name: N::URN,
-            create: |_pipeline, node, node_config, processor_config, _capabilities| {
-                let processor = create::<N>(&node_config.config).map_err(config_error)?;
-                let core = crate::building::core()?;
-                Ok(ProcessorWrapper::local(
-                    Adapter::new(processor, core),
-                    node,
-                    node_config,
-                    processor_config,
-                ))
-            },
+            create,
             context_declarations: None,
             wiring_contract: WiringContract::UNRESTRICTED,
             validate_config: |config| check::<N>(config).map_err(config_error),

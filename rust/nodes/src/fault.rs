@@ -2,12 +2,13 @@
 
 //! Fails on purpose, for rehearsing outages.
 
-use std::num::NonZeroU64;
+use std::cell::Cell;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use otapbridge::{
-    ContextAwareEffectHandler, ContextAwareProcessor, ErrorKind, Message, OtapPdata,
-    ProcessingError, ProcessorNode, async_trait,
+    ConcurrentContextAwareProcessor, ErrorKind, OtapPdata, ProcessingError, ProcessorNode,
+    TaskEffectHandler, async_trait,
 };
 use serde::Deserialize;
 
@@ -22,6 +23,7 @@ use crate::duration;
 /// | `panic` | then panic with this text; empty: don't | `""` |
 /// | `error` | else refuse with this error; absent: pass the data on | |
 /// | `every` | which messages are hit: each Nth of this node | 1 |
+/// | `max_concurrency` | how many messages are delayed at a time; the others queue | 1000 |
 ///
 /// `error` has `kind` (`permanent`, `retryable`, `cancelled`, `timeout`,
 /// `resource_exhausted` or `configuration`) and optionally `message`,
@@ -32,7 +34,7 @@ pub struct Fault {
     config: Config,
     /// Made of `config.error` once.
     error: Option<ProcessingError>,
-    messages: u64,
+    messages: Cell<u64>,
 }
 
 /// See [`Fault`].
@@ -47,6 +49,12 @@ pub struct Config {
     every: NonZeroU64,
     #[serde(default)]
     error: Option<ErrorConfig>,
+    #[serde(default = "default_max_concurrency")]
+    max_concurrency: NonZeroUsize,
+}
+
+fn default_max_concurrency() -> NonZeroUsize {
+    NonZeroUsize::new(1000).expect("not zero")
 }
 
 fn each() -> NonZeroU64 {
@@ -132,9 +140,10 @@ fn in_range<T: TryFrom<i64>>(
 
 impl Fault {
     /// Counts a message and says whether it is hit.
-    fn hits(&mut self) -> bool {
-        self.messages = self.messages.wrapping_add(1);
-        self.messages.is_multiple_of(self.config.every.get())
+    fn hits(&self) -> bool {
+        let message = self.messages.get().wrapping_add(1);
+        self.messages.set(message);
+        message.is_multiple_of(self.config.every.get())
     }
 
     /// What happens to a message that is hit.
@@ -162,21 +171,22 @@ impl ProcessorNode for Fault {
         Ok(Self {
             config,
             error,
-            messages: 0,
+            messages: Cell::new(0),
         })
     }
 }
 
 #[async_trait(?Send)]
-impl ContextAwareProcessor<OtapPdata> for Fault {
+impl ConcurrentContextAwareProcessor<OtapPdata> for Fault {
+    fn max_concurrency(&self) -> NonZeroUsize {
+        self.config.max_concurrency
+    }
+
     async fn process_with_context(
-        &mut self,
-        msg: Message<OtapPdata>,
-        effect_handler: &mut ContextAwareEffectHandler<OtapPdata>,
+        &self,
+        data: OtapPdata,
+        effect_handler: &mut TaskEffectHandler<OtapPdata>,
     ) -> Result<(), ProcessingError> {
-        let Message::PData(data) = msg else {
-            return Ok(());
-        };
         if self.hits() {
             self.strike().await?;
         }

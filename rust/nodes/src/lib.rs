@@ -5,7 +5,7 @@
 //! They use nothing but the `otapbridge` crate, as any author's nodes do.
 #![forbid(unsafe_code)]
 
-use otapbridge::{NodeFactory, processor_factory};
+use otapbridge::{NodeFactory, concurrent_processor_factory, processor_factory};
 
 mod context_attributes;
 mod duration;
@@ -20,6 +20,6 @@ pub use fault::Fault;
 pub fn factories() -> Vec<NodeFactory> {
     vec![
         processor_factory::<ContextAttributes>(),
-        processor_factory::<Fault>(),
+        concurrent_processor_factory::<Fault>(),
     ]
 }

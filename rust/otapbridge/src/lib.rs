@@ -9,18 +9,20 @@
 pub use async_trait::async_trait;
 pub use bytes::Bytes;
 pub use otapbridge_context::*;
-pub use otapbridge_engine::ContextAwareEffectHandler;
 pub use otapbridge_engine::engine::{Message, NodeControlMsg, OtapPdata};
 pub use otapbridge_engine::node::{
-    ContextAwareProcessor, NodeFactory, ProcessorNode, processor_factory,
+    ConcurrentContextAwareProcessor, ContextAwareProcessor, NodeFactory, ProcessorNode,
+    concurrent_processor_factory, processor_factory,
 };
+pub use otapbridge_engine::{ContextAwareEffectHandler, Held, Request, TaskEffectHandler};
 pub use otapbridge_engine::{from_otlp_bytes, signal, with_otlp_bytes};
 
 /// Everything a node file usually needs.
 pub mod prelude {
     pub use crate::{
-        Bytes, ContextAwareEffectHandler, ContextAwareProcessor, Message, NodeControlMsg,
-        NodeFactory, OtapPdata, ProcessingError, ProcessorNode, RequestContext, Signal,
-        async_trait, processor_factory,
+        Bytes, ConcurrentContextAwareProcessor, ContextAwareEffectHandler, ContextAwareProcessor,
+        Message, NodeControlMsg, NodeFactory, OtapPdata, ProcessingError, ProcessorNode,
+        RequestContext, Signal, TaskEffectHandler, async_trait, concurrent_processor_factory,
+        processor_factory,
     };
 }

@@ -28,6 +28,7 @@ pub(crate) struct Seen {
     pub(crate) answers: HashMap<u64, Vec<Option<ProcessingError>>>,
     pub(crate) released: HashMap<u64, usize>,
     pub(crate) emissions: Vec<Emission>,
+    pub(crate) cancelled_emissions: HashMap<u64, ProcessingError>,
     pub(crate) statuses: Vec<ComponentStatus>,
 }
 
@@ -69,6 +70,9 @@ impl EventSink for Host {
                             Some(result) => answers.push((emission.id, result)),
                             None => seen.emissions.push(emission),
                         }
+                    }
+                    Event::EmissionCancelled { id, error } => {
+                        let _ = seen.cancelled_emissions.insert(id, error);
                     }
                     Event::Status { status, .. } => seen.statuses.push(status),
                 }

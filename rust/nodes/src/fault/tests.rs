@@ -28,7 +28,7 @@ fn strike(fault: &Fault) -> Result<(), ProcessingError> {
 
 #[test]
 fn without_settings_nothing_happens() {
-    let mut fault = valid(json!({}));
+    let fault = valid(json!({}));
     assert!(fault.hits());
     assert!(strike(&fault).is_ok());
 }
@@ -40,10 +40,10 @@ fn every_hits_each_nth() {
         (2, [false, true, false, true, false, true]),
         (3, [false, false, true, false, false, true]),
     ] {
-        let mut fault = valid(json!({ "every": every }));
+        let fault = valid(json!({ "every": every }));
         assert_eq!(expected.map(|_| fault.hits()), expected, "{every}");
     }
-    let mut other = valid(json!({"every": 2}));
+    let other = valid(json!({"every": 2}));
     assert!(!other.hits(), "each node counts on its own");
 }
 

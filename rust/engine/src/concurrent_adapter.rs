@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Runs a concurrent context-aware processor as an engine node: each message is a
+//! task on the pipeline's thread.
+
+use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use otel_arrow_dfe_engine::ConsumerEffectHandlerExtension;
+use otel_arrow_dfe_engine::control::NodeControlMsg;
+use otel_arrow_dfe_engine::error::Error;
+use otel_arrow_dfe_engine::local::processor::{EffectHandler, Processor};
+use otel_arrow_dfe_engine::message::Message;
+use otel_arrow_dfe_otap::pdata::OtapPdata;
+use tokio::sync::Semaphore;
+
+use crate::adapter::{Running, contained};
+use crate::core::Core;
+use crate::drain;
+use crate::effect_handler::TaskEffectHandler;
+use crate::gate::{Admitted, admit, panic_error, refuse};
+use crate::node::ConcurrentContextAwareProcessor;
+
+pub(crate) struct ConcurrentAdapter<P> {
+    processor: Rc<P>,
+    core: Arc<Core>,
+    shard: usize,
+    room: Arc<Semaphore>,
+    running: Option<Running>,
+    /// Handlers of messages that are done, for the next ones.
+    spare: Rc<RefCell<Vec<TaskEffectHandler<OtapPdata>>>>,
+}
+
+impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<P> {
+    pub(crate) fn new(processor: P, core: Arc<Core>, shard: usize) -> Self {
+        let limit = processor.max_concurrency().get();
+        Self {
+            processor: Rc::new(processor),
+            core,
+            shard,
+            room: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
+            running: None,
+            spare: Rc::default(),
+        }
+    }
+
+    fn running(&mut self, effect_handler: &EffectHandler<OtapPdata>) -> &mut Running {
+        let core = &self.core;
+        self.running
+            .get_or_insert_with(|| Running::new(effect_handler, core))
+    }
+
+    async fn control(
+        &mut self,
+        control: NodeControlMsg<OtapPdata>,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        let core = Arc::clone(&self.core);
+        let processor = Rc::clone(&self.processor);
+        let handler = &mut self.running(effect_handler).handler;
+        let Some(control) = handler.tasks.answers.resolve(&core, control) else {
+            return Ok(());
+        };
+        contained(&core, effect_handler, processor.control(control, handler)).await
+    }
+
+    /// The node's queue waits while all places are taken, but a request that ends
+    /// meanwhile does not.
+    async fn data(
+        &mut self,
+        pdata: OtapPdata,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        let Admitted {
+            pdata,
+            context,
+            routing,
+        } = match admit(&self.core, pdata) {
+            Ok(admitted) => admitted,
+            Err(nack) => return effect_handler.notify_nack(*nack).await,
+        };
+        let room = tokio::select! {
+            biased;
+            room = Arc::clone(&self.room).acquire_owned() => room,
+            error = context.done() => {
+                let nack = refuse(&self.core, error, &context, routing);
+                return effect_handler.notify_nack(nack).await;
+            }
+        };
+        let core = Arc::clone(&self.core);
+        let processor = Rc::clone(&self.processor);
+        let spare = Rc::clone(&self.spare);
+        let nacker = effect_handler.clone();
+        let running = self.running(effect_handler);
+        let reused = spare.borrow_mut().pop();
+        let mut handler = reused.unwrap_or_else(|| running.handler.for_task(false));
+        handler.begin(context.clone(), routing);
+        running.handler.tasks.spawn(async move {
+            let outcome = tokio::select! {
+                biased;
+                processed = AssertUnwindSafe(
+                    processor.process_with_context(pdata, &mut handler),
+                )
+                .catch_unwind() => processed,
+                // The message's future is dropped here: its work really stops.
+                error = context.done() => Ok(Err(error)),
+            };
+            drop(room);
+            let routing = handler.end();
+            spare.borrow_mut().push(handler);
+            let error = match outcome {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error,
+                Err(panic) => panic_error(&core, &*panic),
+            };
+            if let Some(routing) = routing {
+                let nack = refuse(&core, error, &context, routing);
+                // Fails only when the pipeline is ending, which answers every call.
+                let _ = nacker.notify_nack(nack).await;
+            }
+        });
+        Ok(())
+    }
+}
+
+#[async_trait(?Send)]
+impl<P> Processor<OtapPdata> for ConcurrentAdapter<P>
+where
+    P: ConcurrentContextAwareProcessor<OtapPdata> + 'static,
+{
+    async fn process(
+        &mut self,
+        msg: Message<OtapPdata>,
+        effect_handler: &mut EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        match msg {
+            Message::Control(control) => self.control(control, effect_handler).await,
+            Message::PData(pdata) if drain::is_mark(&pdata) => {
+                let until = self.core.drain_until(self.shard);
+                let deadline = until.unwrap_or_else(Instant::now);
+                let running = self.running(effect_handler);
+                running
+                    .handler
+                    .tasks
+                    .pass_mark_on(effect_handler.clone(), Some(deadline));
+                Ok(())
+            }
+            Message::PData(pdata) => self.data(pdata, effect_handler).await,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Messages that a node keeps back, to answer them when it has sent their data on
+//! in another shape.
+
+use std::sync::Arc;
+
+use otapbridge_context::{ProcessingError, RequestContext};
+use otel_arrow_dfe_otap::pdata::OtapPdata;
+use tokio::sync::mpsc;
+
+use crate::context_headers::{RequestId, request_id};
+use crate::core::Call;
+use crate::effect_handler::ContextAwareEffectHandler;
+use crate::payload::{routing_only, signal};
+use crate::request::Request;
+
+/// A message whose data a node has taken and whose answer it owes. Answer it with
+/// [`Held::ack`] or [`Held::nack`]; one that is dropped is refused as retryable.
+pub struct Held {
+    /// `None` once it is answered.
+    message: Option<OtapPdata>,
+    context: RequestContext,
+    unanswered: mpsc::UnboundedSender<OtapPdata>,
+}
+
+impl Held {
+    /// The context of its request; an empty one if it stems from no single request.
+    #[must_use]
+    pub fn context(&self) -> &RequestContext {
+        &self.context
+    }
+
+    /// Accepts the message.
+    ///
+    /// # Errors
+    /// Retryable when the pipeline is ending.
+    pub async fn ack(
+        mut self,
+        effect_handler: &ContextAwareEffectHandler<OtapPdata>,
+    ) -> Result<(), ProcessingError> {
+        match self.message.take() {
+            Some(message) => effect_handler.ack(message).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses the message.
+    ///
+    /// # Errors
+    /// Retryable when the pipeline is ending.
+    pub async fn nack(
+        mut self,
+        effect_handler: &ContextAwareEffectHandler<OtapPdata>,
+        error: ProcessingError,
+    ) -> Result<(), ProcessingError> {
+        match self.message.take() {
+            Some(message) => effect_handler.nack(message, error).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(message) = self.message.take() {
+            // When the pipeline is gone, its calls are answered without it.
+            let _ = self.unanswered.send(message);
+        }
+    }
+}
+
+impl ContextAwareEffectHandler<OtapPdata> {
+    /// Keeps a message back whose data this node has taken. What goes back to a
+    /// node before that wants the data with a nack is what `data` still holds.
+    #[must_use]
+    pub fn hold(&self, data: OtapPdata) -> Held {
+        let signal = signal(&data);
+        let (context, payload) = data.into_parts();
+        let message = if context.may_return_payload() {
+            OtapPdata::new(context, payload)
+        } else {
+            routing_only(context, signal)
+        };
+        Held {
+            message: Some(message),
+            context: self.context().clone(),
+            unanswered: self.unanswered(),
+        }
+    }
+
+    /// Begins the request of a message that is made of the data of several others.
+    ///
+    /// Its context: the latest deadline, if all have one; cancelled when all are;
+    /// metadata under `metadata_keys`, and what all have alike; no span, but a link
+    /// to each one's. The host learns which of its calls are in it.
+    #[must_use]
+    pub fn merge<'a>(
+        &self,
+        held: impl IntoIterator<Item = &'a Held>,
+        metadata_keys: &[&str],
+    ) -> Request {
+        let mut contexts = Vec::new();
+        let mut origins = Vec::new();
+        for held in held {
+            contexts.push(held.context.clone());
+            if let Some(message) = &held.message {
+                self.origins_of(message, &mut origins);
+            }
+        }
+        let context = RequestContext::merged(&contexts, metadata_keys);
+        Request::begin(&self.core, context, origins)
+    }
+
+    /// Begins a request that stems from no other.
+    #[must_use]
+    pub fn begin_request(&self, context: RequestContext) -> Request {
+        Request::begin(&self.core, context, Vec::new())
+    }
+
+    fn origins_of(&self, message: &OtapPdata, origins: &mut Vec<Arc<Call>>) {
+        let in_flight = request_id(message).and_then(|id: RequestId| self.core.find(id));
+        if let Some(in_flight) = in_flight {
+            origins.extend_from_slice(in_flight.origins());
+        }
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Requests: the calls of the host, and those that begin inside a pipeline, such as
+//! a merged batch or what a receiver makes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytes::Bytes;
+use otapbridge_context::{RequestContext, Signal};
+use otel_arrow_dfe_otap::pdata::OtapPdata;
+use tokio::sync::Notify;
+
+use crate::carried::CallErrors;
+use crate::context_headers::{RequestId, engine_context};
+use crate::core::{Call, Core};
+use crate::payload::otlp_payload;
+
+/// Counts the emissions of a request that the host has not answered.
+#[derive(Default)]
+pub(crate) struct AtHost {
+    emissions: AtomicU32,
+    left: Notify,
+}
+
+impl AtHost {
+    pub(crate) fn enter(&self) {
+        let _ = self.emissions.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn leave(&self) {
+        if self.emissions.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.left.notify_one();
+        }
+    }
+
+    pub(crate) fn any(&self) -> bool {
+        self.emissions.load(Ordering::Acquire) > 0
+    }
+
+    /// Waits until the host holds none. One waiter at a time.
+    pub(crate) async fn none(&self) {
+        while self.any() {
+            self.left.notified().await;
+        }
+    }
+}
+
+/// A request that began inside a pipeline and has not ended.
+pub(crate) struct LocalRequest {
+    pub(crate) context: RequestContext,
+    pub(crate) errors: CallErrors,
+    pub(crate) at_host: AtHost,
+    /// The calls it stems from.
+    pub(crate) origins: Vec<Arc<Call>>,
+}
+
+/// A request that awaits its answer.
+pub(crate) enum InFlight {
+    Call(Arc<Call>),
+    Local(Arc<LocalRequest>),
+}
+
+impl InFlight {
+    pub(crate) fn context(&self) -> &RequestContext {
+        match self {
+            Self::Call(call) => &call.context,
+            Self::Local(request) => &request.context,
+        }
+    }
+
+    pub(crate) fn errors(&self) -> &CallErrors {
+        match self {
+            Self::Call(call) => &call.errors,
+            Self::Local(request) => &request.errors,
+        }
+    }
+
+    /// The calls whose data it carries.
+    pub(crate) fn origins(&self) -> &[Arc<Call>] {
+        match self {
+            Self::Call(call) => std::slice::from_ref(call),
+            Self::Local(request) => &request.origins,
+        }
+    }
+
+    pub(crate) fn enter_host(&self) {
+        if let Self::Local(request) = self {
+            request.at_host.enter();
+        }
+        self.origins().iter().for_each(|call| call.at_host.enter());
+    }
+
+    pub(crate) fn leave_host(&self) {
+        self.origins().iter().for_each(|call| call.at_host.leave());
+        if let Self::Local(request) = self {
+            request.at_host.leave();
+        }
+    }
+}
+
+/// A request that begins in this pipeline. It ends when this is dropped: gates
+/// refuse what is left of it.
+pub struct Request {
+    core: Arc<Core>,
+    id: u64,
+    pub(crate) local: Arc<LocalRequest>,
+}
+
+impl Request {
+    pub(crate) fn begin(
+        core: &Arc<Core>,
+        context: RequestContext,
+        origins: Vec<Arc<Call>>,
+    ) -> Self {
+        let local = Arc::new(LocalRequest {
+            context,
+            errors: CallErrors::default(),
+            at_host: AtHost::default(),
+            origins,
+        });
+        Self {
+            core: Arc::clone(core),
+            id: core.begin_request(Arc::clone(&local)),
+            local,
+        }
+    }
+
+    /// Its context.
+    #[must_use]
+    pub fn context(&self) -> &RequestContext {
+        &self.local.context
+    }
+
+    /// A message of this request, made of OTLP protobuf. Nothing is parsed.
+    #[must_use]
+    pub fn message(&self, signal: Signal, bytes: Bytes) -> OtapPdata {
+        let context = engine_context(RequestId::Local(self.id), &self.local.context);
+        OtapPdata::new(context, otlp_payload(signal, bytes))
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.core.end_request(self.id);
+    }
+}
