@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use otapbridge_context::ProcessingError;
-use otapbridge_engine::spec::ComponentSpec;
+use otapbridge_engine::spec::{ComponentKind, ComponentSpec};
 use otapbridge_engine::{Component, catalogue, validate};
 
 use crate::abi::{
@@ -41,10 +41,11 @@ pub(crate) unsafe fn component_of<'a>(
 unsafe fn spec(options: *const otapb_component_options) -> Result<ComponentSpec, ProcessingError> {
     // SAFETY: as promised by the caller.
     let options = unsafe { read_sized(options, "options") }?;
-    match options.kind {
-        OTAPB_COMPONENT_PROCESSOR => {}
-        OTAPB_COMPONENT_EXPORTER | OTAPB_COMPONENT_RECEIVER => {
-            let message = "this release hosts processors only (OTAPB_COMPONENT_PROCESSOR)";
+    let kind = match options.kind {
+        OTAPB_COMPONENT_PROCESSOR => ComponentKind::Processor,
+        OTAPB_COMPONENT_RECEIVER => ComponentKind::Receiver,
+        OTAPB_COMPONENT_EXPORTER => {
+            let message = "this release hosts processors and receivers only";
             return Err(wrong("options.kind", message));
         }
         other => {
@@ -53,7 +54,7 @@ unsafe fn spec(options: *const otapb_component_options) -> Result<ComponentSpec,
                 format!("{other} is no component kind"),
             ));
         }
-    }
+    };
     // SAFETY: as promised by the caller.
     let name = unsafe { text(options.name, "options.name") }?;
     // SAFETY: as promised by the caller.
@@ -65,6 +66,7 @@ unsafe fn spec(options: *const otapb_component_options) -> Result<ComponentSpec,
         ));
     }
     Ok(ComponentSpec {
+        kind,
         name: name.to_owned(),
         component_data: options.host_data,
         config: config.to_owned(),

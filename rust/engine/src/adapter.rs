@@ -82,7 +82,7 @@ impl<P: ContextAwareProcessor<OtapPdata>> Adapter<P> {
             .running
             .get_or_insert_with(|| Running::new(effect_handler, core))
             .handler;
-        let Some(control) = handler.tasks.answers.resolve(core, control) else {
+        let Some(control) = handler.tasks.deliveries.resolve(core, control) else {
             return Ok(());
         };
         let handled = self
@@ -106,9 +106,7 @@ impl<P: ContextAwareProcessor<OtapPdata>> Adapter<P> {
             self.processor.flush_all(handler, deadline),
         )
         .await;
-        handler
-            .tasks
-            .pass_mark_on(effect_handler.clone(), Some(deadline));
+        handler.tasks.pass_mark_on(effect_handler.clone(), deadline);
         flushed
     }
 

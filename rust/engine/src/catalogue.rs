@@ -23,7 +23,7 @@ use serde_json::Value;
 use crate::gate::gated;
 use crate::host_exporter::HOST_EXPORTER;
 use crate::host_receiver::HOST_RECEIVER;
-use crate::node::{ConfigCheck, NodeFactory};
+use crate::node::{ConfigCheck, Factory, NodeFactory};
 
 /// A node type as validation sees it.
 pub(crate) struct NodeType {
@@ -36,6 +36,7 @@ pub(crate) struct NodeType {
 /// Every node type that is linked in.
 pub(crate) struct Catalogue {
     pub(crate) processors: BTreeMap<&'static str, NodeType>,
+    pub(crate) receivers: BTreeMap<&'static str, NodeType>,
     pub(crate) factory: PipelineFactory<OtapPdata>,
 }
 
@@ -54,8 +55,7 @@ pub(crate) fn get() -> &'static Catalogue {
 /// Whether a node type is the engine's, and not written against our own trait.
 pub(crate) fn is_engine_node(urn: &NodeUrn) -> bool {
     get()
-        .processors
-        .get(urn.as_str())
+        .node_type(urn.as_str())
         .is_none_or(|node| node.check.is_none())
 }
 
@@ -85,6 +85,10 @@ fn log_sampling() -> Option<&'static ProcessorFactory<OtapPdata>> {
 }
 
 impl Catalogue {
+    pub(crate) fn node_type(&self, urn: &str) -> Option<&NodeType> {
+        self.processors.get(urn).or_else(|| self.receivers.get(urn))
+    }
+
     fn new(nodes: Vec<NodeFactory>) -> Self {
         let mut factories = gated_processors![
             processors::attributes_processor::ATTRIBUTES_PROCESSOR_FACTORY,
@@ -131,18 +135,32 @@ impl Catalogue {
                 )
             })
             .collect();
-        for NodeFactory(factory, check) in nodes {
-            let node_type = NodeType {
-                validate: factory.validate_config,
-                check: Some(check),
-            };
-            let _ = node_types.insert(factory.name, node_type);
-            factories.push(factory);
+        let mut receivers = vec![HOST_RECEIVER.clone()];
+        let mut receiver_types = BTreeMap::new();
+        for NodeFactory(factory) in nodes {
+            match factory {
+                Factory::Processor(factory, check) => {
+                    let node_type = NodeType {
+                        validate: factory.validate_config,
+                        check: Some(check),
+                    };
+                    let _ = node_types.insert(factory.name, node_type);
+                    factories.push(factory);
+                }
+                Factory::Receiver(factory, check) => {
+                    let node_type = NodeType {
+                        validate: factory.validate_config,
+                        check: Some(check),
+                    };
+                    let _ = receiver_types.insert(factory.name, node_type);
+                    receivers.push(factory);
+                }
+            }
         }
         // The engine wants slices that live as long as the process; there is
         // one catalogue in it.
         let factory = PipelineFactory::new(
-            std::slice::from_ref(&HOST_RECEIVER),
+            Vec::leak(receivers),
             Vec::leak(factories),
             std::slice::from_ref(&HOST_EXPORTER),
             &[],
@@ -150,6 +168,7 @@ impl Catalogue {
         .with_context_materializer(|pdata, plan| pdata.context_mut().materialize_context(plan));
         Self {
             processors: node_types,
+            receivers: receiver_types,
             factory,
         }
     }

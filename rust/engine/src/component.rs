@@ -17,7 +17,7 @@ use crate::logging::HostSubscriber;
 use crate::outbox::Outbox;
 use crate::pipeline::{Launch, PipelineThread};
 use crate::runtime::{Runtime, RuntimeInner};
-use crate::spec::{ComponentSpec, Topology};
+use crate::spec::{ComponentKind, ComponentSpec, Topology};
 use crate::validate::topology;
 
 /// Reports the release of a call's payload when it is dropped.
@@ -187,6 +187,12 @@ impl Component {
         payload_len: usize,
         payload: impl FnOnce(PayloadGuard) -> Bytes,
     ) -> Result<(), ProcessingError> {
+        if self.topology.kind == ComponentKind::Receiver {
+            return Err(ProcessingError::configuration(
+                "a receiver component takes no calls",
+                Some("component".to_owned()),
+            ));
+        }
         let context = RequestContext::new(context);
         if let Some(error) = context.error() {
             return Err(error);

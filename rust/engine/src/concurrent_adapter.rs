@@ -63,7 +63,7 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
         let core = Arc::clone(&self.core);
         let processor = Rc::clone(&self.processor);
         let handler = &mut self.running(effect_handler).handler;
-        let Some(control) = handler.tasks.answers.resolve(&core, control) else {
+        let Some(control) = handler.tasks.deliveries.resolve(&core, control) else {
             return Ok(());
         };
         contained(&core, effect_handler, processor.control(control, handler)).await
@@ -147,7 +147,7 @@ where
                 running
                     .handler
                     .tasks
-                    .pass_mark_on(effect_handler.clone(), Some(deadline));
+                    .pass_mark_on(effect_handler.clone(), deadline);
                 Ok(())
             }
             Message::PData(pdata) => self.data(pdata, effect_handler).await,

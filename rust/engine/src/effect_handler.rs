@@ -7,14 +7,12 @@ use std::ops::{Deref, DerefMut};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
 use otapbridge_context::{Metadata, ProcessingError, RequestContext, SpanContext};
 use otel_arrow_dfe_config::PortName;
 use otel_arrow_dfe_engine::control::AckMsg;
-use otel_arrow_dfe_engine::error::TypedError;
 use otel_arrow_dfe_engine::local::processor::EffectHandler;
 use otel_arrow_dfe_engine::{
     ConsumerEffectHandlerExtension, Interests, MessageSourceLocalEffectHandlerExtension,
@@ -26,14 +24,12 @@ use otel_arrow_dfe_pdata_codec::{EncodePolicy, EncodingPlan};
 use tokio::sync::mpsc;
 
 use crate::core::Core;
+use crate::deliveries::Busy;
 use crate::gate::{panic_error, refuse};
 use crate::nack;
 use crate::payload::{from_otlp_bytes, signal};
 use crate::request::Request;
-use crate::tasks::{Busy, Tasks, TasksOwner};
-
-/// An answer that has left the host is with the node this much later at most.
-const ANSWER_RETURNS: Duration = Duration::from_millis(100);
+use crate::tasks::{Tasks, TasksOwner};
 
 /// The engine's effect handler together with the context of the request that
 /// is being processed.
@@ -130,7 +126,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
                 encoding: None,
                 tasks: Rc::clone(&self.tasks),
             },
-            busy: drain_waits.then(|| self.tasks.busy()),
+            busy: drain_waits.then(|| self.tasks.deliveries.busy()),
         }
     }
 
@@ -143,7 +139,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
     pub async fn send_message(&self, data: OtapPdata) -> Result<(), ProcessingError> {
         tokio::select! {
             biased;
-            sent = self.inner.send_message_with_source_node(data) => sent.map_err(send_error),
+            sent = self.inner.send_message_with_source_node(data) => sent.map_err(nack::send_error),
             error = self.context.done() => Err(error),
         }
     }
@@ -158,7 +154,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
     {
         tokio::select! {
             biased;
-            sent = self.inner.send_message_with_source_node_to(port, data) => sent.map_err(send_error),
+            sent = self.inner.send_message_with_source_node_to(port, data) => sent.map_err(nack::send_error),
             error = self.context.done() => Err(error),
         }
     }
@@ -273,7 +269,7 @@ pub struct TaskEffectHandler<PData> {
 impl TaskEffectHandler<OtapPdata> {
     pub(crate) fn begin(&mut self, context: RequestContext, routing: OtapPdata) {
         self.handler.begin(context, routing);
-        self.busy = Some(self.handler.tasks.busy());
+        self.busy = Some(self.handler.tasks.deliveries.busy());
     }
 
     pub(crate) fn end(&mut self) -> Option<OtapPdata> {
@@ -308,50 +304,12 @@ impl TaskEffectHandler<OtapPdata> {
         request: &Request,
         mut data: OtapPdata,
     ) -> Result<(), ProcessingError> {
-        let mut awaited = self.tasks.answers.expect();
-        self.inner
-            .subscribe_to(Interests::ACKS_OR_NACKS, awaited.calldata(), &mut data);
-        let context = request.context();
-        {
-            let _sending = self.busy.is_none().then(|| self.tasks.busy());
-            tokio::select! {
-                biased;
-                sent = self.inner.send_message_with_source_node(data) => sent.map_err(send_error)?,
-                error = context.done() => return Err(error),
-            }
-        }
-        // A drain must not wait for an answer that may only come because of it.
-        let busy = self.busy.take();
-        let had_busy = busy.is_some();
-        drop(busy);
-        let answered = tokio::select! {
-            biased;
-            answer = &mut awaited.answer => answer,
-            error = context.done() => {
-                if !request.local.at_host.any() {
-                    return Err(error);
-                }
-                let returned = async {
-                    request.local.at_host.none().await;
-                    tokio::time::sleep(ANSWER_RETURNS).await;
-                };
-                tokio::select! {
-                    biased;
-                    answer = &mut awaited.answer => answer,
-                    () = returned => return Err(error),
-                }
-            }
-        };
-        if had_busy {
-            self.busy = Some(self.tasks.busy());
-        }
-        answered.unwrap_or_else(|_| Err(ProcessingError::retryable("the pipeline is ending")))
-    }
-}
-
-fn send_error(error: TypedError<OtapPdata>) -> ProcessingError {
-    match error {
-        TypedError::Error(error) => ProcessingError::configuration(error.to_string(), None),
-        other => ProcessingError::retryable(format!("the next node is gone: {other}")),
+        let Self { handler, busy } = self;
+        let deliveries = &handler.tasks.deliveries;
+        let awaited = deliveries.expect();
+        let inner = &handler.inner;
+        inner.subscribe_to(Interests::ACKS_OR_NACKS, awaited.calldata(), &mut data);
+        let send = inner.send_message_with_source_node(data);
+        deliveries.deliver(request, awaited, busy, send).await
     }
 }

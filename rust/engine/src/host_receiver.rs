@@ -253,7 +253,7 @@ pub(crate) fn terminal_state(deadline: Instant) -> TerminalState {
     TerminalState::new(deadline, std::iter::empty::<MetricSetSnapshot>())
 }
 
-async fn at(deadline: Option<Instant>) {
+pub(crate) async fn at(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,

@@ -6,7 +6,7 @@ use std::io;
 
 use otapbridge_context::{ErrorTable, ProcessingError, error_table};
 use otel_arrow_dfe_engine::control::{NackCause, NackMsg};
-use otel_arrow_dfe_engine::error::{Error, ProcessorErrorKind};
+use otel_arrow_dfe_engine::error::{Error, ProcessorErrorKind, TypedError};
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 
 use crate::context_headers::request_id;
@@ -71,6 +71,14 @@ pub(crate) fn error_of_engine(error: Error) -> ProcessingError {
         _ => ProcessingError::retryable(text),
     };
     meant.with_source(error)
+}
+
+/// Why a message could not be sent on.
+pub(crate) fn send_error(error: TypedError<OtapPdata>) -> ProcessingError {
+    match error {
+        TypedError::Error(error) => ProcessingError::configuration(error.to_string(), None),
+        other => ProcessingError::retryable(format!("the next node is gone: {other}")),
+    }
 }
 
 #[cfg(test)]

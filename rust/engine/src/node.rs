@@ -10,7 +10,6 @@ use async_trait::async_trait;
 use otapbridge_context::ProcessingError;
 use otel_arrow_dfe_config::error::Error as ConfigError;
 use otel_arrow_dfe_config::node::NodeUserConfig;
-use otel_arrow_dfe_engine::ProcessorFactory;
 use otel_arrow_dfe_engine::capability::registry::Capabilities;
 use otel_arrow_dfe_engine::config::ProcessorConfig;
 use otel_arrow_dfe_engine::context::PipelineContext;
@@ -19,6 +18,7 @@ use otel_arrow_dfe_engine::message::Message;
 use otel_arrow_dfe_engine::node::NodeId;
 use otel_arrow_dfe_engine::processor::ProcessorWrapper;
 use otel_arrow_dfe_engine::wiring_contract::WiringContract;
+use otel_arrow_dfe_engine::{ProcessorFactory, ReceiverFactory};
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -112,10 +112,13 @@ pub trait ProcessorNode: Sized + 'static {
 
 /// A node type of the catalogue.
 #[derive(Clone)]
-pub struct NodeFactory(
-    pub(crate) ProcessorFactory<OtapPdata>,
-    pub(crate) ConfigCheck,
-);
+pub struct NodeFactory(pub(crate) Factory);
+
+#[derive(Clone)]
+pub(crate) enum Factory {
+    Processor(ProcessorFactory<OtapPdata>, ConfigCheck),
+    Receiver(ReceiverFactory<OtapPdata>, ConfigCheck),
+}
 
 /// Checks a node's configuration: the error's field is a path below `config`.
 pub(crate) type ConfigCheck = fn(&Value) -> Result<(), ProcessingError>;
@@ -166,7 +169,7 @@ type Create = fn(
 ) -> Result<ProcessorWrapper<OtapPdata>, ConfigError>;
 
 fn factory<N: ProcessorNode>(create: Create) -> NodeFactory {
-    NodeFactory(
+    NodeFactory(Factory::Processor(
         ProcessorFactory {
             name: N::URN,
             create,
@@ -175,27 +178,35 @@ fn factory<N: ProcessorNode>(create: Create) -> NodeFactory {
             validate_config: |config| check::<N>(config).map_err(config_error),
         },
         check::<N>,
-    )
+    ))
 }
 
 fn check<N: ProcessorNode>(config: &Value) -> Result<(), ProcessingError> {
-    create::<N>(config).map(drop)
+    configured(config, N::create).map(drop)
 }
 
 fn create<N: ProcessorNode>(config: &Value) -> Result<N, ProcessingError> {
+    configured(config, N::create)
+}
+
+/// Makes a node of its configuration; errors have the place in it as their field.
+pub(crate) fn configured<C: DeserializeOwned, N>(
+    config: &Value,
+    create: impl FnOnce(C) -> Result<N, ProcessingError>,
+) -> Result<N, ProcessingError> {
     let empty = Value::Object(serde_json::Map::new());
     let config = if config.is_null() { &empty } else { config };
-    let config: N::Config = serde_path_to_error::deserialize(config).map_err(|error| {
+    let config: C = serde_path_to_error::deserialize(config).map_err(|error| {
         let place = Path::default().below(error.path());
         place.error(error.into_inner().to_string())
     })?;
-    N::create(config).map_err(|error| {
+    create(config).map_err(|error| {
         let place = Path::of_author(error.field().unwrap_or_default());
         place.error(error.message())
     })
 }
 
-fn config_error(error: ProcessingError) -> ConfigError {
+pub(crate) fn config_error(error: ProcessingError) -> ConfigError {
     ConfigError::InvalidUserConfig {
         error: error.to_string(),
     }

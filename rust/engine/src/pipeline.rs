@@ -32,7 +32,7 @@ use crate::event::{ComponentStatus, Event};
 use crate::gate::panic_text;
 use crate::host_exporter::HOST_EXPORTER_URN;
 use crate::host_receiver::HOST_RECEIVER_URN;
-use crate::spec::Topology;
+use crate::spec::{ComponentKind, Topology};
 use crate::telemetry::Reporters;
 
 /// Names of the two host nodes. Validation refuses a leading colon in a user's.
@@ -319,11 +319,12 @@ fn run_engine(
     let startup = {
         let core = Arc::clone(core);
         let shard = *shard;
+        let takes_calls = topology.kind == ComponentKind::Processor;
         move || {
             core.open_shard(
                 shard,
                 Ingress {
-                    submissions: Some(submissions),
+                    submissions: takes_calls.then_some(submissions),
                     answers,
                 },
             );
@@ -368,16 +369,19 @@ fn pipeline_config(
     id: &PipelineId,
 ) -> Result<PipelineConfig, String> {
     let name = |index: usize| topology.nodes[index].name.clone();
-    let mut builder = PipelineConfigBuilder::new()
-        .add_receiver(ENTRY, HOST_RECEIVER_URN, None)
-        .add_exporter(EXIT, HOST_EXPORTER_URN, None)
-        .to(ENTRY, name(topology.entry));
-    for node in &topology.nodes {
-        builder = builder.add_processor(
-            node.name.clone(),
-            node.urn.clone(),
-            Some(node.config.clone()),
-        );
+    let mut builder = PipelineConfigBuilder::new().add_exporter(EXIT, HOST_EXPORTER_URN, None);
+    if topology.kind == ComponentKind::Processor {
+        builder = builder
+            .add_receiver(ENTRY, HOST_RECEIVER_URN, None)
+            .to(ENTRY, name(topology.entry));
+    }
+    for (index, node) in topology.nodes.iter().enumerate() {
+        let (name, urn, config) = (node.name.clone(), node.urn.clone(), node.config.clone());
+        builder = if topology.kind == ComponentKind::Receiver && index == topology.entry {
+            builder.add_receiver(name, urn, Some(config))
+        } else {
+            builder.add_processor(name, urn, Some(config))
+        };
     }
     for edge in &topology.edges {
         let targets: Vec<String> = edge.to.iter().map(|to| name(*to)).collect();

@@ -9,9 +9,20 @@ use otel_arrow_dfe_config::NodeUrn;
 use serde::Deserialize;
 use serde_json::Value;
 
+/// What a component is to its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComponentKind {
+    /// Calls go in and output comes out.
+    Processor,
+    /// Output comes out of what its first node, a receiver, takes in.
+    Receiver,
+}
+
 /// What a component is made from.
 #[derive(Clone, Debug)]
 pub struct ComponentSpec {
+    /// What it is to the host.
+    pub kind: ComponentKind,
     /// Prefix of paths in errors, such as `processors::otap/scrub`; may be empty.
     pub name: String,
     /// Comes back with every event and log record.
@@ -81,6 +92,7 @@ impl<'de> Deserialize<'de> for Names {
 /// A pipeline that was checked: every name resolves, it has one entry and no cycle.
 #[derive(Clone, Debug)]
 pub(crate) struct Topology {
+    pub(crate) kind: ComponentKind,
     pub(crate) nodes: Vec<Node>,
     pub(crate) edges: Vec<Edge>,
     pub(crate) entry: usize,

@@ -13,7 +13,9 @@ use serde_json::Value;
 use crate::catalogue;
 use crate::node_config;
 use crate::node_values;
-use crate::spec::{ComponentSpec, Config, Edge, Node, NodeConfig, Path, Topology, parse};
+use crate::spec::{
+    ComponentKind, ComponentSpec, Config, Edge, Node, NodeConfig, Path, Topology, parse,
+};
 
 /// More pipelines than this for one component is a mistake.
 const MAX_SHARDS: usize = 256;
@@ -71,7 +73,14 @@ pub(crate) fn topology(spec: &ComponentSpec) -> Result<Topology, Vec<ProcessingE
                 r#type: r#type.clone(),
                 config: config.config.clone().unwrap_or(Value::Null),
             };
-            node_of("node", &node, &root, &mut errors).map(|node| Topology {
+            let node = node_of("node", &node, spec.kind, &root, &mut errors);
+            if let (ComponentKind::Receiver, Some(node)) = (spec.kind, &node)
+                && !is_receiver(&node.urn)
+            {
+                errors.push(root.key("type").error(NO_RECEIVER));
+            }
+            node.map(|node| Topology {
+                kind: spec.kind,
                 nodes: vec![node],
                 edges: Vec::new(),
                 entry: 0,
@@ -88,7 +97,7 @@ pub(crate) fn topology(spec: &ComponentSpec) -> Result<Topology, Vec<ProcessingE
                         .error("goes with `type`; nodes have a `config` each"),
                 );
             }
-            graph(&config, nodes, &root, &mut errors)
+            graph(&config, spec.kind, nodes, &root, &mut errors)
         }
     };
     match topology {
@@ -101,10 +110,11 @@ pub(crate) fn topology(spec: &ComponentSpec) -> Result<Topology, Vec<ProcessingE
 fn node_of(
     name: &str,
     node: &NodeConfig,
+    kind: ComponentKind,
     path: &Path,
     errors: &mut Vec<ProcessingError>,
 ) -> Option<Node> {
-    match node_type(&node.r#type) {
+    match node_type(&node.r#type, kind) {
         Err(message) => {
             errors.push(path.key("type").error(message));
             None
@@ -130,29 +140,45 @@ fn node_of(
     }
 }
 
-fn node_type(name: &str) -> Result<(NodeUrn, &'static catalogue::NodeType), String> {
+const NO_RECEIVER: &str = "a receiver component begins with a receiver node";
+
+fn is_receiver(urn: &NodeUrn) -> bool {
+    catalogue::get().receivers.contains_key(urn.as_str())
+}
+
+fn node_type(
+    name: &str,
+    component: ComponentKind,
+) -> Result<(NodeUrn, &'static catalogue::NodeType), String> {
     let catalogue = catalogue::get();
     let known = || {
-        let names: Vec<_> = catalogue
-            .processors
-            .keys()
+        let receivers = (component == ComponentKind::Receiver).then_some(&catalogue.receivers);
+        let types = receivers.into_iter().chain([&catalogue.processors]);
+        let names: Vec<_> = types
+            .flat_map(|types| types.keys())
             .map(|urn| urn.strip_prefix("urn:otel:").unwrap_or(urn))
             .collect();
         format!("known types: {}", names.join(", "))
     };
     let urn = canonicalize_plugin_urn(name)
         .map_err(|_| format!("{name:?} is no node type; {}", known()))?;
-    match infer_node_kind(urn.as_str()) {
-        Ok(NodeKind::Processor) => {}
-        Ok(kind) => {
+    let kind = infer_node_kind(urn.as_str())
+        .map_err(|_| format!("{name:?} is no node type; {}", known()))?;
+    match (component, kind) {
+        (_, NodeKind::Processor) | (ComponentKind::Receiver, NodeKind::Receiver) => {}
+        (component, kind) => {
             let kind: std::borrow::Cow<'static, str> = kind.into();
-            return Err(format!(
-                "{name:?} is a {kind}; a processor component takes processor nodes only"
-            ));
+            return Err(match component {
+                ComponentKind::Processor => format!(
+                    "{name:?} is a {kind}; a processor component takes processor nodes only"
+                ),
+                ComponentKind::Receiver => format!(
+                    "{name:?} is a {kind}; a receiver component takes a receiver node and processor nodes"
+                ),
+            });
         }
-        Err(_) => return Err(format!("{name:?} is no node type; {}", known())),
     }
-    match catalogue.processors.get(urn.as_str()) {
+    match catalogue.node_type(urn.as_str()) {
         Some(node_type) => Ok((urn, node_type)),
         None => Err(format!("unknown node type {name:?}; {}", known())),
     }
@@ -160,6 +186,7 @@ fn node_type(name: &str) -> Result<(NodeUrn, &'static catalogue::NodeType), Stri
 
 fn graph(
     config: &Config,
+    kind: ComponentKind,
     nodes: &BTreeMap<String, NodeConfig>,
     root: &Path,
     errors: &mut Vec<ProcessingError>,
@@ -179,7 +206,7 @@ fn graph(
         } else if name.starts_with(':') {
             errors.push(path.error("names that begin with a colon are the bridge's own"));
         }
-        resolved.extend(node_of(name, node, &path, errors));
+        resolved.extend(node_of(name, node, kind, &path, errors));
     }
     if nodes.is_empty() {
         errors.push(root.key("nodes").error("needs at least one node"));
@@ -189,11 +216,13 @@ fn graph(
     let types: Vec<Option<&str>> = nodes
         .values()
         .map(|node| {
-            let urn = node_type(&node.r#type).ok()?.0;
-            catalogue::get()
+            let urn = node_type(&node.r#type, kind).ok()?.0;
+            let catalogue = catalogue::get();
+            let mut types = catalogue
                 .processors
-                .get_key_value(urn.as_str())
-                .map(|(urn, _)| *urn)
+                .keys()
+                .chain(catalogue.receivers.keys());
+            types.find(|known| **known == urn.as_str()).copied()
         })
         .collect();
     let edges = edges(config, &index, &types, root, errors)?;
@@ -238,11 +267,23 @@ fn graph(
             several.join(", ")
         )));
     }
+    if kind == ComponentKind::Receiver {
+        for (index, urn) in types.iter().enumerate() {
+            let receiver = urn.is_some_and(|urn| catalogue::get().receivers.contains_key(urn));
+            let path = root.key("nodes").key(names[index]);
+            if receiver && incoming[index] > 0 {
+                errors.push(path.error("is a receiver: nothing can be connected to it"));
+            } else if !receiver && urn.is_some() && entries == [index] {
+                errors.push(path.key("type").error(NO_RECEIVER));
+            }
+        }
+    }
     if errors.len() > before {
         return None;
     }
     let [entry] = entries[..] else { return None };
     Some(Topology {
+        kind,
         nodes: resolved,
         edges,
         entry,

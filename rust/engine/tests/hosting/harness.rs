@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use otapbridge_context::{BlockBuilder, ContextBlock, ProcessingError, Signal};
-use otapbridge_engine::spec::ComponentSpec;
+use otapbridge_engine::spec::{ComponentKind, ComponentSpec};
 use otapbridge_engine::{
     Component, ComponentStatus, Emission, Event, EventSink, LogLevel, Runtime, RuntimeOptions,
     catalogue,
@@ -229,6 +229,7 @@ impl AsRef<[u8]> for Guarded {
 
 pub(crate) fn spec(config: Value) -> ComponentSpec {
     ComponentSpec {
+        kind: ComponentKind::Processor,
         name: "processors::otap/test".to_owned(),
         component_data: 1,
         config: config.to_string().into_bytes(),
