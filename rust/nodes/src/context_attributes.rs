@@ -102,9 +102,7 @@ impl ContextAwareProcessor<OtapPdata> for ContextAttributes {
         let attributes = self.attributes(effect_handler.context());
         if !attributes.is_empty() {
             let request = effect_handler.otlp_bytes(&mut data).await?;
-            let rewritten = attributes
-                .write_to(&request)
-                .map_err(|error| ProcessingError::invalid_argument(error.to_string()))?;
+            let rewritten = attributes.write_to(&request)?;
             let signal = signal(&data);
             data = with_otlp_bytes(data, signal, rewritten.into());
         }

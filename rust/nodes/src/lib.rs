@@ -7,10 +7,16 @@
 
 use otapbridge::{NodeFactory, concurrent_processor_factory, processor_factory};
 
+#[allow(dead_code, reason = "the node itself is wired up next")]
+mod batch;
 mod context_attributes;
 mod duration;
 mod fault;
 mod otlp_rewrite;
+mod wire;
+
+#[cfg(test)]
+mod test_random;
 
 pub use context_attributes::ContextAttributes;
 pub use fault::Fault;

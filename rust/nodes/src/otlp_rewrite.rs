@@ -7,12 +7,9 @@
 //! field 1 its attributes. Everything else is copied as it is, unknown fields
 //! included. Wire format: <https://protobuf.dev/programming-guides/encoding/>.
 
-use std::fmt;
 use std::ops::Range;
 
-mod wire;
-
-use wire::{Field, Reader, push_len_field_head, push_varint};
+use crate::wire::{Field, Malformed, Reader, push_len_field_head, push_varint};
 
 /// What an attribute is set to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,19 +29,6 @@ struct Attribute {
     key: String,
     /// The whole field of the resource: tag, length, KeyValue.
     field: Vec<u8>,
-}
-
-/// The bytes are not an OTLP export request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Malformed {
-    offset: usize,
-    what: &'static str,
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "malformed OTLP at byte {}: {}", self.offset, self.what)
-    }
 }
 
 /// Field 1 on each of the levels.

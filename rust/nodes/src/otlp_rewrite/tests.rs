@@ -3,6 +3,7 @@
 use prost::Message;
 
 use super::*;
+use crate::test_random::Random;
 
 /// The shape that the three export requests share, decoded by prost as an
 /// independent reader. What a scope holds is opaque here.
@@ -109,28 +110,7 @@ fn upsert(request: &mut Request, list: &[(&str, AttributeValue)]) {
     }
 }
 
-struct Random(u64);
-
 impl Random {
-    /// SplitMix64 (Steele et al. 2014).
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
-    fn bytes(&mut self, max_len: usize) -> Vec<u8> {
-        (0..self.below(max_len + 1))
-            .map(|_| self.next() as u8)
-            .collect()
-    }
-
     fn value(&mut self) -> OneOf {
         match self.below(4) {
             0 => OneOf::Text("x".repeat(self.below(200))),
@@ -250,7 +230,7 @@ fn the_last_setting_of_a_key_counts() {
 
 #[test]
 fn any_request_is_rewritten_as_if_it_had_been_decoded() {
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     for _ in 0..5_000 {
         let mut request = random.request();
         let list = random.attributes();
@@ -371,24 +351,11 @@ fn malformed_requests_are_refused() {
 
 #[test]
 fn damaged_requests_are_refused_or_rewritten() {
-    let mut random = Random(2);
+    let mut random = Random::new(2);
     let (mut refused, mut rewritten) = (0, 0);
     for _ in 0..40_000 {
         let mut bytes = random.request().encode_to_vec();
-        if bytes.is_empty() {
-            continue;
-        }
-        for _ in 0..1 + random.below(3) {
-            let at = random.below(bytes.len());
-            bytes[at] = match random.below(3) {
-                0 => random.next() as u8,
-                1 => bytes[at] ^ (1 << random.below(8)),
-                _ => bytes[at].wrapping_add(1),
-            };
-        }
-        if random.below(4) == 0 {
-            bytes.truncate(random.below(bytes.len()));
-        }
+        random.damage(&mut bytes);
         let list = random.attributes();
         let out = attributes(&list).write_to(&bytes);
         // Whatever a full decoder accepts is accepted, and comes out as it should.

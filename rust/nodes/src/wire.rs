@@ -2,9 +2,10 @@
 
 //! The protobuf wire format: just enough to find and write fields.
 
+use std::fmt;
 use std::ops::Range;
 
-use super::Malformed;
+use otapbridge::ProcessingError;
 
 const VARINT: u32 = 0;
 const FIXED64: u32 = 1;
@@ -16,33 +17,52 @@ const FIXED32: u32 = 5;
 /// Groups inside groups that are followed.
 const MAX_GROUP_DEPTH: usize = 100;
 
+/// The bytes are not an OTLP export request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed {
+    offset: usize,
+    what: &'static str,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "malformed OTLP at byte {}: {}", self.offset, self.what)
+    }
+}
+
+impl From<Malformed> for ProcessingError {
+    fn from(malformed: Malformed) -> Self {
+        Self::invalid_argument(malformed.to_string())
+    }
+}
+
 /// One field, by offsets into the whole input.
 #[derive(Clone, Debug)]
-pub(super) struct Field {
-    pub(super) number: u32,
+pub(crate) struct Field {
+    pub(crate) number: u32,
     /// First byte of the tag.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// One past the last byte of the value.
-    pub(super) end: usize,
+    pub(crate) end: usize,
     /// First byte of a length-delimited value.
     content: Option<usize>,
 }
 
 impl Field {
     /// The value of a message, string or bytes field.
-    pub(super) fn message(&self) -> Result<Range<usize>, Malformed> {
+    pub(crate) fn message(&self) -> Result<Range<usize>, Malformed> {
         match self.content {
             Some(content) => Ok(content..self.end),
             None => Err(Malformed {
                 offset: self.start,
-                what: "field 1 has the wrong wire type",
+                what: "a field has the wrong wire type",
             }),
         }
     }
 }
 
 /// Reads the fields of one message.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     input: &'a [u8],
     position: usize,
     end: usize,
@@ -50,7 +70,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// A reader of the message at `body`, which lies in the input.
-    pub(super) fn new(input: &'a [u8], body: Range<usize>) -> Self {
+    pub(crate) fn new(input: &'a [u8], body: Range<usize>) -> Self {
         Self {
             input,
             position: body.start,
@@ -59,7 +79,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next field, groups as a whole; `None` at the message's end.
-    pub(super) fn next(&mut self) -> Result<Option<Field>, Malformed> {
+    pub(crate) fn next(&mut self) -> Result<Option<Field>, Malformed> {
         if self.position == self.end {
             return Ok(None);
         }
@@ -179,13 +199,19 @@ impl<'a> Reader<'a> {
 }
 
 /// Appends tag and length of a length-delimited field.
-pub(super) fn push_len_field_head(out: &mut Vec<u8>, number: u32, len: usize) {
+pub(crate) fn push_len_field_head(out: &mut Vec<u8>, number: u32, len: usize) {
     push_varint(out, u64::from(number << 3 | LEN));
     push_varint(out, len as u64);
 }
 
+/// Bytes that a base-128 number takes.
+pub(crate) const fn varint_len(value: usize) -> usize {
+    // One byte for each seven bits begun; zero takes one as well.
+    (usize::BITS - (value | 1).leading_zeros()).div_ceil(7) as usize
+}
+
 /// Appends a base-128 number.
-pub(super) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The batch processor's configuration.
+//!
+//! Names, defaults and rules are those of `batch` in the collector's
+//! `exporterhelper` v0.161.0. `partition.cardinality_limit` is not among them:
+//! it does what `metadata_cardinality_limit` of the stock batch processor does.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use otapbridge::ProcessingError;
+use serde::Deserialize;
+
+use crate::duration;
+
+/// What is written in the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    #[serde(
+        default = "default_flush_timeout",
+        deserialize_with = "duration::deserialize"
+    )]
+    flush_timeout: Duration,
+    #[serde(default)]
+    sizer: Sizer,
+    #[serde(default = "default_min_size")]
+    min_size: usize,
+    #[serde(default)]
+    max_size: usize,
+    #[serde(default)]
+    partition: PartitionConfig,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PartitionConfig {
+    #[serde(default)]
+    metadata_keys: Vec<String>,
+    #[serde(default = "default_cardinality_limit")]
+    cardinality_limit: usize,
+}
+
+impl Default for PartitionConfig {
+    fn default() -> Self {
+        Self {
+            metadata_keys: Vec::new(),
+            cardinality_limit: default_cardinality_limit(),
+        }
+    }
+}
+
+/// What sizes count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Sizer {
+    /// Spans, metric data points or log records.
+    #[default]
+    Items,
+    /// Bytes of the OTLP request.
+    Bytes,
+}
+
+fn default_flush_timeout() -> Duration {
+    Duration::from_millis(200)
+}
+
+fn default_min_size() -> usize {
+    8192
+}
+
+fn default_cardinality_limit() -> usize {
+    1000
+}
+
+/// A configuration that was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// The longest time that data waits for more. Not zero.
+    pub(crate) flush_timeout: Duration,
+    pub(crate) sizer: Sizer,
+    /// From this size on a batch is sent at once. 0 sends every request at once.
+    pub(crate) min_size: usize,
+    /// At least `min_size`.
+    pub(crate) max_size: Option<NonZeroUsize>,
+    /// Lower-case, each once.
+    pub(crate) metadata_keys: Vec<String>,
+    /// `None` is no limit.
+    pub(crate) cardinality_limit: Option<NonZeroUsize>,
+}
+
+impl Config {
+    /// # Errors
+    /// A configuration error that names the setting.
+    pub(crate) fn settings(self) -> Result<Settings, ProcessingError> {
+        if self.flush_timeout.is_zero() {
+            return Err(wrong(
+                "must be positive: data waits for more so long at most; to send every request at once set min_size to 0",
+                "flush_timeout",
+            ));
+        }
+        let max_size = NonZeroUsize::new(self.max_size);
+        if let Some(max_size) = max_size
+            && max_size.get() < self.min_size
+        {
+            return Err(wrong(
+                format!(
+                    "{max_size} is less than min_size, which is {}: raise max_size, lower min_size, or set max_size to 0 for no limit",
+                    self.min_size
+                ),
+                "max_size",
+            ));
+        }
+        Ok(Settings {
+            flush_timeout: self.flush_timeout,
+            sizer: self.sizer,
+            min_size: self.min_size,
+            max_size,
+            metadata_keys: metadata_keys(&self.partition.metadata_keys)?,
+            cardinality_limit: NonZeroUsize::new(self.partition.cardinality_limit),
+        })
+    }
+}
+
+/// The keys in lower case, as the collector compares them.
+fn metadata_keys(written: &[String]) -> Result<Vec<String>, ProcessingError> {
+    let mut keys: Vec<String> = Vec::with_capacity(written.len());
+    for (index, key) in written.iter().enumerate() {
+        let field = || format!("partition.metadata_keys[{index}]");
+        let key = key.to_lowercase();
+        if key.is_empty() {
+            return Err(wrong("must not be empty: name a metadata key", field()));
+        }
+        if let Some(first) = keys.iter().position(|earlier| *earlier == key) {
+            return Err(wrong(
+                format!(
+                    "{key:?} is the same key as partition.metadata_keys[{first}] (letter case does not matter): remove one of them"
+                ),
+                field(),
+            ));
+        }
+        keys.push(key);
+    }
+    Ok(keys)
+}
+
+fn wrong(message: impl Into<String>, field: impl Into<String>) -> ProcessingError {
+    ProcessingError::configuration(message, Some(field.into()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! All pending data, by signal and partition.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
+
+use otapbridge::{Bytes, Metadata, ProcessingError, Signal};
+
+use super::config::Settings;
+use super::outgoing::{Batch, Part};
+use super::partition_key::PartitionKey;
+use super::pending::{Pending, Request};
+use super::size::Size;
+
+/// A partition, as long as it has data pending or under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PartitionId(usize);
+
+/// A request that was added. Later ones are larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ItemId {
+    number: u64,
+    queue: QueueId,
+}
+
+/// Pending data is kept by partition and signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct QueueId {
+    partition: PartitionId,
+    signal: usize,
+}
+
+/// A request's id, and the batches that it made large enough.
+#[derive(Debug)]
+pub(crate) struct Added {
+    pub(crate) item: ItemId,
+    pub(crate) batches: Vec<Batch<ItemId>>,
+}
+
+/// The pending data of a batch processor.
+///
+/// A partition lives while it has data pending or batches under way, so that
+/// `cardinality_limit` counts who is sending now, not who ever did.
+#[derive(Debug)]
+pub(crate) struct Partitions {
+    settings: Settings,
+    by_key: HashMap<PartitionKey, PartitionId>,
+    /// By id; `None` is free.
+    partitions: Vec<Option<Partition>>,
+    free: Vec<PartitionId>,
+    /// When which data has to go.
+    due: BTreeSet<(Instant, QueueId)>,
+    last_item: u64,
+}
+
+#[derive(Debug)]
+struct Partition {
+    key: PartitionKey,
+    /// By signal, in the order of `Signal::ALL`.
+    pending: [Pending<ItemId>; Signal::ALL.len()],
+    /// Batches that were handed out and not yet finished.
+    under_way: usize,
+}
+
+impl Partitions {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            by_key: HashMap::new(),
+            partitions: Vec::new(),
+            free: Vec::new(),
+            due: BTreeSet::new(),
+            last_item: 0,
+        }
+    }
+
+    /// Adds a request to the partition that its metadata says. Each returned batch
+    /// is under way until [`finished`](Self::finished).
+    ///
+    /// # Errors
+    /// InvalidArgument if the request is malformed or cannot be divided,
+    /// ResourceExhausted if it would open a partition too many.
+    pub(crate) fn add(
+        &mut self,
+        metadata: Metadata<'_>,
+        signal: Signal,
+        bytes: Bytes,
+        deadline: Option<Instant>,
+        now: Instant,
+    ) -> Result<Added, ProcessingError> {
+        let size = Size::of(signal, &bytes)?;
+        let key = PartitionKey::of(&self.settings.metadata_keys, metadata);
+        let partition = self.open(key)?;
+        self.last_item += 1;
+        let queue = QueueId {
+            partition,
+            signal: index(signal),
+        };
+        let item = ItemId {
+            number: self.last_item,
+            queue,
+        };
+        let request = Request {
+            signal,
+            bytes,
+            size,
+            deadline,
+        };
+        let batches = self
+            .change(queue, |pending, settings| {
+                pending.add(settings, item, request, now)
+            })
+            .unwrap_or_else(|| Ok(Vec::new()));
+        let batches = match batches {
+            Ok(batches) => batches,
+            Err(error) => {
+                self.close_if_idle(partition);
+                return Err(error);
+            }
+        };
+        Ok(Added {
+            item,
+            batches: batches
+                .into_iter()
+                .map(|parts| self.hand_out(queue, parts))
+                .collect(),
+        })
+    }
+
+    /// Takes out what is still pending of a request. Returns whether anything was.
+    pub(crate) fn remove(&mut self, item: ItemId) -> bool {
+        let removed = self
+            .change(item.queue, |pending, _| pending.remove(item))
+            .unwrap_or_default();
+        if removed {
+            self.close_if_idle(item.queue.partition);
+        }
+        removed
+    }
+
+    /// When [`take_due`](Self::take_due) has something to give.
+    pub(crate) fn next_flush(&self) -> Option<Instant> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// The batches whose time has come, the most urgent first.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Vec<Batch<ItemId>> {
+        self.take_until(Some(now))
+    }
+
+    /// All that is pending, the most urgent first.
+    pub(crate) fn take_all(&mut self) -> Vec<Batch<ItemId>> {
+        self.take_until(None)
+    }
+
+    fn take_until(&mut self, limit: Option<Instant>) -> Vec<Batch<ItemId>> {
+        let mut batches = Vec::new();
+        while let Some((due, queue)) = self.due.first().copied()
+            && limit.is_none_or(|limit| due <= limit)
+        {
+            let Some(parts) = self.change(queue, |pending, _| pending.take()) else {
+                break;
+            };
+            batches.push(self.hand_out(queue, parts));
+        }
+        batches
+    }
+
+    /// A batch was answered. To be called once for each.
+    pub(crate) fn finished(&mut self, partition: PartitionId) {
+        if let Some(partition) = self.partition_mut(partition) {
+            partition.under_way = partition.under_way.saturating_sub(1);
+        }
+        self.close_if_idle(partition);
+    }
+
+    /// The metadata that a partition's requests have in common: the configured
+    /// keys that they have, with all values.
+    pub(crate) fn metadata(
+        &self,
+        partition: PartitionId,
+    ) -> impl Iterator<Item = (&str, Vec<&[u8]>)> {
+        self.partitions
+            .get(partition.0)
+            .and_then(Option::as_ref)
+            .into_iter()
+            .flat_map(|partition| {
+                self.settings
+                    .metadata_keys
+                    .iter()
+                    .map(String::as_str)
+                    .zip(partition.key.values())
+            })
+            .filter(|(_, values)| !values.is_empty())
+    }
+
+    /// Number of partitions with data pending or under way.
+    pub(crate) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    fn partition_mut(&mut self, id: PartitionId) -> Option<&mut Partition> {
+        self.partitions.get_mut(id.0)?.as_mut()
+    }
+
+    /// The partition of this key, made if need be.
+    fn open(&mut self, key: PartitionKey) -> Result<PartitionId, ProcessingError> {
+        if let Some(id) = self.by_key.get(&key) {
+            return Ok(*id);
+        }
+        if let Some(limit) = self.settings.cardinality_limit
+            && self.by_key.len() >= limit.get()
+        {
+            return Err(ProcessingError::resource_exhausted(
+                format!(
+                    "data of {limit} combinations of the metadata keys {} is being batched, which is the partition.cardinality_limit: send again later or raise the limit",
+                    self.settings.metadata_keys.join(", ")
+                ),
+                Some(self.settings.flush_timeout),
+            ));
+        }
+        let partition = Some(Partition {
+            key: key.clone(),
+            pending: Default::default(),
+            under_way: 0,
+        });
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.partitions[id.0] = partition;
+                id
+            }
+            None => {
+                self.partitions.push(partition);
+                PartitionId(self.partitions.len() - 1)
+            }
+        };
+        let _ = self.by_key.insert(key, id);
+        Ok(id)
+    }
+
+    fn close_if_idle(&mut self, id: PartitionId) {
+        let Some(slot) = self.partitions.get_mut(id.0) else {
+            return;
+        };
+        if let Some(partition) = slot.take_if(|partition| {
+            partition.under_way == 0 && partition.pending.iter().all(Pending::is_empty)
+        }) {
+            let _ = self.by_key.remove(&partition.key);
+            self.free.push(id);
+        }
+    }
+
+    /// Changes pending data and keeps its due time.
+    fn change<T>(
+        &mut self,
+        queue: QueueId,
+        change: impl FnOnce(&mut Pending<ItemId>, &Settings) -> T,
+    ) -> Option<T> {
+        let partition = self.partitions.get_mut(queue.partition.0)?.as_mut()?;
+        let pending = &mut partition.pending[queue.signal];
+        let before = pending.next_flush();
+        let result = change(pending, &self.settings);
+        let after = pending.next_flush();
+        if before != after {
+            if let Some(before) = before {
+                let _ = self.due.remove(&(before, queue));
+            }
+            if let Some(after) = after {
+                let _ = self.due.insert((after, queue));
+            }
+        }
+        Some(result)
+    }
+
+    fn hand_out(&mut self, queue: QueueId, parts: Vec<Part<ItemId>>) -> Batch<ItemId> {
+        if let Some(partition) = self.partition_mut(queue.partition) {
+            partition.under_way += 1;
+        }
+        Batch {
+            signal: Signal::ALL[queue.signal],
+            partition: queue.partition,
+            parts,
+        }
+    }
+}
+
+/// Place in `Signal::ALL`.
+fn index(signal: Signal) -> usize {
+    match signal {
+        Signal::Traces => 0,
+        Signal::Metrics => 1,
+        Signal::Logs => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests;

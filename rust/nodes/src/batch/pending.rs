@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Data of one signal and one partition that waits to be sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use otapbridge::{Bytes, ProcessingError, Signal};
+
+use super::config::Settings;
+use super::outgoing::Part;
+use super::size::Size;
+use super::split::{Piece, split};
+
+/// A request on its way into a batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) signal: Signal,
+    pub(crate) bytes: Bytes,
+    /// Size of the bytes.
+    pub(crate) size: Size,
+    /// When its caller's time is up.
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// Requests that wait for more. Together they are smaller than `min_size`.
+///
+/// Adding and removing takes logarithmic time.
+#[derive(Debug)]
+pub(crate) struct Pending<Id> {
+    /// By ids, which ascend: in the order of arrival.
+    entries: BTreeMap<Id, Entry>,
+    /// When which entry has to go.
+    due: BTreeSet<(Instant, Id)>,
+    size: Size,
+}
+
+#[derive(Debug)]
+struct Entry {
+    bytes: Bytes,
+    size: Size,
+    due: Instant,
+}
+
+impl<Id> Default for Pending<Id> {
+    fn default() -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            due: BTreeSet::new(),
+            size: Size::default(),
+        }
+    }
+}
+
+impl<Id: Copy + Ord> Pending<Id> {
+    /// Adds a request, whose id is larger than those before it, and returns the
+    /// batches that are large enough now, in order. What is left of the request
+    /// stays pending. A batch is below `min_size` only if the next item would have
+    /// taken it above `max_size`, and above `max_size` only if it is a single item.
+    ///
+    /// # Errors
+    /// InvalidArgument if the request cannot be divided; nothing has changed then.
+    pub(crate) fn add(
+        &mut self,
+        settings: &Settings,
+        id: Id,
+        request: Request,
+        now: Instant,
+    ) -> Result<Vec<Vec<Part<Id>>>, ProcessingError> {
+        let pending = self.size.by(settings.sizer);
+        let size = pending + request.size.by(settings.sizer);
+        let due = due(settings, request.deadline, now);
+        if size < settings.min_size {
+            let (bytes, size) = (request.bytes, request.size);
+            self.insert(id, Entry { bytes, size, due });
+            return Ok(Vec::new());
+        }
+        let part = |bytes, size, last| Part {
+            id,
+            bytes,
+            size,
+            last,
+        };
+        let max = match settings.max_size {
+            Some(max) if size > max.get() => max.get(),
+            _ => {
+                let mut batch = self.take();
+                batch.push(part(request.bytes, request.size, true));
+                return Ok(vec![batch]);
+            }
+        };
+
+        let room = max - pending;
+        let mut split = split(request.signal, &request.bytes, settings.sizer, room, max)?;
+        let left = split
+            .rest
+            .pop_if(|piece| piece.size.by(settings.sizer) < settings.min_size);
+        let mut batches = vec![self.take()];
+        if let Some(Piece { bytes, size }) = split.first {
+            let last = split.rest.is_empty() && left.is_none();
+            batches[0].push(part(bytes, size, last));
+        }
+        // The room may have been too small for any item, and nothing pending.
+        batches.retain(|batch| !batch.is_empty());
+        let mut rest = split.rest.into_iter().peekable();
+        while let Some(Piece { bytes, size }) = rest.next() {
+            let last = rest.peek().is_none() && left.is_none();
+            batches.push(vec![part(bytes, size, last)]);
+        }
+        if let Some(Piece { bytes, size }) = left {
+            self.insert(id, Entry { bytes, size, due });
+        }
+        Ok(batches)
+    }
+
+    fn insert(&mut self, id: Id, entry: Entry) {
+        self.size += entry.size;
+        let _ = self.due.insert((entry.due, id));
+        let _ = self.entries.insert(id, entry);
+    }
+
+    /// Takes out what is left of a request. Returns whether there was anything.
+    pub(crate) fn remove(&mut self, id: Id) -> bool {
+        let Some(entry) = self.entries.remove(&id) else {
+            return false;
+        };
+        let _ = self.due.remove(&(entry.due, id));
+        self.size -= entry.size;
+        true
+    }
+
+    /// When everything has to be sent, however small it is.
+    pub(crate) fn next_flush(&self) -> Option<Instant> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// Everything, as one batch in order of arrival; empty if there is nothing.
+    pub(crate) fn take(&mut self) -> Vec<Part<Id>> {
+        self.due.clear();
+        self.size = Size::default();
+        std::mem::take(&mut self.entries)
+            .into_iter()
+            .map(|(id, entry)| Part {
+                id,
+                bytes: entry.bytes,
+                size: entry.size,
+                last: true,
+            })
+            .collect()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Sum of the requests.
+    pub(crate) fn size(&self) -> Size {
+        self.size
+    }
+}
+
+/// When a request has to go on at the latest: after the timeout, or when half of
+/// its caller's time is over, so that as much is left for what comes after.
+fn due(settings: &Settings, deadline: Option<Instant>, now: Instant) -> Instant {
+    let wait = deadline.map_or(settings.flush_timeout, |deadline| {
+        let half = deadline.saturating_duration_since(now) / 2;
+        half.min(settings.flush_timeout)
+    });
+    now + wait
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Splits an OTLP request into parts of limited size.
+//!
+//! What fits is copied as it stands. What does not is gone through: a resource
+//! by its scopes, a scope by its items or metrics, a metric by its data points.
+//! Every part repeats what describes the levels around its items (resource,
+//! scope, schema URL, a metric's name and unit, unknown fields).
+
+use std::ops::Range;
+
+use otapbridge::{Bytes, ProcessingError, Signal};
+
+use super::config::Sizer;
+use super::shape::{Child, Level};
+use super::size::{Size, count_items};
+use crate::wire::{Malformed, Reader, push_len_field_head, varint_len};
+
+/// A part of a request: a request of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) bytes: Bytes,
+    pub(crate) size: Size,
+}
+
+/// A split request, in order.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Split {
+    /// What goes into the room; `None` if not even one item does.
+    pub(crate) first: Option<Piece>,
+    /// The rest. Each is filled up to the maximum before the next one begins; one
+    /// item that is larger than the maximum is a piece of its own.
+    pub(crate) rest: Vec<Piece>,
+}
+
+/// How often the parts together may repeat the request's bytes. Without a bound,
+/// a request of a few megabytes with a large resource and many tiny items could
+/// become terabytes.
+const MAX_GROWTH: usize = 16;
+
+/// Up to here the parts may grow in any case.
+const GROWTH_ALLOWED: usize = 64 << 20;
+
+/// Splits a request into a piece of at most `room` and pieces of at most `max`
+/// (`room` ≤ `max`), as the sizer measures.
+///
+/// # Errors
+/// InvalidArgument if the request is malformed, or if repeating its descriptions
+/// would multiply its size.
+pub(crate) fn split(
+    signal: Signal,
+    request: &[u8],
+    sizer: Sizer,
+    room: usize,
+    max: usize,
+) -> Result<Split, ProcessingError> {
+    let mut splitter = Splitter {
+        input: request,
+        signal,
+        sizer,
+        max,
+        room,
+        path: Vec::new(),
+        items: 0,
+        ops: Vec::new(),
+        in_first: true,
+        split: Split::default(),
+        written: 0,
+    };
+    splitter.run()?;
+    Ok(splitter.split)
+}
+
+struct Splitter<'a> {
+    input: &'a [u8],
+    signal: Signal,
+    sizer: Sizer,
+    max: usize,
+    /// Limit of the part in progress: the first one's is the room.
+    room: usize,
+    /// The levels around what is being read, from the request inwards.
+    path: Vec<Around>,
+    /// Items of the part in progress.
+    items: usize,
+    /// How the part in progress is written.
+    ops: Vec<Op>,
+    /// Whether the part in progress goes into the room.
+    in_first: bool,
+    split: Split,
+    /// Bytes of all finished parts.
+    written: usize,
+}
+
+/// A level that is being gone through.
+struct Around {
+    /// Its field number in the level outside.
+    number: u32,
+    /// The fields that describe it.
+    description: Vec<Range<usize>>,
+    description_len: usize,
+    /// Whether and how it is in the part in progress.
+    open: Option<Open>,
+}
+
+#[derive(Clone, Copy)]
+struct Open {
+    /// Length of its content so far.
+    len: usize,
+    /// Its head among the operations. The request has none.
+    head: Option<usize>,
+}
+
+enum Op {
+    /// Tag and length. The length is known when the level or the part ends.
+    Head {
+        number: u32,
+        len: usize,
+    },
+    Copy(Range<usize>),
+}
+
+/// Length of a level as a field. Its tag has one byte.
+const fn field_len(content: usize) -> usize {
+    1 + varint_len(content) + content
+}
+
+impl Splitter<'_> {
+    fn run(&mut self) -> Result<(), ProcessingError> {
+        let body = 0..self.input.len();
+        let (around, _) = self.around(Level::Request, 0, body.clone())?;
+        self.path.push(around);
+        self.walk(Level::Request, body)?;
+        if self.ops.is_empty() {
+            // No resource at all, only what describes the request.
+            self.place(0..0, 0)?;
+        }
+        self.finish()
+    }
+
+    /// Places what is in the level at `body`, which is the innermost of the path.
+    fn walk(&mut self, level: Level, body: Range<usize>) -> Result<(), ProcessingError> {
+        let mut reader = Reader::new(self.input, body);
+        while let Some(field) = reader.next()? {
+            let whole = field.start..field.end;
+            match level.child(self.signal, field.number) {
+                None => {}
+                Some(Child::Item) => self.place(whole, 1)?,
+                Some(Child::Level(inner)) => {
+                    let body = field.message()?;
+                    let items = count_items(self.signal, self.input, inner, body.clone())?;
+                    if self.fits(whole.len(), items) {
+                        self.put(whole, items);
+                        continue;
+                    }
+                    let (around, children) = self.around(inner, field.number, body.clone())?;
+                    // A metric has one kind of data; which of several counts is not
+                    // ours to say.
+                    if children == 1 || (children > 1 && inner != Level::Metric) {
+                        self.path.push(around);
+                        self.walk(inner, body)?;
+                        self.leave();
+                    } else {
+                        self.place(whole, items)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What describes the level at `body`, and how many children it has.
+    fn around(
+        &self,
+        level: Level,
+        number: u32,
+        body: Range<usize>,
+    ) -> Result<(Around, usize), Malformed> {
+        let mut around = Around {
+            number,
+            description: Vec::new(),
+            description_len: 0,
+            open: None,
+        };
+        let mut children = 0;
+        let mut reader = Reader::new(self.input, body);
+        while let Some(field) = reader.next()? {
+            if level.child(self.signal, field.number).is_some() {
+                children += 1;
+                continue;
+            }
+            around.description_len += field.end - field.start;
+            match around.description.last_mut() {
+                Some(last) if last.end == field.start => last.end = field.end,
+                _ => around.description.push(field.start..field.end),
+            }
+        }
+        Ok((around, children))
+    }
+
+    /// Whether a field of the innermost level fits into the part in progress.
+    fn fits(&self, len: usize, items: usize) -> bool {
+        match self.sizer {
+            Sizer::Items => self.items + items <= self.room,
+            Sizer::Bytes => self.len_with(len) <= self.room,
+        }
+    }
+
+    /// Length of the part in progress with one more field in the innermost level.
+    fn len_with(&self, len: usize) -> usize {
+        let added = self.path.iter().skip(1).rev().fold(len, |added, around| {
+            around
+                .open
+                .map_or(field_len(around.description_len + added), |open| {
+                    field_len(open.len + added) - field_len(open.len)
+                })
+        });
+        let request = &self.path[0];
+        request
+            .open
+            .map_or(request.description_len, |open| open.len)
+            + added
+    }
+
+    /// Puts a field that cannot be divided into the part in progress or, if it
+    /// does not fit, into the next one.
+    fn place(&mut self, field: Range<usize>, items: usize) -> Result<(), ProcessingError> {
+        if !self.fits(field.len(), items) {
+            self.finish()?;
+        }
+        self.put(field, items);
+        Ok(())
+    }
+
+    /// Adds a field of the innermost level to the part in progress.
+    fn put(&mut self, field: Range<usize>, items: usize) {
+        let mut added = field.len();
+        // A level is open only if those around it are.
+        let opened = self.path.iter().take_while(|a| a.open.is_some()).count();
+        for (depth, around) in self.path.iter_mut().enumerate().skip(opened) {
+            around.open = Some(Open {
+                len: around.description_len,
+                head: (depth > 0).then_some(self.ops.len()),
+            });
+            if depth > 0 {
+                self.ops.push(Op::Head {
+                    number: around.number,
+                    len: 0,
+                });
+            }
+            self.ops
+                .extend(around.description.iter().cloned().map(Op::Copy));
+        }
+        match self.ops.last_mut() {
+            Some(Op::Copy(last)) if last.end == field.start => last.end = field.end,
+            _ => self.ops.push(Op::Copy(field)),
+        }
+        for (depth, around) in self.path.iter_mut().enumerate().rev() {
+            if let Some(open) = &mut around.open {
+                let before = if depth < opened {
+                    field_len(open.len)
+                } else {
+                    0
+                };
+                open.len += added;
+                added = field_len(open.len) - before;
+            }
+        }
+        self.items += items;
+    }
+
+    /// Leaves the innermost level.
+    fn leave(&mut self) {
+        if let Some(around) = self.path.pop() {
+            self.write_len(around.open);
+        }
+    }
+
+    fn write_len(&mut self, open: Option<Open>) {
+        if let Some(open) = open
+            && let Some(head) = open.head
+            && let Some(Op::Head { len, .. }) = self.ops.get_mut(head)
+        {
+            *len = open.len;
+        }
+    }
+
+    /// Ends the part in progress. The levels around are opened anew in the next.
+    fn finish(&mut self) -> Result<(), ProcessingError> {
+        let mut len = 0;
+        for depth in (0..self.path.len()).rev() {
+            let open = self.path[depth].open.take();
+            self.write_len(open);
+            len = open.map_or(len, |open| open.len);
+        }
+        let piece = if self.ops.is_empty() {
+            None
+        } else {
+            Some(self.write(len)?)
+        };
+        self.room = self.max;
+        self.items = 0;
+        self.ops.clear();
+        if std::mem::take(&mut self.in_first) {
+            self.split.first = piece;
+        } else {
+            self.split.rest.extend(piece);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, len: usize) -> Result<Piece, ProcessingError> {
+        self.written += len;
+        let limit = (self.input.len() * MAX_GROWTH).max(GROWTH_ALLOWED);
+        if self.written > limit {
+            return Err(ProcessingError::invalid_argument(format!(
+                "splitting a request of {} bytes to a max_size of {} makes more than {limit} bytes, because every part repeats its resource and scope: send smaller requests or raise max_size",
+                self.input.len(),
+                self.max,
+            )));
+        }
+        let mut bytes = Vec::with_capacity(len);
+        for op in &self.ops {
+            match op {
+                Op::Head { number, len } => push_len_field_head(&mut bytes, *number, *len),
+                Op::Copy(range) => bytes.extend_from_slice(&self.input[range.clone()]),
+            }
+        }
+        Ok(Piece {
+            size: Size {
+                items: self.items,
+                bytes: bytes.len(),
+            },
+            bytes: bytes.into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
