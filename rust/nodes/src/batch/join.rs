@@ -10,9 +10,10 @@ use otapbridge::Bytes;
 /// concatenation of two messages as one with both lists. The parts must be well
 /// formed on the top level, as [`Size::of`](super::size::Size::of) checks.
 /// Copies once; a single part is returned as it is.
-pub(crate) fn join<'a>(parts: impl ExactSizeIterator<Item = &'a Bytes> + Clone) -> Bytes {
-    if parts.len() == 1 {
-        return parts.cloned().next().unwrap_or_default();
+pub(crate) fn join<'a>(parts: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes {
+    let mut rest = parts.clone();
+    if let (Some(only), None) = (rest.next(), rest.next()) {
+        return only.clone();
     }
     let mut joined = Vec::with_capacity(parts.clone().map(Bytes::len).sum());
     for part in parts {
