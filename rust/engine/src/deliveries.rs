@@ -151,7 +151,7 @@ impl Deliveries {
             biased;
             answer = &mut awaited.answer => answer,
             error = context.done() => {
-                let at_host = &request.local.at_host;
+                let at_host = request.at_host();
                 if !at_host.any() {
                     return Err(error);
                 }

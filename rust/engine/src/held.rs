@@ -90,6 +90,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
     }
 
     /// Begins the request of a message that is made of the data of several others.
+    /// That of a single one is its own.
     ///
     /// Its context: the latest deadline, if all have one; cancelled when all are;
     /// metadata under `metadata_keys`, and what all have alike; no span, but a link
@@ -108,8 +109,15 @@ impl ContextAwareEffectHandler<OtapPdata> {
                 self.origins_of(message, &mut origins);
             }
         }
-        let context = RequestContext::merged(&contexts, metadata_keys);
-        Request::begin(&self.core, context, origins)
+        match (contexts.as_slice(), origins.as_slice()) {
+            ([only], [call]) if only.same(&call.context) => {
+                Request::of(&self.core, Arc::clone(call))
+            }
+            _ => {
+                let context = RequestContext::merged(&contexts, metadata_keys);
+                Request::begin(&self.core, context, origins)
+            }
+        }
     }
 
     /// Begins a request that stems from no other.

@@ -3,6 +3,7 @@
 //! Requests: the calls of the host, and those that begin inside a pipeline, such as
 //! a merged batch or what a receiver makes.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -30,7 +31,7 @@ impl AtHost {
 
     pub(crate) fn leave(&self) {
         if self.emissions.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.left.notify_one();
+            self.left.notify_waiters();
         }
     }
 
@@ -38,10 +39,15 @@ impl AtHost {
         self.emissions.load(Ordering::Acquire) > 0
     }
 
-    /// Waits until the host holds none. One waiter at a time.
+    /// Waits until the host holds none.
     pub(crate) async fn none(&self) {
+        let mut left = pin!(self.left.notified());
+        // Registered before the look, so that a change in between is not missed.
+        let _ = left.as_mut().enable();
         while self.any() {
-            self.left.notified().await;
+            left.as_mut().await;
+            left.set(self.left.notified());
+            let _ = left.as_mut().enable();
         }
     }
 }
@@ -76,6 +82,13 @@ impl InFlight {
         }
     }
 
+    pub(crate) fn at_host(&self) -> &AtHost {
+        match self {
+            Self::Call(call) => &call.at_host,
+            Self::Local(request) => &request.at_host,
+        }
+    }
+
     /// The calls whose data it carries.
     pub(crate) fn origins(&self) -> &[Arc<Call>] {
         match self {
@@ -99,15 +112,16 @@ impl InFlight {
     }
 }
 
-/// A request that begins in this pipeline. It ends when this is dropped: gates
-/// refuse what is left of it.
+/// A request under which a node sends messages of its own. One that began in this
+/// pipeline ends when this is dropped: gates refuse what is left of it.
 pub struct Request {
     core: Arc<Core>,
-    id: u64,
-    pub(crate) local: Arc<LocalRequest>,
+    id: RequestId,
+    in_flight: InFlight,
 }
 
 impl Request {
+    /// Begins a request with the data of these calls, as far as they are known.
     pub(crate) fn begin(
         core: &Arc<Core>,
         context: RequestContext,
@@ -121,27 +135,42 @@ impl Request {
         });
         Self {
             core: Arc::clone(core),
-            id: core.begin_request(Arc::clone(&local)),
-            local,
+            id: RequestId::Local(core.begin_request(Arc::clone(&local))),
+            in_flight: InFlight::Local(local),
+        }
+    }
+
+    /// The request of a call: the host takes its output as that call's own.
+    pub(crate) fn of(core: &Arc<Core>, call: Arc<Call>) -> Self {
+        Self {
+            core: Arc::clone(core),
+            id: RequestId::Call(call.id),
+            in_flight: InFlight::Call(call),
         }
     }
 
     /// Its context.
     #[must_use]
     pub fn context(&self) -> &RequestContext {
-        &self.local.context
+        self.in_flight.context()
     }
 
     /// A message of this request, made of OTLP protobuf. Nothing is parsed.
     #[must_use]
     pub fn message(&self, signal: Signal, bytes: Bytes) -> OtapPdata {
-        let context = engine_context(RequestId::Local(self.id), &self.local.context);
+        let context = engine_context(self.id, self.context());
         OtapPdata::new(context, otlp_payload(signal, bytes))
+    }
+
+    pub(crate) fn at_host(&self) -> &AtHost {
+        self.in_flight.at_host()
     }
 }
 
 impl Drop for Request {
     fn drop(&mut self) {
-        self.core.end_request(self.id);
+        if let RequestId::Local(id) = self.id {
+            self.core.end_request(id);
+        }
     }
 }

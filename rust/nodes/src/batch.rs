@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The data half of the batch processor: what is joined with what, and when it
-//! has to go. Everything here is synchronous and is told the time.
+//! The batch processor. `processor` sends and answers; in the other files is what
+//! is joined with what, and when it has to go: synchronous, and told the time.
 
 mod config;
 mod join;
@@ -9,9 +9,14 @@ mod outgoing;
 mod partition;
 mod partition_key;
 mod pending;
+mod processor;
 mod shape;
 mod size;
 mod split;
 
 #[cfg(test)]
 mod test_otlp;
+
+pub use processor::Batch;
+#[cfg(test)]
+pub(crate) use size::Size;

@@ -14,6 +14,9 @@ pub use otapbridge_engine::node::{
     ConcurrentContextAwareProcessor, ContextAwareProcessor, NodeFactory, ProcessorNode,
     concurrent_processor_factory, processor_factory,
 };
+pub use otapbridge_engine::receiver::{
+    ContextAwareReceiver, ReceiverEffectHandler, ReceiverNode, receiver_factory,
+};
 pub use otapbridge_engine::{ContextAwareEffectHandler, Held, Request, TaskEffectHandler};
 pub use otapbridge_engine::{from_otlp_bytes, signal, with_otlp_bytes};
 
@@ -21,8 +24,9 @@ pub use otapbridge_engine::{from_otlp_bytes, signal, with_otlp_bytes};
 pub mod prelude {
     pub use crate::{
         Bytes, ConcurrentContextAwareProcessor, ContextAwareEffectHandler, ContextAwareProcessor,
-        Message, NodeControlMsg, NodeFactory, OtapPdata, ProcessingError, ProcessorNode,
-        RequestContext, Signal, TaskEffectHandler, async_trait, concurrent_processor_factory,
-        processor_factory,
+        ContextAwareReceiver, Message, NodeControlMsg, NodeFactory, OtapPdata, ProcessingError,
+        ProcessorNode, ReceiverEffectHandler, ReceiverNode, RequestContext, Signal,
+        TaskEffectHandler, async_trait, concurrent_processor_factory, processor_factory,
+        receiver_factory,
     };
 }

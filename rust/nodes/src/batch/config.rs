@@ -17,7 +17,7 @@ use crate::duration;
 /// What is written in the configuration.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Config {
+pub struct Config {
     #[serde(
         default = "default_flush_timeout",
         deserialize_with = "duration::deserialize"

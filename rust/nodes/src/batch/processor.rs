@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The batch processor: whose data is in which batch, and how it fared.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Instant;
+
+use otapbridge::{
+    ContextAwareEffectHandler, ContextAwareProcessor, Held, Message, OtapPdata, ProcessingError,
+    ProcessorNode, async_trait, signal,
+};
+use tokio::sync::{Notify, oneshot};
+
+use super::config::{Config, Settings};
+use super::outgoing::Batch as Outgoing;
+use super::partition::{ItemId, Partitions};
+
+type Handler = ContextAwareEffectHandler<OtapPdata>;
+
+/// Processor `urn:otapbridge:processor:batch`: joins the requests of many callers,
+/// and gives each the result of its own data.
+///
+/// | setting | meaning | default |
+/// | --- | --- | --- |
+/// | `flush_timeout` | data waits for more so long at most | `200ms` |
+/// | `sizer` | what sizes count: `items` (spans, data points, log records) or `bytes` | `items` |
+/// | `min_size` | from this size on a batch is sent at once | 8192 |
+/// | `max_size` | a larger batch is divided; 0: none is | 0 |
+/// | `partition.metadata_keys` | data of requests that differ in these metadata is not mixed | `[]` |
+/// | `partition.cardinality_limit` | how many partitions have data at a time; 0: no limit | 1000 |
+pub struct Batch {
+    settings: Settings,
+    /// Made with the first message.
+    state: Option<Rc<State>>,
+}
+
+struct State {
+    metadata_keys: Vec<String>,
+    partitions: RefCell<Partitions>,
+    callers: RefCell<HashMap<ItemId, Caller>>,
+    /// Some data has to go earlier than what had to go first.
+    earlier: Notify,
+}
+
+/// A caller whose data is pending or under way.
+struct Caller {
+    held: Held,
+    /// Batches with its data that are not answered.
+    under_way: usize,
+    /// None of its data is pending.
+    all_sent: bool,
+    error: Option<ProcessingError>,
+    /// Ends the watch of its context when it is dropped.
+    _watch: oneshot::Sender<()>,
+}
+
+impl ProcessorNode for Batch {
+    const URN: &'static str = "urn:otapbridge:processor:batch";
+
+    type Config = Config;
+
+    fn create(config: Config) -> Result<Self, ProcessingError> {
+        Ok(Self {
+            settings: config.settings()?,
+            state: None,
+        })
+    }
+}
+
+impl Batch {
+    /// The state, and with it the task that sends what has waited long enough.
+    fn state(&mut self, effect_handler: &Handler) -> Rc<State> {
+        let settings = &self.settings;
+        let state = self.state.get_or_insert_with(|| {
+            let state = Rc::new(State {
+                metadata_keys: settings.metadata_keys.clone(),
+                partitions: RefCell::new(Partitions::new(settings.clone())),
+                callers: RefCell::default(),
+                earlier: Notify::new(),
+            });
+            let flusher = Rc::clone(&state);
+            effect_handler.spawn_background(async move |handler| flusher.flush(&handler).await);
+            state
+        });
+        Rc::clone(state)
+    }
+}
+
+#[async_trait(?Send)]
+impl ContextAwareProcessor<OtapPdata> for Batch {
+    async fn process_with_context(
+        &mut self,
+        msg: Message<OtapPdata>,
+        effect_handler: &mut Handler,
+    ) -> Result<(), ProcessingError> {
+        let Message::PData(mut data) = msg else {
+            return Ok(());
+        };
+        let bytes = effect_handler.otlp_bytes(&mut data).await?;
+        let state = self.state(effect_handler);
+        // From here on there is no await: the message is either refused or held.
+        let context = effect_handler.context();
+        let (added, earlier) = {
+            let mut partitions = state.partitions.borrow_mut();
+            let before = partitions.next_flush();
+            let added = partitions.add(
+                context.metadata(),
+                signal(&data),
+                bytes,
+                context.deadline(),
+                Instant::now(),
+            )?;
+            let after = partitions.next_flush();
+            (added, after.is_some() && after != before)
+        };
+        let all_sent = added
+            .batches
+            .iter()
+            .flat_map(|batch| &batch.parts)
+            .any(|part| part.id == added.item && part.last);
+        let caller = Caller {
+            held: effect_handler.hold(data),
+            under_way: 0,
+            all_sent,
+            error: None,
+            _watch: state.watch(added.item, effect_handler),
+        };
+        let _ = state.callers.borrow_mut().insert(added.item, caller);
+        for batch in added.batches {
+            state.send(batch, effect_handler);
+        }
+        if earlier {
+            state.earlier.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn flush_all(
+        &mut self,
+        effect_handler: &mut Handler,
+        _deadline: Instant,
+    ) -> Result<(), ProcessingError> {
+        if let Some(state) = &self.state {
+            let batches = state.partitions.borrow_mut().take_all();
+            for batch in batches {
+                state.send(batch, effect_handler);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Sends what has waited long enough. Never ends.
+    async fn flush(self: &Rc<Self>, effect_handler: &Handler) {
+        loop {
+            let next = self.partitions.borrow().next_flush();
+            let due = async {
+                match next {
+                    Some(next) => tokio::time::sleep_until(next.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = due => {
+                    let batches = self.partitions.borrow_mut().take_due(Instant::now());
+                    for batch in batches {
+                        self.send(batch, effect_handler);
+                    }
+                }
+                () = self.earlier.notified() => {}
+            }
+        }
+    }
+
+    /// Takes a caller's data out of its batch when its request ends before it was sent.
+    fn watch(self: &Rc<Self>, item: ItemId, effect_handler: &Handler) -> oneshot::Sender<()> {
+        let (watch, answered) = oneshot::channel();
+        let state = Rc::clone(self);
+        let context = effect_handler.context().clone();
+        effect_handler.spawn_background(async move |handler| {
+            let error = tokio::select! {
+                error = context.done() => error,
+                _ = answered => return,
+            };
+            let _ = state.partitions.borrow_mut().remove(item);
+            let caller = state.callers.borrow_mut().remove(&item);
+            if let Some(caller) = caller {
+                // Fails only when the pipeline is ending, which answers every call.
+                let _ = caller.held.nack(&handler, error).await;
+            }
+        });
+        watch
+    }
+
+    /// Sends a batch, without the data of callers that no longer wait, and sees to
+    /// its answer. Others can be under way at the same time.
+    fn send(self: &Rc<Self>, mut batch: Outgoing<ItemId>, effect_handler: &Handler) {
+        let mut callers = self.callers.borrow_mut();
+        batch.parts.retain(|part| {
+            let caller = callers.get_mut(&part.id);
+            // One that ended is answered by its watch.
+            let Some(caller) = caller.filter(|caller| !caller.held.context().is_done()) else {
+                return false;
+            };
+            caller.under_way += 1;
+            caller.all_sent |= part.last;
+            true
+        });
+        if batch.parts.is_empty() {
+            self.partitions.borrow_mut().finished(batch.partition);
+            return;
+        }
+        let metadata_keys: Vec<&str> = self.metadata_keys.iter().map(String::as_str).collect();
+        let held = batch.parts.iter().filter_map(|part| callers.get(&part.id));
+        let request = effect_handler.merge(held.map(|caller| &caller.held), &metadata_keys);
+        drop(callers);
+
+        let message = request.message(batch.signal, batch.payload());
+        let items: Vec<ItemId> = batch.parts.iter().map(|part| part.id).collect();
+        let partition = batch.partition;
+        drop(batch);
+        let state = Rc::clone(self);
+        effect_handler.spawn_background(async move |mut handler| {
+            let result = handler.deliver(&request, message).await;
+            drop(request);
+            state.partitions.borrow_mut().finished(partition);
+            for item in items {
+                state.answer(item, &result, &handler).await;
+            }
+        });
+    }
+
+    /// One batch with data of this caller was answered.
+    async fn answer(
+        &self,
+        item: ItemId,
+        result: &Result<(), ProcessingError>,
+        effect_handler: &Handler,
+    ) {
+        let answered = {
+            let mut callers = self.callers.borrow_mut();
+            let Some(caller) = callers.get_mut(&item) else {
+                return;
+            };
+            caller.under_way -= 1;
+            if let Err(error) = result {
+                let _ = caller.error.get_or_insert_with(|| error.clone());
+            }
+            if caller.under_way > 0 || !caller.all_sent {
+                return;
+            }
+            callers.remove(&item)
+        };
+        let Some(Caller { held, error, .. }) = answered else {
+            return;
+        };
+        // Fails only when the pipeline is ending, which answers every call.
+        let _ = match error {
+            None => held.ack(effect_handler).await,
+            Some(error) => held.nack(effect_handler, error).await,
+        };
+    }
+}

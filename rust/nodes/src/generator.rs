@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Telemetry out of nothing, for trials and load tests.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::time::Duration;
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use otapbridge::{
+    BlockBuilder, ContextAwareReceiver, ProcessingError, ReceiverEffectHandler, ReceiverNode,
+    RequestContext, Signal, SpanContext, async_trait,
+};
+use serde::Deserialize;
+use tokio::time::MissedTickBehavior;
+
+use crate::duration;
+
+mod payload;
+
+use payload::Payloads;
+
+/// Requests that await their answer at most; beyond it the next one waits.
+const MAX_UNDER_WAY: usize = 128;
+
+/// Receiver `urn:otapbridge:receiver:generator`: makes telemetry, each request with
+/// a context as if it had come from a client.
+///
+/// | setting | meaning | default |
+/// | --- | --- | --- |
+/// | `signal` | `traces`, `metrics` or `logs` | `traces` |
+/// | `interval` | time between requests; `0s`: as fast as they are answered, 128 at a time | `1s` |
+/// | `batch_size` | spans, data points or log records of a request | 1 |
+/// | `count` | how many requests; 0: no end | 0 |
+/// | `metadata` | the requests' metadata: a value or a list of values for each key | none |
+/// | `timeout` | the requests' time; `0s`: no deadline | `0s` |
+/// | `traceparent` | W3C traceparent of the span that all belongs to | none |
+pub struct Generator {
+    config: Config,
+    span: Option<SpanContext>,
+}
+
+/// See [`Generator`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    #[serde(default)]
+    signal: SignalName,
+    #[serde(
+        default = "default_interval",
+        deserialize_with = "duration::deserialize"
+    )]
+    interval: Duration,
+    #[serde(default = "default_batch_size")]
+    batch_size: u32,
+    #[serde(default)]
+    count: u64,
+    #[serde(default)]
+    metadata: BTreeMap<String, Values>,
+    #[serde(default, deserialize_with = "duration::deserialize")]
+    timeout: Duration,
+    #[serde(default)]
+    traceparent: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SignalName {
+    #[default]
+    Traces,
+    Metrics,
+    Logs,
+}
+
+impl From<SignalName> for Signal {
+    fn from(name: SignalName) -> Self {
+        match name {
+            SignalName::Traces => Self::Traces,
+            SignalName::Metrics => Self::Metrics,
+            SignalName::Logs => Self::Logs,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a string or a list of strings")]
+enum Values {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Values {
+    fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::Many(values) => values,
+        }
+    }
+}
+
+fn default_interval() -> Duration {
+    Duration::from_secs(1)
+}
+
+fn default_batch_size() -> u32 {
+    1
+}
+
+impl ReceiverNode for Generator {
+    const URN: &'static str = "urn:otapbridge:receiver:generator";
+
+    type Config = Config;
+
+    fn create(config: Config) -> Result<Self, ProcessingError> {
+        const MAX_BATCH_SIZE: u32 = 1_000_000;
+        if config.batch_size == 0 || config.batch_size > MAX_BATCH_SIZE {
+            return Err(ProcessingError::configuration(
+                format!(
+                    "{} is not between 1 and {MAX_BATCH_SIZE}",
+                    config.batch_size
+                ),
+                Some("batch_size".to_owned()),
+            ));
+        }
+        let span = match &config.traceparent {
+            Some(text) => Some(text.parse::<SpanContext>()?),
+            None => None,
+        };
+        let generator = Self { config, span };
+        // Metadata that no context can carry are found here, not at run time.
+        let _ = generator.context().map_err(|error| {
+            ProcessingError::configuration(error.message().to_owned(), Some("metadata".to_owned()))
+        })?;
+        Ok(generator)
+    }
+}
+
+impl Generator {
+    fn context(&self) -> Result<RequestContext, ProcessingError> {
+        let mut block = BlockBuilder::new();
+        if !self.config.timeout.is_zero() {
+            let _ = block.timeout(self.config.timeout);
+        }
+        for (key, values) in &self.config.metadata {
+            let _ = block.metadata(key, values.as_slice());
+        }
+        if let Some(span) = self.span {
+            let _ = block.span_context(span);
+        }
+        Ok(RequestContext::new(block.build()?))
+    }
+}
+
+#[async_trait(?Send)]
+impl ContextAwareReceiver for Generator {
+    async fn receive(
+        &mut self,
+        effect_handler: &ReceiverEffectHandler,
+    ) -> Result<(), ProcessingError> {
+        let signal = self.config.signal.into();
+        let mut payloads = Payloads::new(signal, self.config.batch_size, self.span);
+        let mut interval = (!self.config.interval.is_zero()).then(|| {
+            let mut interval = tokio::time::interval(self.config.interval);
+            // After a stall it goes on in step instead of in a burst.
+            interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            interval
+        });
+        let mut left = match self.config.count {
+            0 => u64::MAX,
+            count => count,
+        };
+        let mut under_way = FuturesUnordered::new();
+        let mut draining = false;
+        loop {
+            let may_send = left > 0 && !draining && under_way.len() < MAX_UNDER_WAY;
+            if under_way.is_empty() && (left == 0 || draining) {
+                return Ok(());
+            }
+            let tick = async {
+                match &mut interval {
+                    _ if !may_send => pending().await,
+                    Some(interval) => {
+                        let _ = interval.tick().await;
+                    }
+                    None => tokio::task::yield_now().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = effect_handler.draining(), if !draining => draining = true,
+                Some(result) = under_way.next() => {
+                    if let Err(error) = result {
+                        let error: ProcessingError = error;
+                        tracing::warn!(error = error.message(), "generated data was refused");
+                    }
+                }
+                () = tick => {
+                    left -= 1;
+                    let request = effect_handler.begin_request(self.context()?);
+                    let message = request.message(signal, payloads.next());
+                    under_way.push(async move {
+                        effect_handler.deliver(&request, message).await
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
