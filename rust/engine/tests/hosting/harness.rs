@@ -127,6 +127,13 @@ impl Host {
     }
 }
 
+/// A context with one metadata key.
+pub(crate) fn metadata(key: &str, value: &str) -> ContextBlock {
+    let mut block = BlockBuilder::new();
+    let _ = block.metadata(key, [value]);
+    block.build().unwrap()
+}
+
 /// A runtime with one started component and its host.
 pub(crate) struct Bridge {
     pub(crate) runtime: Runtime,
@@ -145,8 +152,24 @@ impl Bridge {
         Self::start_with(config, |_| Some(Ok(())))
     }
 
+    /// A component whose first node is a receiver; emissions wait for the test.
+    pub(crate) fn receiver(config: Value) -> Self {
+        let spec = ComponentSpec {
+            kind: ComponentKind::Receiver,
+            ..spec(config)
+        };
+        Self::start_spec(&spec, |_| None)
+    }
+
     pub(crate) fn start_with(
         config: Value,
+        answer: impl Fn(&Emission) -> Option<Result<(), ProcessingError>> + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_spec(&spec(config), answer)
+    }
+
+    fn start_spec(
+        spec: &ComponentSpec,
         answer: impl Fn(&Emission) -> Option<Result<(), ProcessingError>> + Send + Sync + 'static,
     ) -> Self {
         catalogue::install(nodes::factories);
@@ -158,7 +181,7 @@ impl Bridge {
             log_level: LogLevel::Info,
         })
         .unwrap();
-        let component = Component::create(&runtime, &spec(config)).unwrap();
+        let component = Component::create(&runtime, spec).unwrap();
         assert!(host.component.set(Arc::downgrade(&component)).is_ok());
         component.start(PATIENCE).unwrap();
         Self {

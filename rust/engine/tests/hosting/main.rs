@@ -2,13 +2,16 @@
 
 //! Hosts real pipelines and watches them from outside.
 
+mod batch;
 mod calls;
 mod cancellation;
+mod concurrency;
 mod engine_nodes;
 mod failures;
 mod harness;
 mod kept;
 mod nodes;
+mod receivers;
 mod retry;
 mod shutdown;
 mod validation;

@@ -2,20 +2,24 @@
 
 //! Nodes that do on purpose what others do by accident.
 
+use std::cell::Cell;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use otapbridge_context::ProcessingError;
-use otapbridge_engine::ContextAwareEffectHandler;
 use otapbridge_engine::engine::{Message, NodeControlMsg, OtapPdata};
 use otapbridge_engine::node::{
-    ContextAwareProcessor, NodeFactory, ProcessorNode, processor_factory,
+    ConcurrentContextAwareProcessor, ContextAwareProcessor, NodeFactory, ProcessorNode,
+    concurrent_processor_factory, processor_factory,
 };
+use otapbridge_engine::{ContextAwareEffectHandler, TaskEffectHandler};
 use otel_arrow_dfe_engine::ConsumerEffectHandlerExtension;
 use otel_arrow_dfe_engine::control::NackMsg;
 use parking_lot::Mutex;
 use serde::Deserialize;
+use tokio::sync::Notify;
 
 pub(crate) const TEST_NODE: &str = "urn:test:processor:behave";
 
@@ -39,7 +43,12 @@ pub(crate) const NOTED_HEADER: &str = "x-noted";
 pub(crate) static NOTES: Mutex<Vec<(String, Noted)>> = Mutex::new(Vec::new());
 
 pub(crate) fn factories() -> Vec<NodeFactory> {
-    vec![processor_factory::<Behave>()]
+    let mut factories = vec![
+        processor_factory::<Behave>(),
+        concurrent_processor_factory::<Meet>(),
+    ];
+    factories.extend(otapbridge_nodes::factories());
+    factories
 }
 
 #[derive(Clone, Deserialize)]
@@ -225,4 +234,66 @@ fn report(effect_handler: &ContextAwareEffectHandler<OtapPdata>) -> String {
         context.trace_state(),
         context.remaining().is_some(),
     )
+}
+
+pub(crate) const MEETING_NODE: &str = "urn:test:processor:meet";
+
+/// Waits with each message until as many are inside as may be at a time, and then
+/// hands them on.
+pub(crate) struct Meet {
+    config: MeetConfig,
+    inside: Cell<usize>,
+    complete: Notify,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MeetConfig {
+    at_a_time: NonZeroUsize,
+}
+
+impl ProcessorNode for Meet {
+    const URN: &'static str = MEETING_NODE;
+    type Config = MeetConfig;
+
+    fn create(config: MeetConfig) -> Result<Self, ProcessingError> {
+        Ok(Self {
+            config,
+            inside: Cell::new(0),
+            complete: Notify::new(),
+        })
+    }
+}
+
+struct Inside<'a>(&'a Cell<usize>);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+#[async_trait(?Send)]
+impl ConcurrentContextAwareProcessor<OtapPdata> for Meet {
+    fn max_concurrency(&self) -> NonZeroUsize {
+        self.config.at_a_time
+    }
+
+    async fn process_with_context(
+        &self,
+        data: OtapPdata,
+        effect_handler: &mut TaskEffectHandler<OtapPdata>,
+    ) -> Result<(), ProcessingError> {
+        let complete = self.complete.notified();
+        let inside = self.inside.get() + 1;
+        assert!(inside <= self.config.at_a_time.get(), "{inside} are inside");
+        self.inside.set(inside);
+        let _inside = Inside(&self.inside);
+        if inside == self.config.at_a_time.get() {
+            self.complete.notify_waiters();
+        } else {
+            complete.await;
+        }
+        effect_handler.send_message(data).await
+    }
 }

@@ -60,7 +60,7 @@ fn a_request_has_the_context_that_is_configured() {
     let context = generator.context().unwrap();
     let values: Vec<&[u8]> = context
         .metadata()
-        .get_all("x-tenant")
+        .get("x-tenant")
         .map(|value| value.as_bytes())
         .collect();
     assert_eq!(values, [b"a", b"b"]);
