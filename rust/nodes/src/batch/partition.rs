@@ -3,7 +3,7 @@
 //! All pending data, by signal and partition.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use otapbridge::{Bytes, Metadata, ProcessingError, Signal};
 
@@ -12,6 +12,10 @@ use super::outgoing::{Batch, Part};
 use super::partition_key::PartitionKey;
 use super::pending::{Pending, Request};
 use super::size::Size;
+
+/// The least time after which a refused partition may try again. OTLP senders
+/// give up without one, and HTTP's `Retry-After` counts whole seconds.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A partition, as long as it has data pending or under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -217,7 +221,7 @@ impl Partitions {
                     "data of {limit} combinations of the metadata keys {} is being batched, which is the partition.cardinality_limit: send again later or raise the limit",
                     self.settings.metadata_keys.join(", ")
                 ),
-                Some(self.settings.flush_timeout),
+                Some(self.settings.flush_timeout.max(RETRY_AFTER)),
             ));
         }
         let partition = Some(Partition {

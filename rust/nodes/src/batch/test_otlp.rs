@@ -186,8 +186,10 @@ pub(super) fn items(atoms: &[Atom]) -> usize {
     atoms.iter().filter(|atom| atom.item.is_some()).count()
 }
 
+type Contents<'a> = (Vec<&'a [u8]>, Option<&'a [u8]>);
+
 /// The atoms without their places, for comparison across requests.
-pub(super) fn contents(atoms: &[Atom]) -> Vec<(Vec<&[u8]>, Option<&[u8]>)> {
+pub(super) fn contents(atoms: &[Atom]) -> Vec<Contents<'_>> {
     atoms
         .iter()
         .map(|atom| {

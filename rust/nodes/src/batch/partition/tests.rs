@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use otapbridge::{BlockBuilder, ErrorKind, RequestContext};
 
@@ -126,7 +125,7 @@ fn the_limit_counts_partitions_with_data_pending_or_under_way() {
     let b = add(&mut partitions, "b", Signal::Logs, now).expect("second");
     let error = add(&mut partitions, "c", Signal::Logs, now).expect_err("third");
     assert_eq!(error.kind(), ErrorKind::ResourceExhausted);
-    assert_eq!(error.retry_after(), Some(Duration::from_millis(200)));
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
     assert_eq!(
         error.message(),
         "data of 2 combinations of the metadata keys x-tenant, scope is being batched, which is \
