@@ -29,18 +29,13 @@ pub(crate) struct Batch<Id> {
 }
 
 impl<Id: Copy + Ord> Batch<Id> {
+    #[cfg(test)]
     pub(crate) fn size(&self) -> Size {
         let mut size = Size::default();
         for part in &self.parts {
             size += part.size;
         }
         size
-    }
-
-    /// Removes a request's part. Returns it if it was there.
-    pub(crate) fn remove(&mut self, id: Id) -> Option<Part<Id>> {
-        let index = self.parts.binary_search_by_key(&id, |part| part.id).ok()?;
-        Some(self.parts.remove(index))
     }
 
     /// The one request to send.

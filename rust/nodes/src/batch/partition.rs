@@ -179,27 +179,8 @@ impl Partitions {
         self.close_if_idle(partition);
     }
 
-    /// The metadata that a partition's requests have in common: the configured
-    /// keys that they have, with all values.
-    pub(crate) fn metadata(
-        &self,
-        partition: PartitionId,
-    ) -> impl Iterator<Item = (&str, Vec<&[u8]>)> {
-        self.partitions
-            .get(partition.0)
-            .and_then(Option::as_ref)
-            .into_iter()
-            .flat_map(|partition| {
-                self.settings
-                    .metadata_keys
-                    .iter()
-                    .map(String::as_str)
-                    .zip(partition.key.values())
-            })
-            .filter(|(_, values)| !values.is_empty())
-    }
-
     /// Number of partitions with data pending or under way.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.by_key.len()
     }

@@ -34,25 +34,6 @@ impl PartitionKey {
             encoded: encoded.into(),
         }
     }
-
-    /// The values of each key, in the order of the keys.
-    pub(crate) fn values(&self) -> impl Iterator<Item = Vec<&[u8]>> {
-        let mut rest = &self.encoded[..];
-        std::iter::from_fn(move || {
-            let count = split_number(&mut rest)?;
-            (0..count)
-                .map(|_| {
-                    let len = split_number(&mut rest)?;
-                    rest.split_off(..len)
-                })
-                .collect()
-        })
-    }
-}
-
-fn split_number(rest: &mut &[u8]) -> Option<usize> {
-    let number = rest.split_off(..size_of::<Number>())?;
-    Some(usize::from_le_bytes(number.try_into().ok()?))
 }
 
 #[cfg(test)]

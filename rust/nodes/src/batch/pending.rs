@@ -154,6 +154,7 @@ impl<Id: Copy + Ord> Pending<Id> {
     }
 
     /// Sum of the requests.
+    #[cfg(test)]
     pub(crate) fn size(&self) -> Size {
         self.size
     }

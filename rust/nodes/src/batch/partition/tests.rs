@@ -95,8 +95,6 @@ fn tenants_and_signals_never_mix() {
         assert_eq!(tenants.len(), batch.parts.len());
         assert!(!*full || tenants.len() == 5);
         sent += tenants.len();
-        let metadata: Vec<_> = partitions.metadata(batch.partition).collect();
-        assert_eq!(metadata, [("x-tenant", vec![tenants[0].as_bytes()])]);
     }
     assert_eq!(sent, added);
     assert!(
@@ -207,25 +205,4 @@ fn the_most_urgent_data_leaves_first() {
     assert_eq!(partitions.next_flush(), Some(at(50)));
     assert_eq!(leaves(&mut partitions, at(300)), ["b", "a"]);
     assert_eq!(partitions.next_flush(), None);
-}
-
-#[test]
-fn a_part_can_be_taken_out_of_a_batch_that_is_not_sent_yet() {
-    let now = Instant::now();
-    let mut partitions = partitions(3, 0);
-    let ids: Vec<_> = (0..2)
-        .map(|_| {
-            add(&mut partitions, "a", Signal::Logs, now)
-                .expect("added")
-                .item
-        })
-        .collect();
-    let mut added = add(&mut partitions, "a", Signal::Logs, now).expect("added");
-    let batch = &mut added.batches[0];
-    assert_eq!(batch.parts.len(), 3);
-    assert_eq!(batch.remove(ids[1]).expect("it is there").id, ids[1]);
-    assert_eq!(batch.remove(ids[1]), None);
-    let left: Vec<_> = batch.parts.iter().map(|part| part.id).collect();
-    assert_eq!(left, [ids[0], added.item]);
-    assert_eq!(items(&atoms(batch.signal, &batch.payload())), 2);
 }

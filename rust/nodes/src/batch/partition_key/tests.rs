@@ -56,12 +56,3 @@ fn what_the_keys_do_not_name_does_not_count() {
     let none = |metadata| PartitionKey::of(&[], context(metadata).metadata());
     assert_eq!(none(&[("x-tenant", &["a"])]), none(&[]));
 }
-
-#[test]
-fn values_come_out_as_they_went_in() {
-    let key = key(&[("scope", &["", "b"])]);
-    assert_eq!(
-        key.values().collect::<Vec<_>>(),
-        [vec![], vec![&b""[..], b"b"]]
-    );
-}
