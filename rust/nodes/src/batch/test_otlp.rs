@@ -241,6 +241,22 @@ pub(super) fn request_of(atoms: &[Atom]) -> Request {
     request.unwrap_or_default()
 }
 
+/// A thousand empty items below a resource of a megabyte.
+pub(super) fn grows_when_divided() -> Bytes {
+    let request = Request {
+        resources: vec![Resource {
+            resource: Some(vec![0; 1 << 20]),
+            scopes: vec![Scope {
+                items: vec![vec![]; 1_000],
+                ..Scope::default()
+            }],
+            ..Resource::default()
+        }],
+        ..Request::default()
+    };
+    request.encode_to_vec().into()
+}
+
 pub(super) fn random_signal(random: &mut Random) -> Signal {
     Signal::ALL[random.below(3)]
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use otapbridge::{BlockBuilder, ErrorKind, RequestContext};
 
 use super::super::config::Sizer;
-use super::super::test_otlp::{atoms, items};
+use super::super::test_otlp::{atoms, grows_when_divided, items};
 use super::*;
 use crate::test_random::Random;
 
@@ -157,6 +157,37 @@ fn the_limit_counts_partitions_with_data_pending_or_under_way() {
 }
 
 #[test]
+fn a_partition_stays_until_the_last_of_its_batches_is_answered() {
+    let now = Instant::now();
+    let mut partitions = partitions(1, 1);
+    let send = |partitions: &mut Partitions| {
+        let added = add(partitions, "a", Signal::Logs, now).expect("the same partition");
+        added.batches[0].partition
+    };
+    let first = send(&mut partitions);
+    assert_eq!(send(&mut partitions), first);
+    partitions.finished(first);
+    assert!(add(&mut partitions, "b", Signal::Logs, now).is_err());
+    assert_eq!(partitions.metadata(first).count(), 1);
+    partitions.finished(first);
+    assert_eq!(partitions.metadata(first).count(), 0);
+    let _ = add(&mut partitions, "b", Signal::Logs, now).expect("a place is free");
+}
+
+#[test]
+fn a_tenant_that_left_leaves_nothing_behind() {
+    let now = Instant::now();
+    let mut partitions = partitions(2, 1);
+    for tenant in 0..1_000 {
+        let added = add(&mut partitions, &tenant.to_string(), Signal::Logs, now);
+        assert!(partitions.remove(added.expect("a place is free").item));
+    }
+    assert_eq!(partitions.len(), 0);
+    assert_eq!(partitions.partitions.len(), 1, "its place was used again");
+    assert_eq!(partitions.next_flush(), None);
+}
+
+#[test]
 fn refused_data_opens_no_partition() {
     let now = Instant::now();
     let mut partitions = partitions(2, 1);
@@ -164,6 +195,14 @@ fn refused_data_opens_no_partition() {
     let error = partitions
         .add(context("a").metadata(), Signal::Logs, malformed, None, now)
         .expect_err("malformed");
+    assert_eq!(error.grpc_code(), 3);
+    assert_eq!(partitions.len(), 0);
+
+    partitions.settings.max_size = NonZeroUsize::new(2);
+    let request = grows_when_divided();
+    let error = partitions
+        .add(context("a").metadata(), Signal::Logs, request, None, now)
+        .expect_err("cannot be divided");
     assert_eq!(error.grpc_code(), 3);
     assert_eq!(partitions.len(), 0);
     let _ = add(&mut partitions, "b", Signal::Logs, now).expect("a place is free");

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::super::config::Sizer;
-use super::super::test_otlp::{atoms, contents, random_request, random_signal};
+use super::super::test_otlp::{atoms, contents, grows_when_divided, random_request, random_signal};
 use super::*;
 use crate::test_random::Random;
 
@@ -262,17 +262,7 @@ fn a_request_that_cannot_be_divided_changes_nothing() {
     let mut pending = Pending::default();
     let empty = pending.add(&settings, 1, request(b""), now).expect("added");
     assert!(empty.is_empty());
-    // A resource of a megabyte that would be repeated a thousand times.
-    let scope: Vec<u8> = [0x12, 0].repeat(1_000);
-    let mut resource = Vec::new();
-    crate::wire::push_len_field_head(&mut resource, 1, 1 << 20);
-    resource.extend(vec![0; 1 << 20]);
-    crate::wire::push_len_field_head(&mut resource, 2, scope.len());
-    resource.extend(scope);
-    let mut bytes = Vec::new();
-    crate::wire::push_len_field_head(&mut bytes, 1, resource.len());
-    bytes.extend(resource);
-    let error = pending.add(&settings, 2, of(Signal::Logs, bytes.into()), now);
+    let error = pending.add(&settings, 2, of(Signal::Logs, grows_when_divided()), now);
     assert_eq!(error.expect_err("too large").grpc_code(), 3);
     assert_eq!(summary(&[pending.take()]), [vec![part(1, "", true)]]);
 }

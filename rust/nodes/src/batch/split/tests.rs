@@ -3,8 +3,8 @@
 use prost::Message;
 
 use super::super::test_otlp::{
-    Atom, Data, Metric, Points, Request, Resource, Scope, atoms, contents, decode, items,
-    random_request, random_signal, request_of,
+    Atom, Data, Metric, Points, Request, Resource, Scope, atoms, contents, decode,
+    grows_when_divided, items, random_request, random_signal, request_of,
 };
 use super::*;
 use crate::test_random::Random;
@@ -224,9 +224,7 @@ fn descriptions_may_stand_anywhere() {
 
 #[test]
 fn a_request_that_would_grow_without_measure_is_refused() {
-    let mut large = Request::decode(&request(vec![vec![]; 1_000])[..]).expect("a request");
-    large.resources[0].resource = Some(vec![0; 1 << 20]);
-    let large = large.encode_to_vec();
+    let large = grows_when_divided();
     let error = split(Signal::Traces, &large, Sizer::Items, 1, 1).expect_err("a gigabyte");
     assert_eq!(error.grpc_code(), 3);
     assert!(error.is_permanent());
