@@ -218,3 +218,20 @@ pub(crate) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     }
     out.push(value as u8);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_a_number_is_what_writing_it_takes() {
+        for bits in 0..usize::BITS {
+            let power = 1_usize << bits;
+            for value in [power - 1, power, power | 1] {
+                let mut written = Vec::new();
+                push_varint(&mut written, value as u64);
+                assert_eq!(varint_len(value), written.len(), "{value}");
+            }
+        }
+    }
+}

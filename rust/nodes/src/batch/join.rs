@@ -21,3 +21,6 @@ pub(crate) fn join<'a>(parts: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes 
     }
     joined.into()
 }
+
+#[cfg(test)]
+mod tests;
