@@ -10,6 +10,8 @@ use otel_arrow_dfe_config::ContextEntryName;
 use otel_arrow_dfe_config::transport_headers::{TransportHeader, TransportHeaders};
 use otel_arrow_dfe_otap::pdata::{Context, OtapPdata};
 
+use crate::core::Core;
+
 /// Names the request a message stems from. It survives clones, splits and every
 /// 1:1 node, and does not survive a merge. It never leaves the process: the
 /// host exporter hands on OTLP bytes and, for merged output, headers without it.
@@ -51,15 +53,25 @@ impl RequestId {
 }
 
 /// The engine context of a request.
-pub(crate) fn engine_context(id: RequestId, request: &RequestContext) -> Context {
+pub(crate) fn engine_context(core: &Core, id: RequestId, request: &RequestContext) -> Context {
     let mut context = Context::with_capacity(4);
-    let metadata = request.metadata();
-    let mut headers = TransportHeaders::with_capacity(1 + metadata.iter().count());
+    let mut headers = TransportHeaders::with_capacity(1);
     headers.push(TransportHeader::binary(
         REQUEST_ID_NAME.clone(),
         id.to_bytes(),
     ));
-    for (key, value) in metadata.iter() {
+    if core.has_engine_nodes {
+        push_metadata(&mut headers, request);
+    }
+    context.set_transport_headers(headers);
+    if let Some(address) = request.address().and_then(|address| address.socket_addr()) {
+        context.set_peer_addr(address);
+    }
+    context
+}
+
+fn push_metadata(headers: &mut TransportHeaders, request: &RequestContext) {
+    for (key, value) in request.metadata().iter() {
         // Pseudo-headers such as ":authority" are no names in the engine; nodes
         // of ours still find them in the request context.
         let Some(key) = key.to_str() else { continue };
@@ -74,11 +86,6 @@ pub(crate) fn engine_context(id: RequestId, request: &RequestContext) -> Context
             None => TransportHeader::binary(name, value.as_bytes()),
         });
     }
-    context.set_transport_headers(headers);
-    if let Some(address) = request.address().and_then(|address| address.socket_addr()) {
-        context.set_peer_addr(address);
-    }
-    context
 }
 
 /// The request a message stems from, if that is exactly one.

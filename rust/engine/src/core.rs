@@ -111,8 +111,9 @@ pub(crate) struct Core {
     next_shard: AtomicU64,
     /// A pipeline's restarts are used up: the component never reports health again.
     given_up: AtomicBool,
-    /// Payloads are checked for values that are nested too deep for the engine.
-    pub(crate) limits_nesting: bool,
+    /// Nodes of the engine's own are in the pipelines: they read metadata as transport
+    /// headers, and payloads with values that are nested too deep overflow their stack.
+    pub(crate) has_engine_nodes: bool,
 }
 
 impl Core {
@@ -121,7 +122,7 @@ impl Core {
         shards: usize,
         counters: Arc<Counters>,
         outbox: Outbox,
-        limits_nesting: bool,
+        has_engine_nodes: bool,
     ) -> Arc<Self> {
         Arc::new(Self {
             name,
@@ -135,7 +136,7 @@ impl Core {
             shards: (0..shards).map(|_| Shard::default()).collect(),
             next_shard: AtomicU64::new(0),
             given_up: AtomicBool::new(false),
-            limits_nesting,
+            has_engine_nodes,
         })
     }
 

@@ -174,14 +174,14 @@ impl HostReceiver {
             return Ok(None);
         }
         self.sweeper.entered(call.context.deadline());
-        if self.core.limits_nesting
+        if self.core.has_engine_nodes
             && let Err(error) = nesting::check(signal, &payload)
         {
             drop(payload);
             self.core.complete(call.id, Some(error));
             return Ok(None);
         }
-        let context = engine_context(RequestId::Call(call.id), &call.context);
+        let context = engine_context(&self.core, RequestId::Call(call.id), &call.context);
         let mut pdata = OtapPdata::new(context, otlp_payload(signal, payload));
         let mut calldata = CallData::new();
         calldata.push(Context8u8::from(call.id));

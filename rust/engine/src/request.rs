@@ -158,7 +158,7 @@ impl Request {
     /// A message of this request, made of OTLP protobuf. Nothing is parsed.
     #[must_use]
     pub fn message(&self, signal: Signal, bytes: Bytes) -> OtapPdata {
-        let context = engine_context(self.id, self.context());
+        let context = engine_context(&self.core, self.id, self.context());
         OtapPdata::new(context, otlp_payload(signal, bytes))
     }
 
