@@ -5,6 +5,7 @@
 mod batch;
 mod calls;
 mod cancellation;
+mod child_work;
 mod concurrency;
 mod engine_nodes;
 mod failures;

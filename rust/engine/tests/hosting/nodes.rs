@@ -21,6 +21,8 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::sync::Notify;
 
+use crate::child_work::Spawn;
+
 pub(crate) const TEST_NODE: &str = "urn:test:processor:behave";
 
 /// Futures of `Wait` that were dropped before they were finished.
@@ -46,6 +48,7 @@ pub(crate) fn factories() -> Vec<NodeFactory> {
     let mut factories = vec![
         processor_factory::<Behave>(),
         concurrent_processor_factory::<Meet>(),
+        processor_factory::<Spawn>(),
     ];
     factories.extend(otapbridge_nodes::factories());
     factories

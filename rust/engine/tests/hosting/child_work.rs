@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Work that nodes start beside the processing of a message.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use otapbridge_context::{CancelReason, ErrorKind, ProcessingError};
+use otapbridge_engine::engine::{Message, OtapPdata};
+use otapbridge_engine::node::{ContextAwareProcessor, ProcessorNode};
+use otapbridge_engine::{ContextAwareEffectHandler, signal};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::harness::{Bridge, deadline, logs};
+
+const SPAWN_NODE: &str = "urn:test:processor:spawn";
+
+/// Children that wait, and those that were dropped while they did.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+static DROPPED: AtomicUsize = AtomicUsize::new(0);
+
+/// Starts a child with each message.
+pub(crate) struct Spawn(Child);
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Child {
+    /// Sends the message on.
+    Send,
+    /// Sends it on twice, and answers by both answers.
+    SendTwice,
+    /// Fails.
+    Fail,
+    /// Panics.
+    Panic,
+    /// Waits for ever.
+    Wait,
+    /// No child: the message is held back and dropped.
+    Drop,
+    /// A child of the node that panics; the message is sent on.
+    PanicInBackground,
+}
+
+impl ProcessorNode for Spawn {
+    const URN: &'static str = SPAWN_NODE;
+    type Config = Config;
+
+    fn create(config: Config) -> Result<Self, ProcessingError> {
+        Ok(Self(config.child))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    child: Child,
+}
+
+struct CountDrop;
+
+impl Drop for CountDrop {
+    fn drop(&mut self) {
+        let _ = DROPPED.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait(?Send)]
+impl ContextAwareProcessor<OtapPdata> for Spawn {
+    async fn process_with_context(
+        &mut self,
+        msg: Message<OtapPdata>,
+        effect_handler: &mut ContextAwareEffectHandler<OtapPdata>,
+    ) -> Result<(), ProcessingError> {
+        let Message::PData(mut data) = msg else {
+            return Ok(());
+        };
+        match self.0 {
+            Child::Send => {
+                effect_handler.spawn(async move |handler| handler.send_message(data).await);
+            }
+            Child::SendTwice => {
+                let signal = signal(&data);
+                let bytes = effect_handler.otlp_bytes(&mut data).await?;
+                let held = effect_handler.hold(data);
+                effect_handler.spawn(async move |mut handler| {
+                    let request = handler.merge([&held], &[]);
+                    for _ in 0..2 {
+                        let message = request.message(signal, bytes.clone());
+                        if let Err(error) = handler.deliver(&request, message).await {
+                            return held.nack(&handler, error).await;
+                        }
+                    }
+                    held.ack(&handler).await
+                });
+            }
+            Child::Fail => effect_handler.spawn(async |_handler| {
+                Err(ProcessingError::retryable("the child failed").with_grpc_code(9))
+            }),
+            Child::Panic => effect_handler.spawn(async |_handler| panic!("the child panicked")),
+            Child::Wait => effect_handler.spawn(async move |_handler| {
+                let _data = data;
+                let _dropped = CountDrop;
+                let _ = WAITING.fetch_add(1, Ordering::SeqCst);
+                std::future::pending().await
+            }),
+            Child::Drop => drop(effect_handler.hold(data)),
+            Child::PanicInBackground => {
+                effect_handler.spawn_background(async |_handler| panic!("on purpose"));
+                return effect_handler.send_message(data).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn start(child: &str) -> Bridge {
+    Bridge::accepting(json!({"type": SPAWN_NODE, "config": {"child": child}}))
+}
+
+fn refused(child: &str) -> ProcessingError {
+    let bridge = start(child);
+    bridge.submit(1, &logs(&["body"])).unwrap();
+    let error = bridge.host.done(1).unwrap_err();
+    let _ = bridge.finish();
+    error
+}
+
+#[test]
+fn a_child_may_finish_the_message() {
+    let bridge = start("send");
+    bridge.submit(1, &logs(&["body"])).unwrap();
+    bridge.host.done(1).unwrap();
+    let _ = bridge.finish();
+}
+
+#[test]
+fn a_childs_failure_refuses_the_message() {
+    let error = refused("fail");
+    assert_eq!((error.kind(), error.grpc_code()), (ErrorKind::Retryable, 9));
+    let error = refused("panic");
+    assert_eq!(error.kind(), ErrorKind::Permanent);
+    assert!(error.message().contains("the child panicked"), "{error}");
+}
+
+#[test]
+fn a_child_ends_with_its_request() {
+    let bridge = start("wait");
+    let reached = |counter: &AtomicUsize, count: usize| {
+        while counter.load(Ordering::SeqCst) < count {
+            std::thread::yield_now();
+        }
+    };
+    bridge.submit(1, &logs(&["body"])).unwrap();
+    reached(&WAITING, 1);
+    assert!(bridge.component.cancel(1, CancelReason::Cancelled, "bored"));
+    assert_eq!(
+        bridge.host.done(1).unwrap_err().kind(),
+        ErrorKind::Cancelled
+    );
+    reached(&DROPPED, 1);
+    bridge
+        .submit_with(2, &logs(&["body"]), deadline(Duration::from_millis(20)))
+        .unwrap();
+    assert_eq!(bridge.host.done(2).unwrap_err().kind(), ErrorKind::Timeout);
+    reached(&DROPPED, 2);
+    // One that still waits at the shutdown ends with the node.
+    bridge.submit(3, &logs(&["body"])).unwrap();
+    reached(&WAITING, 3);
+    bridge.component.shutdown(Duration::from_millis(50));
+    reached(&DROPPED, 3);
+    assert_eq!(
+        bridge.host.done(3).unwrap_err().kind(),
+        ErrorKind::Retryable
+    );
+    let _ = bridge.finish();
+}
+
+#[test]
+fn a_message_that_is_held_and_dropped_is_refused() {
+    let error = refused("drop");
+    assert_eq!(error.kind(), ErrorKind::Retryable);
+}
+
+#[test]
+fn a_panic_of_the_nodes_own_work_is_contained() {
+    let bridge = start("panic_in_background");
+    for call in 1..=2 {
+        bridge.submit(call, &logs(&["body"])).unwrap();
+        bridge.host.done(call).unwrap();
+    }
+    assert_eq!(bridge.runtime.stats().panics_total, 2);
+    let _ = bridge.finish();
+}
+
+#[test]
+fn several_messages_of_one_request_are_answered_together() {
+    let bridge = Bridge::start(json!({"type": SPAWN_NODE, "config": {"child": "send_twice"}}));
+    bridge.submit(1, &logs(&["body"])).unwrap();
+    let first = bridge.host.emission();
+    assert_eq!(first.call_id, Some(1));
+    assert!(bridge.component.emission_done(first.id, None));
+    let second = bridge.host.emission();
+    assert!(bridge.host.seen(|seen| seen.answers.is_empty()));
+    let error = ProcessingError::retryable("the second was refused");
+    assert!(bridge.component.emission_done(second.id, Some(error)));
+    assert!(
+        bridge
+            .host
+            .done(1)
+            .unwrap_err()
+            .message()
+            .contains("second")
+    );
+    drop((first, second));
+    let _ = bridge.finish();
+}
