@@ -30,7 +30,7 @@ pub(crate) struct ConcurrentAdapter<P> {
     processor: Rc<P>,
     core: Arc<Core>,
     shard: usize,
-    room: Arc<Semaphore>,
+    places: Rc<Semaphore>,
     running: Option<Running>,
     /// Handlers of messages that are done, for the next ones.
     spare: Rc<RefCell<Vec<TaskEffectHandler<OtapPdata>>>>,
@@ -43,7 +43,7 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
             processor: Rc::new(processor),
             core,
             shard,
-            room: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
+            places: Rc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
             running: None,
             spare: Rc::default(),
         }
@@ -69,8 +69,8 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
         contained(&core, effect_handler, processor.control(control, handler)).await
     }
 
-    /// The node's queue waits while all places are taken, but a request that ends
-    /// meanwhile does not.
+    /// Starts a message's task, which waits for its place: the node must go on reading
+    /// control messages, because those inside may await answers.
     async fn data(
         &mut self,
         pdata: OtapPdata,
@@ -84,16 +84,9 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
             Ok(admitted) => admitted,
             Err(nack) => return effect_handler.notify_nack(*nack).await,
         };
-        let room = tokio::select! {
-            biased;
-            room = Arc::clone(&self.room).acquire_owned() => room,
-            error = context.done() => {
-                let nack = refuse(&self.core, error, &context, routing);
-                return effect_handler.notify_nack(nack).await;
-            }
-        };
         let core = Arc::clone(&self.core);
         let processor = Rc::clone(&self.processor);
+        let places = Rc::clone(&self.places);
         let spare = Rc::clone(&self.spare);
         let nacker = effect_handler.clone();
         let running = self.running(effect_handler);
@@ -101,16 +94,17 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
         let mut handler = reused.unwrap_or_else(|| running.handler.for_task(false));
         handler.begin(context.clone(), routing);
         running.handler.tasks.spawn(async move {
+            let processed = async {
+                // Closed never.
+                let _place = places.acquire().await;
+                processor.process_with_context(pdata, &mut handler).await
+            };
             let outcome = tokio::select! {
                 biased;
-                processed = AssertUnwindSafe(
-                    processor.process_with_context(pdata, &mut handler),
-                )
-                .catch_unwind() => processed,
+                processed = AssertUnwindSafe(processed).catch_unwind() => processed,
                 // The message's future is dropped here: its work really stops.
                 error = context.done() => Ok(Err(error)),
             };
-            drop(room);
             let routing = handler.end();
             spare.borrow_mut().push(handler);
             let error = match outcome {

@@ -2,14 +2,17 @@
 
 //! Work that nodes start beside the processing of a message.
 
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use otapbridge_context::{CancelReason, ErrorKind, ProcessingError};
 use otapbridge_engine::engine::{Message, OtapPdata};
-use otapbridge_engine::node::{ContextAwareProcessor, ProcessorNode};
-use otapbridge_engine::{ContextAwareEffectHandler, signal};
+use otapbridge_engine::node::{
+    ConcurrentContextAwareProcessor, ContextAwareProcessor, ProcessorNode,
+};
+use otapbridge_engine::{ContextAwareEffectHandler, TaskEffectHandler, signal};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -113,6 +116,84 @@ impl ContextAwareProcessor<OtapPdata> for Spawn {
         }
         Ok(())
     }
+}
+
+const RELAY_NODE: &str = "urn:test:processor:relay";
+
+/// Sends one message at a time and waits for its answer.
+pub(crate) struct Relay;
+
+impl ProcessorNode for Relay {
+    const URN: &'static str = RELAY_NODE;
+    type Config = NoConfig;
+
+    fn create(_config: NoConfig) -> Result<Self, ProcessingError> {
+        Ok(Self)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoConfig {}
+
+#[async_trait(?Send)]
+impl ConcurrentContextAwareProcessor<OtapPdata> for Relay {
+    fn max_concurrency(&self) -> NonZeroUsize {
+        NonZeroUsize::MIN
+    }
+
+    async fn process_with_context(
+        &self,
+        mut data: OtapPdata,
+        effect_handler: &mut TaskEffectHandler<OtapPdata>,
+    ) -> Result<(), ProcessingError> {
+        let signal = signal(&data);
+        let bytes = effect_handler.otlp_bytes(&mut data).await?;
+        let held = effect_handler.hold(data);
+        let request = effect_handler.merge([&held], &[]);
+        let message = request.message(signal, bytes);
+        match effect_handler.deliver(&request, message).await {
+            Ok(()) => held.ack(effect_handler).await,
+            Err(error) => held.nack(effect_handler, error).await,
+        }
+    }
+}
+
+#[test]
+fn messages_that_wait_for_a_place_do_not_keep_answers_from_those_inside() {
+    let bridge = Bridge::start(json!({"type": RELAY_NODE}));
+    for call in 1..=3 {
+        bridge.submit(call, &logs(&["body"])).unwrap();
+    }
+    for call in 1..=3 {
+        let emission = bridge.host.emission();
+        assert_eq!(emission.call_id, Some(call));
+        assert!(bridge.host.seen(|seen| seen.emissions.is_empty()));
+        assert!(bridge.component.emission_done(emission.id, None));
+        bridge.host.done(call).unwrap();
+    }
+    let _ = bridge.finish();
+}
+
+#[test]
+fn an_answer_that_is_awaited_ends_with_the_request() {
+    let bridge = Bridge::start(json!({"type": RELAY_NODE}));
+    let body = logs(&["body"]);
+    bridge.submit(1, &body).unwrap();
+    let emission = bridge.host.emission();
+    assert!(bridge.component.cancel(1, CancelReason::Cancelled, "bored"));
+    assert_eq!(
+        bridge.host.done(1).unwrap_err().kind(),
+        ErrorKind::Cancelled
+    );
+    // The host's answer finds nobody, and the place is free.
+    assert!(bridge.component.emission_done(emission.id, None));
+    bridge.submit(2, &body).unwrap();
+    let emission = bridge.host.emission();
+    assert!(bridge.component.emission_done(emission.id, None));
+    bridge.host.done(2).unwrap();
+    drop(emission);
+    let _ = bridge.finish();
 }
 
 fn start(child: &str) -> Bridge {

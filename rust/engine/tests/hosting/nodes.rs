@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::sync::Notify;
 
-use crate::child_work::Spawn;
+use crate::child_work::{Relay, Spawn};
 
 pub(crate) const TEST_NODE: &str = "urn:test:processor:behave";
 
@@ -49,6 +49,7 @@ pub(crate) fn factories() -> Vec<NodeFactory> {
         processor_factory::<Behave>(),
         concurrent_processor_factory::<Meet>(),
         processor_factory::<Spawn>(),
+        concurrent_processor_factory::<Relay>(),
     ];
     factories.extend(otapbridge_nodes::factories());
     factories
