@@ -47,6 +47,9 @@ type call struct {
 	taken     int
 	// errorIDs are the call's entries in the component's hostErrors.
 	errorIDs []uint64
+	// mergedBefore is the number of the newest merged error that cannot concern the
+	// call, because it came before.
+	mergedBefore uint64
 }
 
 func newCall(component *Component, index uint32) *call {
@@ -108,6 +111,7 @@ func (c *call) begin(payload []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting, c.inRust, c.held = true, true, true
+	c.mergedBefore = c.component.mergedErrors.newest.Load()
 	c.size = int64(len(payload))
 	c.pin.Hold(payload)
 }
@@ -215,23 +219,18 @@ func (c *call) deliver(ctx context.Context, event *capi.Event) error {
 	return out.consume(ctx, &c.component.settings.Next)
 }
 
-// lendError gives an error an id for the rest of the call.
+// lendError gives an error an id for the rest of the call, and lets the call's oldest
+// go when there are too many.
 func (c *call) lendError(err error) uint64 {
 	id := c.component.hostErrors.add(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.holdError(id)
-	return id
-}
-
-// holdError makes the call the holder of an id, and lets its oldest go when there
-// are too many. With c.mu.
-func (c *call) holdError(id uint64) {
 	if len(c.errorIDs) == maxHostErrorsPerCall {
 		c.component.hostErrors.drop(c.errorIDs[0])
 		c.errorIDs = append(c.errorIDs[:0], c.errorIDs[1:]...)
 	}
 	c.errorIDs = append(c.errorIDs, id)
+	return id
 }
 
 // answer is what Rust answered.
@@ -247,7 +246,7 @@ func (c *call) answer(ctx context.Context) error {
 	case native == nil:
 		return nil
 	case native.HostErrorID != 0:
-		if err := c.component.hostErrors.get(native.HostErrorID); err != nil {
+		if err := c.component.hostError(native.HostErrorID); err != nil {
 			return err
 		}
 	}
@@ -289,7 +288,7 @@ func (c *call) leave() {
 	for i := range late {
 		c.component.refuse(&late[i], &errCallerLeft)
 	}
-	c.component.callers.Release()
+	c.component.release()
 }
 
 // recycle frees the record when all have finished with it. With c.mu.

@@ -53,22 +53,6 @@ func (c *call) onPayloadReleased(event *capi.Event) bool {
 	return true
 }
 
-// currentID is the id of the record's present use, for others than its caller.
-func (c *call) currentID() uint64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.id()
-}
-
-// shareError lets a call that is still waited for hold an id, too.
-func (c *call) shareError(callID, errorID uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.names(callID) && c.waiting && c.inRust && c.component.hostErrors.share(errorID) {
-		c.holdError(errorID)
-	}
-}
-
 // onShutdown takes back what is still queued, and answers a call that the library
 // left without an answer. No event comes any more.
 func (c *call) onShutdown() {

@@ -63,11 +63,12 @@ func ValidateConfiguration(kind ComponentKind, name string, configuration []byte
 // Component is one hosted pipeline. It holds no native memory and no thread before
 // Start and after Shutdown. Consume methods are safe for concurrent use.
 type Component struct {
-	settings   Settings
-	calls      *callTable
-	bytes      *bytesLimit
-	workers    *workers
-	hostErrors hostErrors
+	settings     Settings
+	calls        *callTable
+	bytes        *bytesLimit
+	workers      *workers
+	hostErrors   hostErrors
+	mergedErrors *mergedErrors
 	// callers counts goroutines inside Consume methods.
 	callers lease.Lease
 	// buffers counts buffers of events from their arrival to their release.
@@ -102,9 +103,10 @@ func NewComponent(settings Settings) (*Component, error) {
 		settings.Logger = zap.NewNop()
 	}
 	c := &Component{
-		settings: settings,
-		bytes:    newBytesLimit(settings.Limits.MaxInFlightBytes),
-		stopping: make(chan struct{}),
+		settings:     settings,
+		bytes:        newBytesLimit(settings.Limits.MaxInFlightBytes),
+		stopping:     make(chan struct{}),
+		mergedErrors: newMergedErrors(settings.Limits.MaxInFlight),
 	}
 	c.calls = newCallTable(settings.Limits.MaxInFlight, c.stopping, func(index uint32) *call { return newCall(c, index) })
 	c.workers = newWorkers(c, settings.Limits.workers())
@@ -228,13 +230,13 @@ func (c *Component) enter(ctx context.Context) (*call, error) {
 	}
 	call, err := c.calls.acquire(ctx)
 	if err != nil {
-		c.callers.Release()
+		c.release()
 		return nil, err
 	}
 	return call, nil
 }
 
-// admit counts a caller; callers.Release must follow.
+// admit counts a caller; release must follow.
 func (c *Component) admit(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return contextError(ctx, "before the request was handed to the pipeline")
@@ -243,7 +245,7 @@ func (c *Component) admit(ctx context.Context) error {
 		return errStopped()
 	}
 	if c.native() == nil {
-		c.callers.Release()
+		c.release()
 		return newProcessingError(KindRetryable, "", "the component was not started")
 	}
 	return nil
@@ -313,7 +315,7 @@ func (c *Component) pass(ctx context.Context, data *output) error {
 	if err := c.admit(ctx); err != nil {
 		return err
 	}
-	defer c.callers.Release()
+	defer c.release()
 	if !c.settings.Next.has(data.signal) {
 		return nil
 	}

@@ -158,7 +158,7 @@ func TestConsumersErrorIsTheSameValueBehindEveryNode(t *testing.T) {
 				refusal = original
 				err := c.ConsumeLogs(t.Context(), testdata.GenerateLogs(1))
 				assert.True(t, err == original, "%s: got %T, gave %T", name, err, original)
-				assert.Zero(t, c.hostErrors.size(), name)
+				assert.Zero(t, c.HostErrors(), name)
 			}
 		})
 	}
@@ -186,7 +186,7 @@ func TestConsumersErrorOfMergedOutputIsWhatItWas(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			assert.Zero(t, c.hostErrors.size())
+			assert.Zero(t, c.HostErrors())
 		})
 	}
 }

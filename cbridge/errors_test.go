@@ -245,30 +245,3 @@ func TestFromErrorKeepsStatusDetails(t *testing.T) {
 	require.Len(t, details, 1)
 	assert.Equal(t, "BUSY", details[0].(*errdetails.ErrorInfo).GetReason())
 }
-
-func TestMergedErrorHidesOnlyData(t *testing.T) {
-	sentinel := errors.New("sentinel")
-	original := consumererror.NewDownstream(consumererror.NewTraces(sentinel, ptrace.NewTraces()))
-	merged := withoutData(original)
-	assert.Equal(t, original.Error(), merged.Error())
-	require.ErrorIs(t, merged, sentinel)
-	assert.True(t, consumererror.IsDownstream(merged))
-	var data consumererror.Traces
-	assert.NotErrorAs(t, merged, &data)
-	assert.Same(t, sentinel, withoutData(sentinel))
-}
-
-func TestHostErrorsGoWithTheirLastCall(t *testing.T) {
-	var table hostErrors
-	err := errors.New("x")
-	id := table.add(err)
-	assert.Same(t, err, table.get(id))
-	assert.True(t, table.share(id))
-	table.drop(id)
-	assert.Same(t, err, table.get(id))
-	table.drop(id)
-	assert.NoError(t, table.get(id))
-	assert.False(t, table.share(id))
-	table.drop(id)
-	assert.Zero(t, table.size())
-}

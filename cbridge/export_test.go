@@ -2,5 +2,5 @@
 
 package cbridge
 
-// HostErrors is the number of error values that are lent to calls.
-func (c *Component) HostErrors() int { return c.hostErrors.size() }
+// HostErrors is the number of error values that are kept for calls.
+func (c *Component) HostErrors() int { return c.hostErrors.size() + c.mergedErrors.size() }

@@ -4,11 +4,7 @@ package cbridge
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"sync"
-
-	"go.opentelemetry.io/collector/consumer/consumererror"
 
 	"github.com/otapbridge/otapbridge/capi"
 )
@@ -124,8 +120,7 @@ func (w *workers) run() {
 
 func (w *workers) handOn(e *emission) {
 	c := w.component
-	id, origins := e.event.EmissionID, slices.Clone(e.event.Origins)
-	answered := false
+	id, answered := e.event.EmissionID, false
 	defer func() {
 		w.mu.Lock()
 		delete(w.present, id)
@@ -141,21 +136,7 @@ func (w *workers) handOn(e *emission) {
 		c.native().EmissionDone(id, nil)
 		return
 	}
-	errorID := c.hostErrors.add(withoutData(err))
-	// Rust may answer the origins as soon as it knows, so they hold the id before.
-	// Where it cannot tell the origins, every call in Rust may be one.
-	for _, callID := range origins {
-		if call := c.calls.find(callID); call != nil {
-			call.shareError(callID, errorID)
-		}
-	}
-	if len(origins) == 0 {
-		for _, call := range c.calls.all() {
-			call.shareError(call.currentID(), errorID)
-		}
-	}
-	c.hostErrors.drop(errorID)
-	c.native().EmissionDone(id, FromError(err).toHost(errorID))
+	c.native().EmissionDone(id, FromError(err).toHost(c.keepMerged(withoutData(err))))
 }
 
 func (w *workers) deliver(e *emission) error {
@@ -181,35 +162,4 @@ func (w *workers) deliver(e *emission) error {
 		return contextError(ctx, "before the output was handed on")
 	}
 	return out.consume(ctx, &w.component.settings.Next)
-}
-
-// mergedError is an error of several callers' data. It is under errors.Is and
-// errors.As what its original is, except that it does not give one caller the data
-// of others.
-type mergedError struct{ original error }
-
-func withoutData(err error) (result error) {
-	// An error that cannot be looked into may hold anything.
-	result = mergedError{err}
-	defer func() { _ = recover() }()
-	var (
-		traces  consumererror.Traces
-		metrics consumererror.Metrics
-		logs    consumererror.Logs
-	)
-	if budget := maxErrorTree; !fits(err, &budget) || errors.As(err, &traces) || errors.As(err, &metrics) || errors.As(err, &logs) {
-		return result
-	}
-	return err
-}
-
-func (e mergedError) Error() string        { return e.original.Error() }
-func (e mergedError) Is(target error) bool { return errors.Is(e.original, target) }
-
-func (e mergedError) As(target any) bool {
-	switch target.(type) {
-	case *consumererror.Traces, *consumererror.Metrics, *consumererror.Logs:
-		return false
-	}
-	return errors.As(e.original, target)
 }

@@ -4,7 +4,9 @@
 
 use otapbridge_context::ProcessingError;
 use otel_arrow_dfe_engine::control::{CallData, NackMsg};
-use otel_arrow_dfe_engine::{Interests, ProducerEffectHandlerExtension};
+use otel_arrow_dfe_engine::{
+    ConsumerEffectHandlerExtension, Interests, ProducerEffectHandlerExtension,
+};
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 
 use crate::effect_handler::ContextAwareEffectHandler;
@@ -13,8 +15,8 @@ use crate::nack;
 impl ContextAwareEffectHandler<OtapPdata> {
     /// Asks to be told how a message fares that this node is about to send: it
     /// comes back as a control message, `Ack` with its `accepted` or `Nack` with its
-    /// `refused`, which this node must hand on with [`Self::ack`] or [`Self::nack`]:
-    /// nobody before it hears of the message otherwise. The data comes back
+    /// `refused`, which this node must hand on with [`Self::ack`], [`Self::nack`] or
+    /// [`Self::hand_on`]: nobody before it hears of the message otherwise. The data comes back
     /// with a nack only if `return_data`.
     pub fn await_answer(&self, data: &mut OtapPdata, return_data: bool) {
         let mut interests = Interests::ACKS_OR_NACKS;
@@ -29,5 +31,14 @@ impl ContextAwareEffectHandler<OtapPdata> {
     #[must_use]
     pub fn error_of(&self, nack: &NackMsg<OtapPdata>) -> ProcessingError {
         nack::error_of(&self.core.errors, nack)
+    }
+
+    /// Hands a refusal on as it came.
+    ///
+    /// # Errors
+    /// Retryable when the pipeline is ending.
+    pub async fn hand_on(&self, nack: NackMsg<OtapPdata>) -> Result<(), ProcessingError> {
+        let nacked = self.inner().notify_nack(nack).await;
+        nacked.map_err(nack::error_of_engine)
     }
 }

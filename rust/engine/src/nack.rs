@@ -20,13 +20,27 @@ pub(crate) fn nack(
     abandoned: bool,
     refused: OtapPdata,
 ) -> NackMsg<OtapPdata> {
-    let permanent = abandoned || error.is_permanent();
+    let permanent = abandoned || is_final(&error);
     let reason = core.carry(request_id(&refused), error, permanent);
     if permanent {
         NackMsg::new_permanent(reason, refused)
     } else {
         NackMsg::new(reason, refused)
     }
+}
+
+/// Whether nobody should send the data again: the error's kind says so, or its code.
+/// These four codes make an error of any kind permanent to the collector.
+fn is_final(error: &ProcessingError) -> bool {
+    const INVALID_ARGUMENT: i32 = 3;
+    const PERMISSION_DENIED: i32 = 7;
+    const UNIMPLEMENTED: i32 = 12;
+    const UNAUTHENTICATED: i32 = 16;
+    error.is_permanent()
+        || matches!(
+            error.grpc_code(),
+            INVALID_ARGUMENT | PERMISSION_DENIED | UNIMPLEMENTED | UNAUTHENTICATED
+        )
 }
 
 /// The error behind a nack: the structured one if a node of ours or the host
@@ -122,6 +136,24 @@ mod tests {
             assert_eq!(error.grpc_code(), grpc_code, "{cause:?} {permanent}");
             assert_eq!(error.http_status(), http_status, "{cause:?} {permanent}");
             assert_eq!(error.message(), "no");
+        }
+    }
+
+    #[test]
+    fn an_error_is_final_by_its_kind_or_its_code() {
+        for kind in [
+            ErrorKind::Permanent,
+            ErrorKind::Retryable,
+            ErrorKind::Cancelled,
+            ErrorKind::Timeout,
+            ErrorKind::ResourceExhausted,
+            ErrorKind::Configuration,
+        ] {
+            for code in 1..=16 {
+                let error = ProcessingError::new(kind, "no").with_grpc_code(code);
+                let expected = error.is_permanent() || [3, 7, 12, 16].contains(&code);
+                assert_eq!(is_final(&error), expected, "{kind} {code}");
+            }
         }
     }
 

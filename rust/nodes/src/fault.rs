@@ -7,8 +7,8 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use otapbridge::{
-    ConcurrentContextAwareProcessor, ErrorKind, OtapPdata, ProcessingError, ProcessorNode,
-    TaskEffectHandler, async_trait,
+    ConcurrentContextAwareProcessor, ContextAwareEffectHandler, ErrorKind, NodeControlMsg, OtapPdata,
+    ProcessingError, ProcessorNode, TaskEffectHandler, async_trait,
 };
 use serde::Deserialize;
 
@@ -24,6 +24,7 @@ use crate::duration;
 /// | `error` | else refuse with this error; absent: pass the data on | |
 /// | `every` | which messages are hit: each Nth of this node | 1 |
 /// | `max_concurrency` | how many messages are delayed at a time; the others queue | 1000 |
+/// | `log_refusals` | log why what was passed on is refused behind this node | false |
 ///
 /// `error` has `kind` (`permanent`, `retryable`, `cancelled`, `timeout`,
 /// `resource_exhausted` or `configuration`) and optionally `message`,
@@ -51,6 +52,8 @@ pub struct Config {
     error: Option<ErrorConfig>,
     #[serde(default = "default_max_concurrency")]
     max_concurrency: NonZeroUsize,
+    #[serde(default)]
+    log_refusals: bool,
 }
 
 fn default_max_concurrency() -> NonZeroUsize {
@@ -161,6 +164,20 @@ impl Fault {
     }
 }
 
+/// `permanent` is what the nodes before this one go by.
+fn log(refusal: &ProcessingError, permanent: bool) {
+    tracing::info!(
+        kind = %refusal.kind(),
+        permanent,
+        grpc_code = refusal.grpc_code(),
+        http_status = refusal.http_status(),
+        retry_after = refusal.retry_after().map(tracing::field::debug),
+        field = refusal.field(),
+        error = refusal.message(),
+        "refused"
+    );
+}
+
 impl ProcessorNode for Fault {
     const URN: &'static str = "urn:otapbridge:processor:fault";
 
@@ -184,13 +201,32 @@ impl ConcurrentContextAwareProcessor<OtapPdata> for Fault {
 
     async fn process_with_context(
         &self,
-        data: OtapPdata,
+        mut data: OtapPdata,
         effect_handler: &mut TaskEffectHandler<OtapPdata>,
     ) -> Result<(), ProcessingError> {
         if self.hits() {
             self.strike().await?;
         }
+        if self.config.log_refusals {
+            effect_handler.await_answer(&mut data, false);
+        }
         effect_handler.send_message(data).await
+    }
+
+    /// The answers that `log_refusals` asks for.
+    async fn control(
+        &self,
+        control: NodeControlMsg<OtapPdata>,
+        effect_handler: &mut ContextAwareEffectHandler<OtapPdata>,
+    ) -> Result<(), ProcessingError> {
+        match control {
+            NodeControlMsg::Ack(ack) => effect_handler.ack(*ack.accepted).await,
+            NodeControlMsg::Nack(nack) => {
+                log(&effect_handler.error_of(&nack), nack.permanent);
+                effect_handler.hand_on(nack).await
+            }
+            _ => Ok(()),
+        }
     }
 }
 

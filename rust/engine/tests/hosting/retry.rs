@@ -230,6 +230,29 @@ fn a_node_marks_what_it_gives_up_as_permanent_if_told_to() {
 }
 
 #[test]
+fn what_the_collector_never_sends_again_is_not_sent_again_here() {
+    let bridge = Bridge::start(retry("1ms", "60s"));
+    let forbidden = [3, 7, 12, 16].map(|code| {
+        let asked = Duration::from_millis(1);
+        no_room(7).with_grpc_code(code).with_retry_after(asked)
+    });
+    // As the host's context.Canceled comes.
+    let cancelled = ProcessingError::cancelled("context canceled").with_host_error_id(7);
+    for (call, given) in (1..).zip(forbidden.into_iter().chain([cancelled])) {
+        bridge.submit(call, &logs(&["x"])).unwrap();
+        let _ = refuse(&bridge, given.clone());
+        let error = bridge.host.done(call).unwrap_err();
+        // It stays what its author made of it.
+        assert_eq!(error.kind(), given.kind());
+        assert_eq!(error.grpc_code(), given.grpc_code());
+        assert_eq!(error.retry_after(), given.retry_after());
+        assert_eq!(error.host_error_id(), 7);
+        assert_eq!(emissions_left(&bridge), 0, "{given}");
+    }
+    let _ = bridge.finish();
+}
+
+#[test]
 fn a_node_of_ours_sees_the_hosts_error_whole() {
     let watch = json!({"type": TEST_NODE, "config": {"behaviour": {"watch": {}}}});
     let bridge = Bridge::start(watch);
