@@ -5,6 +5,7 @@ package cbridge
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -197,7 +198,9 @@ func (c *call) handOn(ctx context.Context, event *capi.Event) {
 	if err == nil {
 		c.component.native().EmissionDone(emissionID, nil)
 	} else {
-		c.component.native().EmissionDone(emissionID, FromError(err).toHost(c.lendError(err)))
+		classified := FromError(err)
+		errorID := c.lendError(lentError{err, classified.permanent})
+		c.component.native().EmissionDone(emissionID, classified.toHost(errorID))
 	}
 
 	if !c.deadline.IsZero() {
@@ -219,15 +222,15 @@ func (c *call) deliver(ctx context.Context, event *capi.Event) error {
 	return out.consume(ctx, &c.component.settings.Next)
 }
 
-// lendError gives an error an id for the rest of the call, and lets the call's oldest
-// go when there are too many.
-func (c *call) lendError(err error) uint64 {
+// lendError gives an error an id for the rest of the call, and lets an older one go when
+// there are too many.
+func (c *call) lendError(err lentError) uint64 {
 	id := c.component.hostErrors.add(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.errorIDs) == maxHostErrorsPerCall {
-		c.component.hostErrors.drop(c.errorIDs[0])
-		c.errorIDs = append(c.errorIDs[:0], c.errorIDs[1:]...)
+		c.component.hostErrors.drop(c.errorIDs[firstHostErrorsOfCall])
+		c.errorIDs = slices.Delete(c.errorIDs, firstHostErrorsOfCall, firstHostErrorsOfCall+1)
 	}
 	c.errorIDs = append(c.errorIDs, id)
 	return id
@@ -245,10 +248,9 @@ func (c *call) answer(ctx context.Context) error {
 		return errStopped()
 	case native == nil:
 		return nil
-	case native.HostErrorID != 0:
-		if err := c.component.hostError(native.HostErrorID); err != nil {
-			return err
-		}
+	}
+	if err := c.component.hostError(native); err != nil {
+		return err
 	}
 	return fromNative(native, causeOf(ctx, native.Kind)).classified()
 }

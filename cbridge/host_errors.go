@@ -2,11 +2,22 @@
 
 package cbridge
 
-import "sync"
+import (
+	"sync"
 
-// maxHostErrorsPerCall bounds what a call that Rust retries again and again leaves
-// in the table while it lives.
-const maxHostErrorsPerCall = 16
+	"go.opentelemetry.io/collector/consumer/consumererror"
+
+	"github.com/otapbridge/otapbridge/capi"
+)
+
+const (
+	// maxHostErrorsPerCall bounds what a call that Rust retries again and again leaves
+	// in the table while it lives. Of such errors only the last are needed; but of a
+	// call that was split into many parts it is the first that Rust answers with.
+	maxHostErrorsPerCall = 64
+	// firstHostErrorsOfCall of a call's errors stay when there are too many.
+	firstHostErrorsOfCall = 16
+)
 
 // hostErrors lends ids to the errors of a single call's output, so that they come back
 // as the same values. Every entry belongs to one call that is in flight and goes with
@@ -14,23 +25,30 @@ const maxHostErrorsPerCall = 16
 type hostErrors struct {
 	mu      sync.Mutex
 	last    uint64
-	entries map[uint64]error
+	entries map[uint64]lentError
+}
+
+// lentError is an error value that crosses as an id.
+type lentError struct {
+	value error
+	// permanent is how it was told to Rust.
+	permanent bool
 }
 
 // add lends an id, which has no mergedErrorBit.
-func (h *hostErrors) add(err error) uint64 {
+func (h *hostErrors) add(err lentError) uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.entries == nil {
-		h.entries = make(map[uint64]error)
+		h.entries = make(map[uint64]lentError)
 	}
 	h.last++
 	h.entries[h.last] = err
 	return h.last
 }
 
-// get returns the error of an id, or nil if it is gone or was never lent.
-func (h *hostErrors) get(id uint64) error {
+// get returns the error of an id; one without a value if it is gone or was never lent.
+func (h *hostErrors) get(id uint64) lentError {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.entries[id]
@@ -49,10 +67,20 @@ func (h *hostErrors) size() int {
 	return len(h.entries)
 }
 
-// hostError returns the error value of an id, or nil if it is gone or was never lent.
-func (c *Component) hostError(id uint64) error {
-	if id&mergedErrorBit != 0 {
-		return c.mergedErrors.get(id)
+// hostError returns the error value that comes back with an error of the library's, or
+// nil if it is gone or there is none. It is permanent if nodes made it so on its way:
+// they do when parts of the data were accepted, which must not be sent again.
+func (c *Component) hostError(native *capi.Error) error {
+	var lent lentError
+	if id := native.HostErrorID; id&mergedErrorBit != 0 {
+		lent = c.mergedErrors.get(id)
+	} else if id != 0 {
+		lent = c.hostErrors.get(id)
 	}
-	return c.hostErrors.get(id)
+	// To the library what was cancelled is always permanent, which is no news.
+	became := native.Flags&capi.ErrorFlagPermanent != 0 && !lent.permanent && native.Kind != KindCancelled
+	if lent.value != nil && became {
+		return consumererror.NewPermanent(lent.value)
+	}
+	return lent.value
 }

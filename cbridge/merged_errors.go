@@ -33,7 +33,7 @@ type mergedErrors struct {
 
 	mu sync.Mutex
 	// errs are the newest ones, in order.
-	errs []error
+	errs []lentError
 }
 
 func newMergedErrors(maxInFlight int) *mergedErrors {
@@ -41,11 +41,11 @@ func newMergedErrors(maxInFlight int) *mergedErrors {
 }
 
 // add returns the error's id.
-func (m *mergedErrors) add(err error) uint64 {
+func (m *mergedErrors) add(err lentError) uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.errs) == m.limit {
-		m.errs[0] = nil
+		m.errs[0] = lentError{}
 		m.errs = m.errs[1:]
 	}
 	m.errs = append(m.errs, err)
@@ -53,14 +53,14 @@ func (m *mergedErrors) add(err error) uint64 {
 	return m.newest.Add(1) | mergedErrorBit
 }
 
-// get returns the error of an id, or nil if it is gone or was never lent.
-func (m *mergedErrors) get(id uint64) error {
+// get returns the error of an id; one without a value if it is gone or was never lent.
+func (m *mergedErrors) get(id uint64) lentError {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if age := m.newest.Load() - id&^mergedErrorBit; age < uint64(len(m.errs)) {
 		return m.errs[len(m.errs)-1-int(age)]
 	}
-	return nil
+	return lentError{}
 }
 
 // forget drops the errors up to this number.
@@ -79,7 +79,7 @@ func (m *mergedErrors) forget(number uint64) {
 func (m *mergedErrors) size() int { return int(m.held.Load()) }
 
 // keepMerged lends an id to an error of merged output.
-func (c *Component) keepMerged(err error) uint64 {
+func (c *Component) keepMerged(err lentError) uint64 {
 	id := c.mergedErrors.add(err)
 	if c.callers.Holders() == 0 {
 		// Whom it concerns has left, and sees to no more errors.

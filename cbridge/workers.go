@@ -136,7 +136,9 @@ func (w *workers) handOn(e *emission) {
 		c.native().EmissionDone(id, nil)
 		return
 	}
-	c.native().EmissionDone(id, FromError(err).toHost(c.keepMerged(withoutData(err))))
+	classified := FromError(err)
+	errorID := c.keepMerged(lentError{withoutData(err), classified.permanent})
+	c.native().EmissionDone(id, classified.toHost(errorID))
 }
 
 func (w *workers) deliver(e *emission) error {

@@ -13,9 +13,11 @@ use parking_lot::Mutex;
 use crate::context_headers::RequestId;
 use crate::core::Core;
 
-/// A call that is retried makes an error each time; nobody needs more than the
-/// last ones, which may be those of its parts.
-const MAX_PER_CALL: usize = 32;
+/// A call that is retried makes an error each time. Of those only the last are needed;
+/// but of a call that was split into many parts it is the first that is reported.
+const MAX_PER_CALL: usize = 64;
+/// So many of a call's first errors stay when there are too many.
+const FIRST_OF_CALL: usize = 16;
 
 /// The errors made for one call; `None` once it was answered.
 pub(crate) struct CallErrors(Mutex<Option<Vec<u64>>>);
@@ -53,7 +55,7 @@ impl Core {
         };
         let carried = self.errors.insert_as(error, permanent);
         if ids.len() >= MAX_PER_CALL {
-            let _ = self.errors.forget(ids.remove(0));
+            let _ = self.errors.forget(ids.remove(FIRST_OF_CALL));
         }
         ids.extend(self.errors.id(&carried));
         carried

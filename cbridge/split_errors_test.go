@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build cgo && linux && amd64
+
+package cbridge_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// TestErrorOfACallInManyPartsIsTheConsumers: however many parts of a call fail, its
+// caller gets the consumer's error of one of them.
+func TestErrorOfACallInManyPartsIsTheConsumers(t *testing.T) {
+	for name, configuration := range map[string]string{
+		"partition": partitioning,
+		"batch":     `{"type": "processor:batch", "config": {"otap": {"min_size": 1, "max_size": 1, "sizer": "items"}, "format": "otap", "max_batch_duration": "50ms"}}`,
+	} {
+		for _, parts := range []int{10, 200} {
+			for _, accepted := range []int{0, parts / 2} {
+				t.Run(fmt.Sprintf("%s/%d of %d", name, parts-accepted, parts), func(t *testing.T) {
+					arrived := 0
+					var failed []error
+					component := start(t, configuration, logsFunc(t, func(_ context.Context, logs plog.Logs) error {
+						if arrived++; arrived <= accepted {
+							return nil
+						}
+						err := &outputError{callersIn(logs)}
+						failed = append(failed, err)
+						return err
+					}))
+					err := component.ConsumeLogs(t.Context(), inParts(parts))
+					var own *outputError
+					require.ErrorAs(t, err, &own)
+					assert.Contains(t, failed, error(own))
+					// Whoever waits for all parts says that some were accepted already.
+					assert.Equal(t, name == "partition" && accepted > 0, consumererror.IsPermanent(err))
+					assert.Zero(t, component.HostErrors())
+				})
+			}
+		}
+	}
+}
+
+// TestErrorThatBecomesPermanentOnItsWay: a node says that the data must not be sent
+// again; its caller hears that, and of the consumer's own error.
+func TestErrorThatBecomesPermanentOnItsWay(t *testing.T) {
+	givesUp := `{"type": "processor:retry", "config": {"initial_interval": "1ms", "max_interval": "1ms", "max_elapsed_time": "5ms", "exhaustion_action": "mark_permanent"}}`
+	plain := errors.New("plain")
+	for name, test := range map[string]struct {
+		refusal error
+		wrapped bool
+	}{
+		"retryable":         {plain, true},
+		"status":            {status.Error(codes.Unavailable, "x"), true},
+		"permanent":         {consumererror.NewPermanent(plain), false},
+		"permanent by code": {status.Error(codes.PermissionDenied, "x"), false},
+		// The context's errors are final anywhere in Rust.
+		"cancelled": {context.Canceled, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			component := start(t, givesUp, logsFunc(t, func(context.Context, plog.Logs) error { return test.refusal }))
+			err := component.ConsumeLogs(t.Context(), oneRecord(1))
+			require.ErrorIs(t, err, test.refusal)
+			assert.Equal(t, test.wrapped, err != test.refusal)
+			assert.Equal(t, test.wrapped || name == "permanent", consumererror.IsPermanent(err))
+		})
+	}
+}
+
+// partitioning is the configuration of an engine node that makes a part of each body.
+const partitioning = `{"type": "processor:partition", "config": {"partition_by": {"opl_expression": "body"}, "partition_header_name": "part"}}`
+
+// inParts are logs of which the nodes above make so many.
+func inParts(parts int) plog.Logs {
+	logs := plog.NewLogs()
+	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	for part := range parts {
+		records.AppendEmpty().Body().SetStr(strconv.Itoa(part))
+	}
+	return logs
+}
