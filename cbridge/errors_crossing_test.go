@@ -8,7 +8,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -22,6 +25,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/testdata"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -86,14 +92,18 @@ var topologies = map[string]string{
 }
 
 // startTopology runs a pipeline until the end of the test.
-func startTopology(t testing.TB, configuration string, next consumer.ConsumeLogsFunc) *Component {
+func startTopology(t testing.TB, configuration string, next consumer.ConsumeLogsFunc, change ...func(*Settings)) *Component {
 	t.Helper()
 	logs, err := consumer.NewLogs(next)
 	require.NoError(t, err)
-	c, err := NewComponent(Settings{
+	settings := Settings{
 		Kind: Processor, Name: "processors::otap/errors", Next: Consumers{Logs: logs}, Limits: DefaultLimits(),
 		Configuration: []byte(configuration),
-	})
+	}
+	for _, change := range change {
+		change(&settings)
+	}
+	c, err := NewComponent(settings)
 	require.NoError(t, err)
 	require.NoError(t, c.Start(t.Context(), componenttest.NewNopHost()))
 	t.Cleanup(func() { assert.NoError(t, c.Shutdown(context.Background())) })
@@ -146,6 +156,57 @@ func TestRustSeesWhatTheConsumersErrorMeans(t *testing.T) {
 				assert.Equal(t, expectedHas, has, name)
 			}
 		})
+	}
+}
+
+// TestNodeSeesWhyTheConsumerFailed: the node before a consumer says what it sees of the
+// consumer's error, whose caller gets the very error.
+func TestNodeSeesWhyTheConsumerFailed(t *testing.T) {
+	core, records := observer.New(zapcore.InfoLevel)
+	var refusal error
+	c := startTopology(t, `{"type": "urn:otapbridge:processor:fault", "config": {"log_refusals": true}}`,
+		func(context.Context, plog.Logs) error { return refusal },
+		func(s *Settings) { s.Logger = zap.New(core) })
+	refusals := consumerErrors(t)
+	names := slices.Sorted(maps.Keys(refusals))
+	for _, name := range names {
+		refusal = refusals[name]
+		err := c.ConsumeLogs(t.Context(), testdata.GenerateLogs(1))
+		assert.True(t, err == refusal, "%s: got %T, gave %T", name, err, refusal)
+	}
+	refusal = nil
+	require.NoError(t, c.ConsumeLogs(t.Context(), testdata.GenerateLogs(1)))
+	require.NoError(t, c.Shutdown(t.Context()))
+
+	seen := records.FilterMessage("refused").All()
+	require.Len(t, seen, len(names))
+	for i, name := range names {
+		expected := FromError(refusals[name])
+		fields := seen[i].ContextMap()
+		delete(fields, "target")
+		want := map[string]any{
+			"kind": expected.Kind().String(),
+			// To Rust nothing that was cancelled is worth a retry.
+			"permanent":   strconv.FormatBool(expected.IsPermanent() || expected.Kind() == KindCancelled),
+			"grpc_code":   strconv.Itoa(int(expected.GRPCStatus().Code())),
+			"http_status": strconv.Itoa(expected.HTTPStatusCode()),
+			"error":       expected.Message(),
+		}
+		if delay, has := expected.RetryAfter(); has {
+			text, ok := fields["retry_after"].(string)
+			require.True(t, ok, name)
+			parsed, err := time.ParseDuration(text)
+			require.NoError(t, err, name)
+			assert.Equal(t, delay, parsed, name)
+			delete(fields, "retry_after")
+		}
+		if field := expected.Field(); field != "" {
+			want["field"] = field
+		}
+		assert.Equal(t, want, fields, name)
+	}
+	for _, record := range records.All() {
+		assert.NotContains(t, fmt.Sprint(record.Message, record.ContextMap()), "otapbridge-error", "a mark in a log")
 	}
 }
 
