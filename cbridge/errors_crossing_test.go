@@ -112,7 +112,15 @@ func startTopology(t testing.TB, configuration string, next consumer.ConsumeLogs
 
 // throughRust refuses a call's output with an error that has no identity, and returns
 // what Rust then knows of it.
-func throughRust(t *testing.T, c *Component, refusal error) *ProcessingError {
+func throughRust(t testing.TB, c *Component, refusal error) *ProcessingError {
+	t.Helper()
+	var own *ProcessingError
+	require.ErrorAs(t, answerTo(t, c, FromError(refusal).toHost(0)), &own)
+	return own
+}
+
+// answerTo refuses a call's output and returns the call's answer.
+func answerTo(t testing.TB, c *Component, refusal *capi.HostError) error {
 	t.Helper()
 	payload, err := logMarshaler.MarshalLogs(testdata.GenerateLogs(1))
 	require.NoError(t, err)
@@ -126,12 +134,10 @@ func throughRust(t *testing.T, c *Component, refusal error) *ProcessingError {
 		case foundEmission:
 			id := event.EmissionID
 			c.discard(&event)
-			c.native().EmissionDone(id, FromError(refusal).toHost(0))
+			c.native().EmissionDone(id, refusal)
 			continue
 		case foundAnswer:
-			var own *ProcessingError
-			require.ErrorAs(t, call.answer(t.Context()), &own)
-			return own
+			return call.answer(t.Context())
 		}
 		<-call.wake
 	}

@@ -73,7 +73,8 @@ func errorCases() []errorCase {
 var errorColumns = []string{
 	"gRPC", "HTTP", "in Go",
 	"receiver over gRPC", "receiver over HTTP",
-	"`otlp_grpc` exporter", "`otlp_http` exporter", "`retry` node",
+	"`otlp_grpc` exporter", "`otlp_http` exporter",
+	"Python SDK over gRPC", "Python SDK over HTTP", "`retry` node",
 }
 
 // errorTable reads docs/errors.md: the cells of each row, by the row's case and column.
