@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
 
 	"github.com/otapbridge/otapbridge/cbridge"
 	"github.com/otapbridge/otapbridge/cbridge/cbridgetest"
@@ -69,4 +71,17 @@ func TestEveryWrongSettingIsNamed(t *testing.T) {
 		assert.Contains(t, found[field], says, field)
 	}
 	assert.Len(t, found, 5+len(nodes))
+}
+
+// TestStartNamesEveryWrongSetting: what was never validated is found at the start.
+func TestStartNamesEveryWrongSetting(t *testing.T) {
+	cbridgetest.VerifyIdle(t)
+	component := newComponent(t, passThrough, cbridge.Consumers{})
+	component.SetConfiguration(wrongInTwoNodes)
+	err := component.Start(t.Context(), componenttest.NewNopHost())
+	require.Error(t, err)
+	expected := findings(t, cbridge.ValidateConfiguration(cbridge.Processor, "processors::otap/test", []byte(wrongInTwoNodes)))
+	assert.Len(t, expected, 2)
+	assert.Equal(t, expected, findings(t, err))
+	require.NoError(t, component.Shutdown(t.Context()))
 }

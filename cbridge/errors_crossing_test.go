@@ -89,6 +89,14 @@ var topologies = map[string]string{
 	}, "connections": [{"from": "it", "port": "a", "to": "a"}, {"from": "it", "port": "b", "to": "b"}]}`,
 	"partition": `{"type": "processor:partition", "config":
 		{"partition_by": {"opl_expression": "severity_text"}, "partition_header_name": "part"}}`,
+	"batch":  `{"type": "processor:batch", "config": {"otlp": {"min_size": 1, "sizer": "bytes"}, "max_batch_duration": "20ms"}}`,
+	"debug":  `{"type": "processor:debug", "config": {"verbosity": "basic"}}`,
+	"filter": `{"type": "processor:filter", "config": {"logs": {"include": {"match_type": "regexp", "bodies": [".*"]}}}}`,
+	"log_parser": `{"type": "processor:log_parser", "config": {"format": "json", "on_error": "preserve", "body": {"source": "/body"},
+		"limits": {"max_input_bytes": 1024, "max_scratch_bytes": 65536, "max_pattern_bytes": 1024,
+			"max_compiled_regex_bytes": 1048576, "max_json_depth": 8, "max_entries": 8}}}`,
+	"log_sampling": `{"type": "processor:log_sampling", "config": {"policy": {"ratio": {"emit": 1, "out_of": 1}}}}`,
+	"transform":    `{"type": "processor:transform", "config": {"opl_query": "logs | where body != \"z\""}}`,
 }
 
 // startTopology runs a pipeline until the end of the test.

@@ -4,3 +4,8 @@ package cbridge
 
 // HostErrors is the number of error values that are kept for calls.
 func (c *Component) HostErrors() int { return c.hostErrors.size() + c.mergedErrors.size() }
+
+// SetConfiguration replaces what NewComponent has checked.
+func (c *Component) SetConfiguration(configuration string) {
+	c.settings.Configuration = []byte(configuration)
+}

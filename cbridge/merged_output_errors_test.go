@@ -16,7 +16,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/otapbridge/otapbridge/cbridge"
 )
@@ -85,6 +87,25 @@ func TestEachCallerGetsTheErrorOfItsOwnOutput(t *testing.T) {
 	}
 	wg.Wait()
 	assert.Greater(t, merged.Load(), int64(callers/4), "hardly anything was merged")
+	assert.Zero(t, component.HostErrors(), "left in the table")
+}
+
+// TestErrorOfReaggregatedMetricsIsTheConsumers: a node that keeps metrics for a while and
+// answers their callers with what became of the result.
+func TestErrorOfReaggregatedMetricsIsTheConsumers(t *testing.T) {
+	refusal := errors.New("refused on purpose")
+	next, err := consumer.NewMetrics(func(context.Context, pmetric.Metrics) error { return refusal })
+	require.NoError(t, err)
+	component := start(t, `{"type": "processor:temporal_reaggregation", "config": {"period": "100ms"}}`, cbridge.Consumers{Metrics: next})
+	metrics := pmetric.NewMetrics()
+	metric := metrics.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+	metric.SetName("x")
+	metric.SetEmptyGauge().DataPoints().AppendEmpty().SetIntValue(1)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() { assert.Same(t, refusal, component.ConsumeMetrics(context.Background(), metrics)) })
+	}
+	wg.Wait()
 	assert.Zero(t, component.HostErrors(), "left in the table")
 }
 

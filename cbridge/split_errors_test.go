@@ -22,16 +22,25 @@ import (
 // TestErrorOfACallInManyPartsIsTheConsumers: however many parts of a call fail, its
 // caller gets the consumer's error of one of them.
 func TestErrorOfACallInManyPartsIsTheConsumers(t *testing.T) {
-	for name, configuration := range map[string]string{
-		"partition": partitioning,
-		"batch":     `{"type": "processor:batch", "config": {"otap": {"min_size": 1, "max_size": 1, "sizer": "items"}, "format": "otap", "max_batch_duration": "50ms"}}`,
+	for name, test := range map[string]struct {
+		configuration string
+		parts         []int
+		// all: it waits for all parts, and says if some were accepted.
+		all bool
+	}{
+		"partition": {`{"type": "processor:partition", "config": {"partition_by": {"opl_expression": "body"}, "partition_header_name": "part"}}`, []int{10, 200}, true},
+		"batch":     {`{"type": "processor:batch", "config": {"otap": {"min_size": 1, "max_size": 1, "sizer": "items"}, "format": "otap", "max_batch_duration": "50ms"}}`, []int{10, 200}, false},
+		"transform": {`{"nodes": {
+			"it": {"type": "processor:transform", "config": {"opl_query": "logs | if (body == \"0\") { route_to \"a\" } else { route_to \"b\" }"}},
+			"a": {"type": "urn:otapbridge:processor:fault", "config": {}}, "b": {"type": "urn:otapbridge:processor:fault", "config": {}}
+		}, "connections": [{"from": "it", "port": "a", "to": "a"}, {"from": "it", "port": "b", "to": "b"}]}`, []int{2}, true},
 	} {
-		for _, parts := range []int{10, 200} {
+		for _, parts := range test.parts {
 			for _, accepted := range []int{0, parts / 2} {
 				t.Run(fmt.Sprintf("%s/%d of %d", name, parts-accepted, parts), func(t *testing.T) {
 					arrived := 0
 					var failed []error
-					component := start(t, configuration, logsFunc(t, func(_ context.Context, logs plog.Logs) error {
+					component := start(t, test.configuration, logsFunc(t, func(_ context.Context, logs plog.Logs) error {
 						if arrived++; arrived <= accepted {
 							return nil
 						}
@@ -43,8 +52,7 @@ func TestErrorOfACallInManyPartsIsTheConsumers(t *testing.T) {
 					var own *outputError
 					require.ErrorAs(t, err, &own)
 					assert.Contains(t, failed, error(own))
-					// Whoever waits for all parts says that some were accepted already.
-					assert.Equal(t, name == "partition" && accepted > 0, consumererror.IsPermanent(err))
+					assert.Equal(t, test.all && accepted > 0, consumererror.IsPermanent(err))
 					assert.Zero(t, component.HostErrors())
 				})
 			}
@@ -77,9 +85,6 @@ func TestErrorThatBecomesPermanentOnItsWay(t *testing.T) {
 		})
 	}
 }
-
-// partitioning is the configuration of an engine node that makes a part of each body.
-const partitioning = `{"type": "processor:partition", "config": {"partition_by": {"opl_expression": "body"}, "partition_header_name": "part"}}`
 
 // inParts are logs of which the nodes above make so many.
 func inParts(parts int) plog.Logs {

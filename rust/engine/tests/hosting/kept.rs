@@ -68,6 +68,16 @@ fn cases(directory: &str) -> Vec<Case> {
             )
         },
         Case {
+            variant: ", split",
+            ..case(
+                "batch",
+                json!({
+                    "otap": {"min_size": 1, "max_size": 1, "sizer": "items"}, "format": "otap",
+                    "max_batch_duration": "20ms",
+                }),
+            )
+        },
+        Case {
             ports: &["a", "b"],
             ..case(
                 "content_router",
