@@ -2,10 +2,11 @@
 
 //! Structured errors across the boundary, in both directions.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use otapbridge_context::{ErrorKind, ProcessingError};
+use otapbridge_context::{ErrorKind, ProcessingError, error_table};
 
 use crate::abi::{
     OTAPB_ERROR_FLAG_GRPC_CODE, OTAPB_ERROR_FLAG_HTTP_STATUS, OTAPB_ERROR_FLAG_PERMANENT,
@@ -23,6 +24,8 @@ pub(crate) static HELD: AtomicU64 = AtomicU64::new(0);
 struct GivenError {
     abi: otapb_error,
     error: ProcessingError,
+    /// The message, if the error's own has marks: a node may have copied a nack's reason.
+    message: Option<String>,
 }
 
 /// Gives errors to the host as a chain; NULL when there are none.
@@ -52,6 +55,13 @@ fn give_before(error: ProcessingError, next: *mut otapb_error) -> *mut otapb_err
     if error.author_http_status().is_some() {
         flags |= OTAPB_ERROR_FLAG_HTTP_STATUS;
     }
+    let message = match error_table::strip(error.message()) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(stripped) if stripped.is_empty() => {
+            Some(ProcessingError::new(error.kind(), "").message().to_owned())
+        }
+        Cow::Owned(stripped) => Some(stripped),
+    };
     let mut given = Box::new(GivenError {
         abi: otapb_error {
             size: size_of::<otapb_error>() as u32,
@@ -68,9 +78,11 @@ fn give_before(error: ProcessingError, next: *mut otapb_error) -> *mut otapb_err
             next,
         },
         error,
+        message,
     });
     // The views are taken once the error has its final address.
-    given.abi.message = otapb_slice::of(given.error.message().as_bytes());
+    let message = given.message.as_deref();
+    given.abi.message = otapb_slice::of(message.unwrap_or(given.error.message()).as_bytes());
     given.abi.field = otapb_slice::of(given.error.field().unwrap_or_default().as_bytes());
     given.abi.status_details = otapb_slice::of(given.error.status_details());
     let _ = HELD.fetch_add(1, Ordering::Relaxed);
