@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -38,9 +39,12 @@ func TestErrorOfACallInManyPartsIsTheConsumers(t *testing.T) {
 		for _, parts := range test.parts {
 			for _, accepted := range []int{0, parts / 2} {
 				t.Run(fmt.Sprintf("%s/%d of %d", name, parts-accepted, parts), func(t *testing.T) {
+					var mu sync.Mutex
 					arrived := 0
 					var failed []error
 					component := start(t, test.configuration, logsFunc(t, func(_ context.Context, logs plog.Logs) error {
+						mu.Lock()
+						defer mu.Unlock()
 						if arrived++; arrived <= accepted {
 							return nil
 						}
@@ -51,7 +55,9 @@ func TestErrorOfACallInManyPartsIsTheConsumers(t *testing.T) {
 					err := component.ConsumeLogs(t.Context(), inParts(parts))
 					var own *outputError
 					require.ErrorAs(t, err, &own)
+					mu.Lock()
 					assert.Contains(t, failed, error(own))
+					mu.Unlock()
 					assert.Equal(t, test.all && accepted > 0, consumererror.IsPermanent(err))
 					assert.Zero(t, component.HostErrors())
 				})
