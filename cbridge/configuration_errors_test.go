@@ -85,3 +85,18 @@ func TestStartNamesEveryWrongSetting(t *testing.T) {
 	assert.Equal(t, expected, findings(t, err))
 	require.NoError(t, component.Shutdown(t.Context()))
 }
+
+// TestStartSaysWhatNodesFindWhenTheyAreBuilt: what no validation has found is an error of
+// the same kind, with the component's path at least.
+func TestStartSaysWhatNodesFindWhenTheyAreBuilt(t *testing.T) {
+	cbridgetest.VerifyIdle(t)
+	component := newComponent(t, passThrough, cbridge.Consumers{})
+	component.SetConfiguration(`{"type": "processor:batch", "config": {"otap": {"min_size": 10, "max_size": 5, "sizer": "items"}}}`)
+	found := findings(t, component.Start(t.Context(), componenttest.NewNopHost()))
+	require.Len(t, found, 1)
+	for field, message := range found {
+		assert.Regexp(t, "^processors::otap/test", field)
+		assert.Contains(t, message, "max_size must be >= min_size")
+	}
+	require.NoError(t, component.Shutdown(t.Context()))
+}
