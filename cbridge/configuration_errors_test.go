@@ -100,3 +100,19 @@ func TestStartSaysWhatNodesFindWhenTheyAreBuilt(t *testing.T) {
 	}
 	require.NoError(t, component.Shutdown(t.Context()))
 }
+
+// TestValidationNamesWhatNodesFindWhenTheyAreBuilt: queries, and settings that exclude
+// each other, are looked at by the engine's nodes only then.
+func TestValidationNamesWhatNodesFindWhenTheyAreBuilt(t *testing.T) {
+	const wrong = `{"nodes": {
+		"a": {"type": "processor:transform", "config": {"opl_query": "logs | nonsense ("}},
+		"b": {"type": "processor:batch", "config": {"otap": {"min_size": 10, "max_size": 5, "sizer": "items"}}},
+		"c": {"type": "processor:fanout", "config": {"destinations": [{"port": "x"}, {"port": "x"}]}},
+		"d": {"type": "processor:debug", "config": {}}
+	}, "connections": [{"from": "a", "to": "b"}, {"from": "b", "to": "c"}, {"from": "c", "port": "x", "to": "d"}]}`
+	found := findings(t, cbridge.ValidateConfiguration(cbridge.Processor, "", []byte(wrong)))
+	assert.Contains(t, found["nodes::a::config::opl_query"], "nonsense")
+	assert.Contains(t, found["nodes::b::config::otap::min_size"], "max_size must be >= min_size")
+	assert.Contains(t, found["nodes::c::config::destinations::1::port"], "duplicate destination port")
+	assert.Len(t, found, 3)
+}

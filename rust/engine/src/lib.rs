@@ -44,6 +44,7 @@ mod runtime;
 pub mod spec;
 mod tasks;
 mod telemetry;
+mod trial;
 mod validate;
 
 pub use component::{Component, PayloadGuard};

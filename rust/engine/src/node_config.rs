@@ -51,6 +51,18 @@ pub(crate) fn check(node: &NodeType, config: &Value, path: &Path) -> Vec<Process
         .collect()
 }
 
+/// What is wrong with a configuration that reads well, but of which the node cannot be
+/// built.
+pub(crate) fn check_built(
+    config: &Value,
+    path: &Path,
+    complaint: impl Fn(&Value) -> Option<String>,
+) -> Option<ProcessingError> {
+    let message = complaint(config)?;
+    let place = culprit(config, &message, &complaint);
+    Some(at(path, &place).error(message))
+}
+
 /// Prefixes the path of an error of our own nodes.
 fn placed(error: ProcessingError, path: &Path) -> ProcessingError {
     let place = match error.field() {
@@ -108,24 +120,29 @@ fn is_read(config: &Value, place: &[Step], complaint: &impl Fn(&Value) -> Option
     })
 }
 
-/// The deepest place without which the node does not complain, or complains
-/// about something else.
+/// The deepest place without which the node does not complain; if there is none, without
+/// which it complains about something else.
 fn culprit(config: &Value, message: &str, complaint: &impl Fn(&Value) -> Option<String>) -> Steps {
     let mut places = Vec::new();
     keys(config, &mut Vec::new(), &mut places);
     places
         .into_iter()
-        .filter(|place| {
+        .filter_map(|place| {
             let mut changed = config.clone();
-            let Some((Step::Key(key), parent)) = place.split_last() else {
-                return false;
+            let (Step::Key(key), parent) = place.split_last()? else {
+                return None;
             };
             if let Some(Value::Object(map)) = value_at(&mut changed, parent) {
                 let _ = map.remove(key);
             }
-            complaint(&changed).is_none_or(|other| other != message)
+            let other = complaint(&changed);
+            other
+                .as_ref()
+                .is_none_or(|other| other != message)
+                .then_some((other.is_none(), place))
         })
-        .max_by_key(Vec::len)
+        .max_by_key(|(silent, place)| (*silent, place.len()))
+        .map(|(_, place)| place)
         .unwrap_or_default()
 }
 

@@ -278,12 +278,6 @@ fn run_engine(
     context_bindings::bind(&mut context, &config)?;
     let entity = context.register_pipeline_entity();
     let _entity = set_pipeline_entity_key(context.metrics_registry(), entity);
-    let telemetry = TelemetryPolicy {
-        pipeline_metrics: false,
-        tokio_metrics: false,
-        runtime_metrics: MetricLevel::None,
-        flow_metrics: Vec::new(),
-    };
     let scope = building::begin(Building {
         core: Arc::clone(core),
         shard: *shard,
@@ -296,7 +290,7 @@ fn run_engine(
             context.clone(),
             config,
             ChannelCapacityPolicy::default(),
-            telemetry,
+            telemetry_policy(),
             Default::default(),
             None,
             None,
@@ -363,7 +357,17 @@ fn run_engine(
         .map_err(|error| error.to_string())
 }
 
-fn pipeline_config(
+/// The host has telemetry of its own.
+pub(crate) fn telemetry_policy() -> TelemetryPolicy {
+    TelemetryPolicy {
+        pipeline_metrics: false,
+        tokio_metrics: false,
+        runtime_metrics: MetricLevel::None,
+        flow_metrics: Vec::new(),
+    }
+}
+
+pub(crate) fn pipeline_config(
     topology: &Topology,
     group: &PipelineGroupId,
     id: &PipelineId,

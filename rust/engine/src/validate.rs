@@ -16,6 +16,7 @@ use crate::node_values;
 use crate::spec::{
     ComponentKind, ComponentSpec, Config, Edge, Node, NodeConfig, Path, Topology, parse,
 };
+use crate::trial;
 
 /// More pipelines than this for one component is a mistake.
 const MAX_SHARDS: usize = 256;
@@ -100,10 +101,35 @@ pub(crate) fn topology(spec: &ComponentSpec) -> Result<Topology, Vec<ProcessingE
             graph(&config, spec.kind, nodes, &root, &mut errors)
         }
     };
+    if let Some(topology) = &topology
+        && errors.is_empty()
+    {
+        errors.extend(build_errors(topology, config.nodes.is_some(), &root));
+    }
     match topology {
         Some(topology) if errors.is_empty() => Ok(topology),
         _ => Err(errors),
     }
+}
+
+/// What the engine's nodes find wrong only when they are built.
+fn build_errors(topology: &Topology, named: bool, root: &Path) -> Vec<ProcessingError> {
+    let nodes = topology.nodes.iter().enumerate();
+    nodes
+        .filter(|(_, node)| catalogue::is_engine_node(&node.urn))
+        .filter_map(|(index, node)| {
+            let path = if named {
+                root.key("nodes").key(&node.name)
+            } else {
+                root.clone()
+            };
+            let edges = topology.edges.iter().filter(|edge| edge.from == index);
+            let ports: Vec<_> = edges.map(|edge| edge.port.clone()).collect();
+            node_config::check_built(&node.config, &path.key("config"), |config| {
+                trial::complaint(&node.urn, config, &ports)
+            })
+        })
+        .collect()
 }
 
 /// Resolves a node's type and checks its configuration.

@@ -7,8 +7,8 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use otapbridge::{
-    ConcurrentContextAwareProcessor, ContextAwareEffectHandler, ErrorKind, NodeControlMsg, OtapPdata,
-    ProcessingError, ProcessorNode, TaskEffectHandler, async_trait,
+    ConcurrentContextAwareProcessor, ContextAwareEffectHandler, ErrorKind, NodeControlMsg,
+    OtapPdata, ProcessingError, ProcessorNode, TaskEffectHandler, async_trait,
 };
 use serde::Deserialize;
 
