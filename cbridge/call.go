@@ -46,6 +46,7 @@ type call struct {
 	// emissions from taken on await the caller.
 	emissions []capi.Event
 	taken     int
+	merged    merged
 	// errorIDs are the call's entries in the component's hostErrors.
 	errorIDs []uint64
 	// mergedBefore is the number of the newest merged error that cannot concern the
@@ -113,7 +114,7 @@ func (c *call) begin(payload []byte) {
 	defer c.mu.Unlock()
 	c.waiting, c.inRust, c.held = true, true, true
 	c.mergedBefore = c.component.mergedErrors.newest.Load()
-	c.size = int64(len(payload))
+	c.size, c.merged = int64(len(payload)), merged{}
 	c.pin.Hold(payload)
 }
 
@@ -140,10 +141,13 @@ func (c *call) wait(ctx, given context.Context) error {
 		// Without a timeout the timer is stopped and never fires.
 		select {
 		case <-c.wake:
+			c.resume()
 		case <-ctx.Done():
 			return c.giveUp(ctx)
 		case <-c.timer.C:
-			return c.timeOut(ctx)
+			if !c.prolong() {
+				return c.timeOut(ctx)
+			}
 		}
 	}
 }

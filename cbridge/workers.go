@@ -4,6 +4,7 @@ package cbridge
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/otapbridge/otapbridge/capi"
@@ -156,6 +157,8 @@ func (w *workers) deliver(e *emission) error {
 	if cause != nil {
 		cancel(cause)
 	}
+	// A view, which ends with the event's buffer.
+	origins := slices.Clone(e.event.Origins)
 	out, err := w.component.unmarshal(&e.event)
 	if err != nil {
 		return err
@@ -163,5 +166,7 @@ func (w *workers) deliver(e *emission) error {
 	if ctx.Err() != nil {
 		return contextError(ctx, "before the output was handed on")
 	}
+	w.component.forCalls(origins, (*call).enterNext)
+	defer w.component.forCalls(origins, (*call).leaveNext)
 	return out.consume(ctx, &w.component.settings.Next)
 }
