@@ -281,8 +281,8 @@ impl<'a> Iterator for Entries<'a> {
         self.table = rest;
         Some(Entry {
             kind: read_u32(entry, ENTRY_KIND_OFFSET),
-            key: self.slice(entry, ENTRY_KEY_OFFSET_OFFSET, ENTRY_KEY_LEN_OFFSET),
-            value: self.slice(entry, ENTRY_VALUE_OFFSET_OFFSET, ENTRY_VALUE_LEN_OFFSET),
+            key: range(self.block, entry, ENTRY_KEY_OFFSET_OFFSET),
+            value: range(self.block, entry, ENTRY_VALUE_OFFSET_OFFSET),
         })
     }
 
@@ -299,16 +299,17 @@ impl<'a> Entries<'a> {
     pub(crate) fn end(&mut self) {
         self.table = &[];
     }
+}
 
-    fn slice(&self, entry: &[u8], offset_at: usize, len_at: usize) -> &'a [u8] {
-        let len = read_u32(entry, len_at) as usize;
-        if len == 0 {
-            return &[];
-        }
-        let offset = read_u32(entry, offset_at) as usize;
-        // In bounds since `check`.
-        self.block.get(offset..offset + len).unwrap_or_default()
+/// The bytes that an entry's (offset, length) pair refers to.
+fn range<'a>(block: &'a [u8], entry: &[u8], offset_at: usize) -> &'a [u8] {
+    let len = read_u32(entry, offset_at + 4) as usize;
+    if len == 0 {
+        return &[];
     }
+    let offset = read_u32(entry, offset_at) as usize;
+    // In bounds since `check_range`.
+    block.get(offset..offset + len).unwrap_or_default()
 }
 
 fn invalid(field: impl Into<String>, message: impl Into<String>) -> ProcessingError {
@@ -385,6 +386,8 @@ fn check_entries(block: &[u8], head_size: usize) -> Result<(), ProcessingError> 
         })?;
 
     let mut seen = [false; ENTRY_LINK as usize + 1];
+    // The list that an item would belong to.
+    let mut list = None;
     for (index, entry) in table.chunks_exact(ENTRY_SIZE).enumerate() {
         check_range(block.len(), entry, index, "key", ENTRY_KEY_OFFSET_OFFSET)?;
         check_range(
@@ -401,6 +404,18 @@ fn check_entries(block: &[u8], head_size: usize) -> Result<(), ProcessingError> 
                 format!("context.entries[{index}].kind"),
                 format!("kind {kind} may occur only once"),
             ));
+        }
+        let key = range(block, entry, ENTRY_KEY_OFFSET_OFFSET);
+        match kind {
+            ENTRY_AUTH_LIST => list = Some(key),
+            ENTRY_AUTH_ITEM if list == Some(key) => {}
+            ENTRY_AUTH_ITEM => {
+                return Err(invalid(
+                    format!("context.entries[{index}].kind"),
+                    "a list's item does not follow its list",
+                ));
+            }
+            _ => list = None,
         }
         let value_len = read_u32(entry, ENTRY_VALUE_LEN_OFFSET) as usize;
         if kind == ENTRY_LINK && value_len != LINK_SIZE {

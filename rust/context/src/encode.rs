@@ -68,21 +68,21 @@ impl BlockBuilder {
     }
 
     /// Sets the W3C tracestate header's text. Empty text is left out.
-    pub fn trace_state(&mut self, text: &str) -> &mut Self {
-        self.single(ENTRY_TRACE_STATE, text.as_bytes())
+    pub fn trace_state(&mut self, text: &(impl AsRef<[u8]> + ?Sized)) -> &mut Self {
+        self.single(ENTRY_TRACE_STATE, text.as_ref())
     }
 
     /// Sets the W3C baggage header's text. Empty text is left out.
-    pub fn baggage(&mut self, text: &str) -> &mut Self {
-        self.baggage_bytes(text.as_bytes())
-    }
-
-    pub(crate) fn baggage_bytes(&mut self, text: &[u8]) -> &mut Self {
-        self.single(ENTRY_BAGGAGE, text)
+    pub fn baggage(&mut self, text: &(impl AsRef<[u8]> + ?Sized)) -> &mut Self {
+        self.single(ENTRY_BAGGAGE, text.as_ref())
     }
 
     /// Sets the peer's address, see [`Address`](crate::Address).
-    pub fn address(&mut self, network: impl AsRef<[u8]>, text: impl AsRef<[u8]>) -> &mut Self {
+    pub fn address<N, T>(&mut self, network: &N, text: &T) -> &mut Self
+    where
+        N: AsRef<[u8]> + ?Sized,
+        T: AsRef<[u8]> + ?Sized,
+    {
         self.remove(ENTRY_ADDRESS);
         self.push(ENTRY_ADDRESS, network.as_ref(), text.as_ref());
         self
@@ -92,7 +92,7 @@ impl BlockBuilder {
     /// written in lower case.
     pub fn metadata<V: AsRef<[u8]>>(
         &mut self,
-        key: impl AsRef<[u8]>,
+        key: &(impl AsRef<[u8]> + ?Sized),
         values: impl IntoIterator<Item = V>,
     ) -> &mut Self {
         let key = lower_key(key.as_ref());
@@ -108,7 +108,11 @@ impl BlockBuilder {
     }
 
     /// Adds an authentication attribute that is a string.
-    pub fn auth(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> &mut Self {
+    pub fn auth(
+        &mut self,
+        name: &(impl AsRef<[u8]> + ?Sized),
+        value: impl AsRef<[u8]>,
+    ) -> &mut Self {
         self.push(ENTRY_AUTH, name.as_ref(), value.as_ref());
         self
     }
@@ -116,7 +120,7 @@ impl BlockBuilder {
     /// Adds an authentication attribute that is a list of strings.
     pub fn auth_list<V: AsRef<[u8]>>(
         &mut self,
-        name: impl AsRef<[u8]>,
+        name: &(impl AsRef<[u8]> + ?Sized),
         items: impl IntoIterator<Item = V>,
     ) -> &mut Self {
         let name = name.as_ref();
@@ -128,7 +132,7 @@ impl BlockBuilder {
     }
 
     /// Adds the name of an authentication attribute of another type.
-    pub fn auth_opaque(&mut self, name: impl AsRef<[u8]>) -> &mut Self {
+    pub fn auth_opaque(&mut self, name: &(impl AsRef<[u8]> + ?Sized)) -> &mut Self {
         self.push(ENTRY_AUTH_OPAQUE, name.as_ref(), &[]);
         self
     }

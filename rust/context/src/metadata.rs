@@ -137,14 +137,20 @@ impl<'a> Metadata<'a> {
     }
 }
 
-/// A key as it is stored: in lower case, as Go's `strings.ToLower` writes it. What is
-/// not text stays as it is.
-pub(crate) fn lower_key(key: &[u8]) -> Cow<'_, [u8]> {
+/// A key as a block holds it: in lower case, as Go's `strings.ToLower` writes it, with
+/// U+FFFD in place of each byte that is not UTF-8.
+#[must_use]
+pub fn lower_key(key: &[u8]) -> Cow<'_, [u8]> {
     match std::str::from_utf8(key) {
-        Ok(text) if text.chars().any(|letter| lower(letter) != letter) => {
-            Cow::Owned(text.chars().map(lower).collect::<String>().into_bytes())
+        Ok(text) if text.chars().all(|letter| lower(letter) == letter) => Cow::Borrowed(key),
+        _ => {
+            let mut text = String::with_capacity(key.len());
+            for chunk in key.utf8_chunks() {
+                text.extend(chunk.valid().chars().map(lower));
+                text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+            }
+            Cow::Owned(text.into_bytes())
         }
-        _ => Cow::Borrowed(key),
     }
 }
 
@@ -153,7 +159,7 @@ pub(crate) fn same_key(stored: &[u8], key: &[u8]) -> bool {
     if stored.eq_ignore_ascii_case(key) {
         return true;
     }
-    if key.is_ascii() {
+    if key.is_ascii() && stored.is_ascii() {
         return false;
     }
     match (std::str::from_utf8(stored), std::str::from_utf8(key)) {

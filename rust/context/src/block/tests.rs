@@ -125,6 +125,10 @@ fn wrong_fields_are_named() {
         (first + 20 + 8, whole, "context.entries[1].key_offset"),
         (first + 20, ENTRY_TRACE_STATE, "context.entries[1].kind"),
         (first, ENTRY_LINK, "context.entries[0].value_len"),
+        (first, ENTRY_AUTH_ITEM, "context.entries[0].kind"),
+        // The list before two items becomes a string, and so does the list of others.
+        (first + 7 * 20, ENTRY_AUTH, "context.entries[8].kind"),
+        (first + 8 * 20 + 8, 5, "context.entries[8].kind"),
     ] {
         let mut bytes = full().as_bytes().to_vec();
         write_u32(&mut bytes, offset, number);

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 
 use super::{CancelReason, RequestContext, State};
 use crate::auth::{AuthValue, is_auth};
-use crate::block::{ENTRY_ADDRESS, ENTRY_BAGGAGE, ENTRY_METADATA, LINK_SIZE};
+use crate::block::{ENTRY_ADDRESS, ENTRY_BAGGAGE, ENTRY_METADATA, Entry, LINK_SIZE};
 use crate::encode::BlockBuilder;
 use crate::metadata::{Value, lower_key, same_key};
 
@@ -153,20 +153,20 @@ fn shared_content(
     metadata_keys: &[&str],
 ) -> BlockBuilder {
     let mut block = BlockBuilder::new();
-    let same_entry = |kind| {
+    let same_entry = |kind, same: fn(&Entry<'_>, &Entry<'_>) -> bool| {
         let entry = first.block().first(kind)?;
-        let same = rest
-            .iter()
-            .all(|input| input.block().first(kind) == Some(entry));
-        same.then_some(entry)
+        let other =
+            |input: &RequestContext| input.block().first(kind).is_some_and(|o| same(&entry, &o));
+        rest.iter().all(other).then_some(entry)
     };
-    if let Some(address) = same_entry(ENTRY_ADDRESS) {
+    if let Some(address) = same_entry(ENTRY_ADDRESS, |a, b| a == b) {
         block.address(address.key, address.value);
     }
-    if let Some(baggage) = same_entry(ENTRY_BAGGAGE)
+    // Its key means nothing.
+    if let Some(baggage) = same_entry(ENTRY_BAGGAGE, |a, b| a.value == b.value)
         && block.has_room(1, baggage.value.len())
     {
-        block.baggage_bytes(baggage.value);
+        block.baggage(baggage.value);
     }
     add_auth(&mut block, first, rest);
 

@@ -332,7 +332,7 @@ fn a_prefix_of_the_values_is_not_the_same() {
 fn address_and_baggage_stay_if_they_are_the_same() {
     let one = |port: u16, baggage: &str| {
         request(|b| {
-            b.address("tcp", format!("192.0.2.1:{port}"))
+            b.address("tcp", &format!("192.0.2.1:{port}"))
                 .baggage(baggage)
                 .trace_state("a=1");
         })
