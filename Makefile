@@ -31,7 +31,7 @@ PYTHON_REQUIREMENTS := tests/python/requirements.txt
 PYTHON_ENVIRONMENT := $(TOOLS)/python-$(shell sha256sum $(PYTHON_REQUIREMENTS) 2>/dev/null | cut -c1-12)
 PYTHON := $(PYTHON_ENVIRONMENT)/bin/python
 
-RUST_SOURCES := cbindgen.toml $(shell find rust -type f \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -not -path '*/tests/*' -not -path 'rust/target/*')
+RUST_SOURCES := cbindgen.toml $(shell find rust -type f \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -not -path '*/tests/*' -not -path 'rust/target/*' -not -path 'rust/context/fuzz/*')
 GO_SOURCES := go.mod go.sum include/otapbridge.h $(shell find capi cbridge include internal -type f \( -name '*.go' -o -name '*.c' -o -name '*.h' \) -not -name '*_test.go' 2>/dev/null)
 
 # tests/ drives finished programs; these are the packages themselves.
@@ -132,13 +132,46 @@ test-programs: bin/otapcol tools | test-prerequisites ## Test bin/otapcol with r
 	$(GO_TEST) -p 1 ./tests/...
 
 # For the tests, which ask for up-to-date programs however they are started.
-.PHONY: program-paths
+.PHONY: program-paths context-mirror-path
+context-mirror-path: $(SYSO)
+	@printf '%s\n' $(CARGO_TARGET_DIR)/release/otapbridge-context-mirror
+
 program-paths: bin/otapcol $(TELEMETRYGEN) $(PYTHON)
 	@printf '%s\n' otapcol=bin/otapcol telemetrygen=$(TELEMETRYGEN) python=$(PYTHON)
 
 bench: $(SYSO) ## Measure the crossing against a bare cgo call.
 	$(call say,Measuring the crossing)
 	CGO_ENABLED=1 go test -run '^$$' -bench . -benchmem -timeout=20m $(PACKAGES)
+
+# Both decoders of the context block. Rust's target is a workspace of its own with its own
+# target folder, because it is compiled with coverage; the stable compiler does it.
+FUZZTIME ?= 60s
+RUST_FUZZ := rust/context/fuzz
+FUZZ_TARGET_DIR := $(CACHE)/fuzz-target
+RUST_FUZZ_PROGRAM := $(FUZZ_TARGET_DIR)/x86_64-unknown-linux-gnu/release/context_block
+
+.PHONY: fuzz fuzz-rust fuzz-go
+fuzz: fuzz-rust fuzz-go ## Fuzz the context decoders of Rust and Go for FUZZTIME=60s each; what is found is kept.
+
+fuzz-rust: | build-prerequisites
+	$(call say,Fuzzing the decoder in Rust for $(FUZZTIME))
+	cd $(RUST_FUZZ) && CARGO_TARGET_DIR=$(FUZZ_TARGET_DIR) $(CARGO) build --release --locked
+	seconds=$$(python3 -c 'import re, sys; u = {"h": 3600, "m": 60, "s": 1}; \
+	  print(sum(int(n) * u[x] for n, x in re.findall(r"(\d+)([hms])", sys.argv[1])))' $(FUZZTIME)); \
+	  cd $(RUST_FUZZ) && $(RUST_FUZZ_PROGRAM) -max_total_time=$$seconds -max_len=4096 -print_final_stats=1 \
+	    -artifact_prefix=corpus/context_block/ corpus/context_block
+
+fuzz-go:
+	$(call say,Fuzzing the decoder in Go for $(FUZZTIME))
+	CGO_ENABLED=0 go test -run '^$$' -fuzz '^FuzzDecodeContext$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./cbridge
+
+# Keeps the inputs that reach what no other reaches.
+.PHONY: fuzz-minimise
+fuzz-minimise: | build-prerequisites ## Reduce the corpus of `make fuzz` to what it needs.
+	cd $(RUST_FUZZ) && CARGO_TARGET_DIR=$(FUZZ_TARGET_DIR) $(CARGO) build --release --locked
+	cd $(RUST_FUZZ) && mkdir corpus/minimised && \
+	  $(RUST_FUZZ_PROGRAM) -merge=1 corpus/minimised corpus/context_block && \
+	  rm -r corpus/context_block && mv corpus/minimised corpus/context_block
 
 # --- lint -------------------------------------------------------------------
 

@@ -7,9 +7,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/client"
@@ -92,6 +95,10 @@ func decodeContext(block []byte) (*requestContext, error) {
 		decoded.hasDeadline = true
 		decoded.remaining = time.Duration(binary.NativeEndian.Uint64(head[capi.ContextOffsetDeadlineRemaining:]))
 	}
+	traceFlags := head.word(capi.ContextOffsetTraceFlags)
+	if flags&capi.ContextFlagSpan != 0 && traceFlags > math.MaxUint8 {
+		return nil, fmt.Errorf("context block: trace_flags %d do not fit into a byte", traceFlags)
+	}
 
 	reader := contextReader{metadata: map[string][]string{}, auth: authAttributes{}}
 	offset := int(head.word(capi.ContextOffsetEntryOffset))
@@ -119,7 +126,7 @@ func decodeContext(block []byte) (*requestContext, error) {
 		decoded.span = trace.NewSpanContext(trace.SpanContextConfig{
 			TraceID:    trace.TraceID(head[capi.ContextOffsetTraceID:][:16]),
 			SpanID:     trace.SpanID(head[capi.ContextOffsetSpanID:][:8]),
-			TraceFlags: trace.TraceFlags(head.word(capi.ContextOffsetTraceFlags)),
+			TraceFlags: trace.TraceFlags(traceFlags),
 			TraceState: reader.traceState,
 			Remote:     flags&capi.ContextFlagSpanRemote != 0,
 		})
@@ -132,14 +139,20 @@ type contextBytes []byte
 
 func (b contextBytes) word(offset int) uint32 { return binary.NativeEndian.Uint32(b[offset:]) }
 
+// slice reports whether the range lies within the block. The offset of an empty one
+// means nothing.
 func (b contextBytes) slice(offset, length uint32) ([]byte, bool) {
+	if length == 0 {
+		return nil, true
+	}
 	if uint64(offset)+uint64(length) > uint64(len(b)) {
 		return nil, false
 	}
 	return b[offset:][:length], true
 }
 
-// readContextHead checks that the head and all entries lie within the block.
+// readContextHead checks that the head and all entries lie within the block, as the
+// library does, and cuts off what follows the block.
 func readContextHead(block contextBytes) (contextBytes, error) {
 	if len(block) < capi.ContextHeadSize {
 		return nil, fmt.Errorf("context block: %d bytes are fewer than its head of %d", len(block), capi.ContextHeadSize)
@@ -147,53 +160,77 @@ func readContextHead(block contextBytes) (contextBytes, error) {
 	size, total := block.word(capi.ContextOffsetSize), block.word(capi.ContextOffsetTotalSize)
 	offset, count := block.word(capi.ContextOffsetEntryOffset), block.word(capi.ContextOffsetEntryCount)
 	switch {
-	case size < capi.ContextHeadSize:
-		return nil, fmt.Errorf("context block: size %d is below %d", size, capi.ContextHeadSize)
-	case uint64(total) != uint64(len(block)):
-		return nil, fmt.Errorf("context block: total_size %d differs from its %d bytes", total, len(block))
+	case total > maxBlockSize:
+		return nil, fmt.Errorf("context block: total_size %d exceeds the limit of %d", total, maxBlockSize)
+	case uint64(total) > uint64(len(block)) || total < capi.ContextHeadSize:
+		return nil, fmt.Errorf("context block: total_size %d does not fit its %d bytes", total, len(block))
+	case size < capi.ContextHeadSize || size > total:
+		return nil, fmt.Errorf("context block: size %d is not between %d and total_size %d", size, capi.ContextHeadSize, total)
+	case count == 0:
+		return block[:total:total], nil
+	case count > maxEntryCount:
+		return nil, fmt.Errorf("context block: %d entries exceed the limit of %d", count, maxEntryCount)
 	case offset < size || offset%4 != 0:
 		return nil, fmt.Errorf("context block: entry_offset %d is wrong after a head of %d bytes", offset, size)
-	case uint64(offset)+uint64(count)*capi.ContextEntrySize > uint64(len(block)):
-		return nil, fmt.Errorf("context block: %d entries reach beyond its %d bytes", count, len(block))
+	case uint64(offset)+uint64(count)*capi.ContextEntrySize > uint64(total):
+		return nil, fmt.Errorf("context block: %d entries reach beyond its %d bytes", count, total)
 	}
-	return block, nil
+	return block[:total:total], nil
 }
 
 // contextReader collects entries.
 type contextReader struct {
 	metadata   map[string][]string
 	auth       authAttributes
+	list       openList
 	address    net.Addr
 	traceState trace.TraceState
 	baggage    baggage.Baggage
 	links      []trace.Link
+	// seen has a bit for each kind so far of which there may be one.
+	seen uint32
+}
+
+// openList is the list that the next item belongs to.
+type openList struct {
+	open, keep bool
+	name       string
 }
 
 func (r *contextReader) add(kind capi.ContextEntryKind, key string, value []byte) error {
+	if kind == capi.ContextEntryAuthItem {
+		if !r.list.open || r.list.name != key {
+			return errors.New("a list's item does not follow its list")
+		}
+		if r.list.keep {
+			r.auth[key] = append(r.auth[key].([]string), string(value))
+		}
+		return nil
+	}
+	r.list = openList{}
 	switch kind {
 	case capi.ContextEntryMetadata:
+		key = strings.ToLower(key)
 		r.metadata[key] = append(r.metadata[key], string(value))
 	case capi.ContextEntryMetadataEmpty:
+		key = strings.ToLower(key)
 		r.metadata[key] = append([]string{}, r.metadata[key]...)
 	case capi.ContextEntryAddress:
 		r.address = parseAddress(key, string(value))
+		return r.once(kind)
 	case capi.ContextEntryAuth:
-		r.auth[key] = string(value)
+		r.addAuth(key, string(value))
 	case capi.ContextEntryAuthList:
-		r.auth[key] = []string{}
-	case capi.ContextEntryAuthItem:
-		items, ok := r.auth[key].([]string)
-		if !ok {
-			return errors.New("a list item without its list")
-		}
-		r.auth[key] = append(items, string(value))
+		r.list = openList{open: true, keep: r.addAuth(key, []string{}), name: key}
 	case capi.ContextEntryAuthOpaque:
-		r.auth[key] = nil
+		r.addAuth(key, nil)
 	case capi.ContextEntryTraceState:
 		// W3C: what does not parse is discarded, and the trace goes on.
 		r.traceState, _ = trace.ParseTraceState(string(value))
+		return r.once(kind)
 	case capi.ContextEntryBaggage:
 		r.baggage, _ = baggage.Parse(string(value))
+		return r.once(kind)
 	case capi.ContextEntryLink:
 		if len(value) != capi.ContextLinkSize {
 			return fmt.Errorf("a link of %d bytes instead of %d", len(value), capi.ContextLinkSize)
@@ -208,19 +245,39 @@ func (r *contextReader) add(kind capi.ContextEntryKind, key string, value []byte
 	return nil
 }
 
+// addAuth reports whether the attribute was added: the first of a name counts.
+func (r *contextReader) addAuth(name string, value any) bool {
+	if _, exists := r.auth[name]; exists {
+		return false
+	}
+	r.auth[name] = value
+	return true
+}
+
+func (r *contextReader) once(kind capi.ContextEntryKind) error {
+	if r.seen&(1<<kind) != 0 {
+		return fmt.Errorf("kind %d may occur only once", kind)
+	}
+	r.seen |= 1 << kind
+	return nil
+}
+
 // parseAddress gives the type that Go's listeners give, and keeps as text what
 // does not parse.
 func parseAddress(network, text string) net.Addr {
 	switch network {
 	case "tcp":
-		if parsed, err := netip.ParseAddrPort(text); err == nil {
+		if parsed, ok := parseAddrPort(text); ok {
 			return net.TCPAddrFromAddrPort(parsed)
 		}
 	case "udp":
-		if parsed, err := netip.ParseAddrPort(text); err == nil {
+		if parsed, ok := parseAddrPort(text); ok {
 			return net.UDPAddrFromAddrPort(parsed)
 		}
 	case "ip":
+		if text == "" {
+			return &net.IPAddr{}
+		}
 		if parsed, err := netip.ParseAddr(text); err == nil {
 			return &net.IPAddr{IP: parsed.AsSlice(), Zone: parsed.Zone()}
 		}
@@ -228,6 +285,16 @@ func parseAddress(network, text string) net.Addr {
 		return &net.UnixAddr{Net: network, Name: text}
 	}
 	return textAddress{network, text}
+}
+
+// parseAddrPort takes ":4317" too, as which Go writes an address without an IP.
+func parseAddrPort(text string) (netip.AddrPort, bool) {
+	if port, ok := strings.CutPrefix(text, ":"); ok {
+		number, err := strconv.ParseUint(port, 10, 16)
+		return netip.AddrPortFrom(netip.Addr{}, uint16(number)), err == nil
+	}
+	parsed, err := netip.ParseAddrPort(text)
+	return parsed, err == nil
 }
 
 // textAddress is an address of a network that is not known here.

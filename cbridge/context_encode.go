@@ -77,6 +77,9 @@ func (e *contextEncoder) encode(ctx context.Context, timeout time.Duration) ([]b
 	if bag := baggage.FromContext(ctx); bag.Len() > 0 {
 		e.add(capi.ContextEntryBaggage, "", bag.String())
 	}
+	for _, link := range LinksFromContext(ctx) {
+		e.addLink(link.SpanContext)
+	}
 	if flags == 0 && e.count == 0 {
 		return nil, nil
 	}
@@ -162,15 +165,15 @@ func (e *contextEncoder) addAddress(address net.Addr) {
 	switch a := address.(type) {
 	case *net.TCPAddr:
 		if a != nil {
-			e.addIP("tcp", a.IP, a.Zone, a.Port, a)
+			e.addIP("tcp", a.IP, a.Zone, a.Port, true, a)
 		}
 	case *net.UDPAddr:
 		if a != nil {
-			e.addIP("udp", a.IP, a.Zone, a.Port, a)
+			e.addIP("udp", a.IP, a.Zone, a.Port, true, a)
 		}
 	case *net.IPAddr:
 		if a != nil {
-			e.addIP("ip", a.IP, a.Zone, noPort, a)
+			e.addIP("ip", a.IP, a.Zone, 0, false, a)
 		}
 	case *net.UnixAddr:
 		if a != nil {
@@ -181,31 +184,44 @@ func (e *contextEncoder) addAddress(address net.Addr) {
 	}
 }
 
-const noPort = -1
-
-func (e *contextEncoder) addIP(network string, ip net.IP, zone string, port int, address net.Addr) {
+func (e *contextEncoder) addIP(network string, ip net.IP, zone string, port int, hasPort bool, address net.Addr) {
 	parsed, ok := netip.AddrFromSlice(ip)
-	if !ok || port > math.MaxUint16 {
+	parsed = parsed.Unmap()
+	// What has no such form goes by its text.
+	if !ok || port < 0 || port > math.MaxUint16 || (zone != "" && parsed.Is4()) {
 		e.add(capi.ContextEntryAddress, network, address.String())
 		return
 	}
-	parsed = parsed.Unmap()
 	if zone != "" {
 		parsed = parsed.WithZone(zone)
 	}
 	keyOffset := len(e.bytes)
 	e.bytes = append(e.bytes, network...)
 	valueOffset := len(e.bytes)
-	if port == noPort {
-		e.bytes = parsed.AppendTo(e.bytes)
-	} else {
+	if hasPort {
 		e.bytes = netip.AddrPortFrom(parsed, uint16(port)).AppendTo(e.bytes)
+	} else {
+		e.bytes = parsed.AppendTo(e.bytes)
 	}
 	if !e.admit(len(e.bytes) - keyOffset) {
 		e.bytes = e.bytes[:keyOffset]
 		return
 	}
 	e.addRange(capi.ContextEntryAddress, keyOffset, valueOffset)
+}
+
+// addLink writes a span that a batch was merged from: what one component of ours
+// put out may enter the next one.
+func (e *contextEncoder) addLink(span trace.SpanContext) {
+	if !e.admit(capi.ContextLinkSize) {
+		return
+	}
+	traceID, spanID := span.TraceID(), span.SpanID()
+	offset := len(e.bytes)
+	e.bytes = append(e.bytes, traceID[:]...)
+	e.bytes = append(e.bytes, spanID[:]...)
+	e.bytes = append(e.bytes, byte(span.TraceFlags()))
+	e.addRange(capi.ContextEntryLink, offset, offset)
 }
 
 func (e *contextEncoder) add(kind capi.ContextEntryKind, key, value string) {

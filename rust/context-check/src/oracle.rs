@@ -117,10 +117,11 @@ fn check_auth(context: &RequestContext, content: &Content<'_>) {
 fn check_address(context: &RequestContext, content: &Content<'_>) {
     let Some(address) = context.address() else {
         // Only what is not text stays unread.
-        let unread = content
+        let text = |bytes| std::str::from_utf8(bytes).is_ok();
+        let readable = content
             .address
-            .map(|(network, text)| [network, text].concat());
-        assert!(unread.is_none_or(|bytes| std::str::from_utf8(&bytes).is_err()));
+            .is_some_and(|(network, address)| text(network) && text(address));
+        assert!(!readable);
         return;
     };
     let bytes = (address.network.as_bytes(), address.text.as_bytes());

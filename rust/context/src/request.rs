@@ -304,12 +304,12 @@ fn nanos_until(deadline: Instant) -> i64 {
 }
 
 fn deadline_from_now(remaining_ns: i64) -> Instant {
-    /// Beyond it, no difference can be seen.
+    /// For a clock that cannot tell a later time; nobody sees the difference.
     const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
     let now = Instant::now();
     let distance = Duration::from_nanos(remaining_ns.unsigned_abs());
     if remaining_ns > 0 {
-        now + distance.min(FAR)
+        now.checked_add(distance).unwrap_or_else(|| now + FAR)
     } else {
         now.checked_sub(distance).unwrap_or(now)
     }
