@@ -5,6 +5,23 @@
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 /// Network and text of an address, as Go's `net.Addr` gives them.
+///
+/// ```
+/// use otapbridge_context::{BlockBuilder, RequestContext};
+///
+/// let mut block = BlockBuilder::new();
+/// block.address("tcp", "[2001:db8::1]:4317");
+/// let context = RequestContext::new(block.build()?);
+/// let peer = context.address().expect("a peer");
+/// assert_eq!(peer.ip(), Some("2001:db8::1".parse().expect("an IP")));
+/// assert_eq!(peer.socket_addr().map(|peer| peer.port()), Some(4317));
+///
+/// block.address("unix", "/run/otlp.sock");
+/// let local = RequestContext::new(block.build()?);
+/// let peer = local.address().expect("a peer");
+/// assert_eq!((peer.ip(), peer.text), (None, "/run/otlp.sock"));
+/// # Ok::<(), otapbridge_context::ProcessingError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Address<'a> {
     /// Such as "tcp", "ip", "unix".

@@ -52,6 +52,24 @@ impl<'a> Iterator for AuthItems<'a> {
 }
 
 /// View of the authentication attributes in a block. Reads when asked.
+///
+/// ```
+/// use otapbridge_context::{AuthValue, BlockBuilder, RequestContext};
+///
+/// let mut block = BlockBuilder::new();
+/// block.auth("subject", "me").auth_list("groups", ["dev", "ops"]).auth_opaque("claims");
+/// let context = RequestContext::new(block.build()?);
+///
+/// let is_member = |group: &str| match context.auth().get("groups") {
+///     Some(AuthValue::List(mut groups)) => groups.any(|name| name == *group),
+///     _ => false,
+/// };
+/// assert!(is_member("ops") && !is_member("root"));
+/// assert!(matches!(context.auth().get("subject"), Some(AuthValue::Text(name)) if name == "me"));
+/// // Of attributes of other types only the name crosses.
+/// assert!(matches!(context.auth().get("claims"), Some(AuthValue::Opaque)));
+/// # Ok::<(), otapbridge_context::ProcessingError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Auth<'a> {
     block: &'a ContextBlock,

@@ -33,7 +33,63 @@ impl<'a> Value<'a> {
     pub fn to_str_lossy(&self) -> Cow<'a, str> {
         String::from_utf8_lossy(self.0)
     }
+
+    /// A key's text, to keep beyond the request. Common keys are interned: for
+    /// them nothing is allocated. What is not UTF-8 becomes U+FFFD.
+    ///
+    /// ```
+    /// use std::borrow::Cow;
+    /// use otapbridge_context::{BlockBuilder, RequestContext};
+    ///
+    /// let mut block = BlockBuilder::new();
+    /// block.metadata("Authorization", ["Bearer x"]).metadata("x-plan", ["gold"]);
+    /// let context = RequestContext::new(block.build()?);
+    /// let keys: Vec<Cow<'static, str>> = context.metadata().keys().map(|key| key.to_key()).collect();
+    /// drop(context);
+    /// assert_eq!(keys, ["authorization", "x-plan"]);
+    /// assert!(matches!(keys[0], Cow::Borrowed(_)));
+    /// assert!(matches!(keys[1], Cow::Owned(_)));
+    /// # Ok::<(), otapbridge_context::ProcessingError>(())
+    /// ```
+    #[must_use]
+    pub fn to_key(&self) -> Cow<'static, str> {
+        match COMMON_KEYS.binary_search_by(|common| common.as_bytes().cmp(self.0)) {
+            Ok(at) => Cow::Borrowed(COMMON_KEYS[at]),
+            Err(_) => Cow::Owned(self.to_str_lossy().into_owned()),
+        }
+    }
 }
+
+/// What OTLP clients, proxies and tenants usually send, in the order of bytes.
+const COMMON_KEYS: [&str; 27] = [
+    ":authority",
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "baggage",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "forwarded",
+    "grpc-accept-encoding",
+    "grpc-encoding",
+    "grpc-timeout",
+    "host",
+    "te",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+    "via",
+    "x-api-key",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "x-request-id",
+    "x-scope-orgid",
+    "x-tenant-id",
+];
 
 impl fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,6 +111,28 @@ impl PartialEq<&str> for Value<'_> {
 
 /// View of the metadata in a block. Reads when asked; a lookup passes over the
 /// entries and allocates nothing.
+///
+/// ```
+/// use otapbridge_context::{BlockBuilder, RequestContext};
+///
+/// let mut block = BlockBuilder::new();
+/// block
+///     .metadata("X-Tenant", ["acme", "umbrella"])
+///     .metadata("x-trace-bin", [b"\xff\x00"])
+///     .metadata("x-flag", [""; 0]);
+/// let context = RequestContext::new(block.build()?);
+/// let metadata = context.metadata();
+///
+/// // Letter case does not matter, and the order of the values is kept.
+/// let tenants: Vec<_> = metadata.get("x-TENANT").filter_map(|value| value.to_str()).collect();
+/// assert_eq!(tenants, ["acme", "umbrella"]);
+/// assert_eq!(metadata.first("x-tenant").expect("a tenant"), "acme");
+/// // A value need not be text.
+/// assert_eq!(metadata.first("x-trace-bin").expect("bytes").as_bytes(), b"\xff\x00");
+/// // A key without a value is there.
+/// assert!(metadata.contains_key("x-flag") && metadata.first("x-flag").is_none());
+/// # Ok::<(), otapbridge_context::ProcessingError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Metadata<'a> {
     block: &'a ContextBlock,
@@ -111,19 +189,54 @@ impl<'a> Metadata<'a> {
         self.entries().next().is_none()
     }
 
-    /// The host that was asked for: `host`, or else `:authority`.
+    /// The host that was asked for: `host`, or else `:authority`, as HTTP/2 and gRPC
+    /// call it.
+    ///
+    /// ```
+    /// # use otapbridge_context::{BlockBuilder, RequestContext};
+    /// let mut block = BlockBuilder::new();
+    /// block.metadata(":authority", ["collector:4317"]);
+    /// let grpc = RequestContext::new(block.build()?);
+    /// assert_eq!(grpc.metadata().host().expect("a host"), "collector:4317");
+    ///
+    /// block.metadata("host", ["otlp.example"]);
+    /// let both = RequestContext::new(block.build()?);
+    /// assert_eq!(both.metadata().host().expect("a host"), "otlp.example");
+    /// # Ok::<(), otapbridge_context::ProcessingError>(())
+    /// ```
     #[must_use]
     pub fn host(&self) -> Option<Value<'a>> {
         self.first("host").or_else(|| self.first(":authority"))
     }
 
-    /// The first `authorization` header.
+    /// The first `authorization` header. Whether its bearer was let in is for the host to
+    /// say: see [`RequestContext::auth`](crate::RequestContext::auth).
+    ///
+    /// ```
+    /// # use otapbridge_context::{BlockBuilder, RequestContext};
+    /// let mut block = BlockBuilder::new();
+    /// block.metadata("Authorization", ["Bearer abc"]);
+    /// let context = RequestContext::new(block.build()?);
+    /// let header = context.metadata().authorization().and_then(|value| value.to_str());
+    /// assert_eq!(header.and_then(|header| header.strip_prefix("Bearer ")), Some("abc"));
+    /// # Ok::<(), otapbridge_context::ProcessingError>(())
+    /// ```
     #[must_use]
     pub fn authorization(&self) -> Option<Value<'a>> {
         self.first("authorization")
     }
 
     /// The first `user-agent` header.
+    ///
+    /// ```
+    /// # use otapbridge_context::{BlockBuilder, RequestContext};
+    /// let mut block = BlockBuilder::new();
+    /// block.metadata("user-agent", ["OTel-OTLP-Exporter-Python/1.30"]);
+    /// let context = RequestContext::new(block.build()?);
+    /// let agent = context.metadata().user_agent().expect("an agent");
+    /// assert!(agent.to_str_lossy().starts_with("OTel-OTLP-Exporter"));
+    /// # Ok::<(), otapbridge_context::ProcessingError>(())
+    /// ```
     #[must_use]
     pub fn user_agent(&self) -> Option<Value<'a>> {
         self.first("user-agent")
@@ -236,6 +349,36 @@ mod tests {
         );
         assert!(!metadata.is_empty());
         assert!(Metadata::new(&ContextBlock::empty()).is_empty());
+    }
+
+    #[test]
+    fn common_keys_are_interned() {
+        assert!(COMMON_KEYS.is_sorted());
+        for common in COMMON_KEYS {
+            assert_eq!(lower_key(common.as_bytes()), common.as_bytes());
+            let copy = common.to_owned();
+            let interned = Value::new(copy.as_bytes()).to_key();
+            assert!(matches!(interned, Cow::Borrowed(key) if key == common));
+        }
+        assert!(matches!(Value::new(b"hosts").to_key(), Cow::Owned(key) if key == "hosts"));
+        assert_eq!(Value::new(b"\xff").to_key(), "\u{fffd}");
+    }
+
+    #[test]
+    fn keys_are_lower_case_letter_by_letter() {
+        let mut builder = BlockBuilder::new();
+        builder.metadata("ΑΣ", ["sigma"]);
+        let block = builder.build().expect("valid block");
+        let metadata = Metadata::new(&block);
+        assert_eq!(metadata.keys().next().expect("key"), "ασ");
+        for key in ["ΑΣ", "ασ", "Ας".to_uppercase().as_str()] {
+            assert_eq!(metadata.first(key).expect(key), "sigma");
+        }
+        assert_eq!(&*lower_key("İK\u{212a}".as_bytes()), b"ikk");
+        assert_eq!(
+            &*lower_key(b"A\xff\xe2\x82"),
+            "a\u{fffd}\u{fffd}\u{fffd}".as_bytes()
+        );
     }
 
     #[test]

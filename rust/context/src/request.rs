@@ -43,7 +43,38 @@ impl CancelReason {
 }
 
 /// Deadline, cancellation and metadata of a request: what Go's `context.Context`
-/// carries. Clones share one state; any thread may use it.
+/// carries. Clones share one state; any thread may use it. Nothing is decoded until it is
+/// asked for.
+///
+/// Time is counted by the monotonic clock from when the context arrived: a jump of the wall
+/// clock changes no deadline.
+///
+/// ```
+/// use std::time::Duration;
+/// use otapbridge_context::{BlockBuilder, CancelReason, ErrorKind, RequestContext};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// // A request that begins in Rust.
+/// let mut block = BlockBuilder::new();
+/// block.timeout(Duration::from_secs(5)).metadata("x-tenant", ["acme"]);
+/// let context = RequestContext::new(block.build()?);
+/// assert!(context.remaining() <= Some(Duration::from_secs(5)));
+///
+/// // Work stops at cancel or deadline, whichever comes first.
+/// let work = tokio::time::sleep(Duration::from_secs(3600));
+/// context.cancel(CancelReason::Cancelled, "the client went away");
+/// let error = tokio::select! {
+///     () = work => None,
+///     error = context.done() => Some(error),
+/// };
+/// assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Cancelled));
+///
+/// // Both, and why.
+/// context.cancelled().await;
+/// assert_eq!(context.cancellation(), Some((CancelReason::Cancelled, "the client went away")));
+/// # Ok::<(), otapbridge_context::ProcessingError>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct RequestContext {
     /// `None` is the context of work without a request.

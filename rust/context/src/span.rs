@@ -12,6 +12,22 @@ use crate::error::ProcessingError;
 pub type SpanContextBytes = [u8; LINK_SIZE];
 
 /// Identity of a span, as W3C traceparent has it.
+///
+/// ```
+/// use otapbridge_context::{BlockBuilder, RequestContext, SpanContext};
+///
+/// let parent: SpanContext = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse()?;
+/// let mut block = BlockBuilder::new();
+/// block.span_context(parent).trace_state("vendor=1").baggage("plan=gold");
+/// let context = RequestContext::new(block.build()?);
+///
+/// let span = context.span_context().expect("a span");
+/// assert!(span.is_sampled() && span.remote);
+/// assert_eq!(span.trace_id_hex(), "0af7651916cd43dd8448eb211c80319c");
+/// assert_eq!(context.trace_state(), Some("vendor=1"));
+/// assert_eq!(context.baggage(), Some("plan=gold"));
+/// # Ok::<(), otapbridge_context::ProcessingError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SpanContext {
     /// Trace id, as on the wire.

@@ -43,6 +43,26 @@ impl RequestContext {
     /// One request alone, however often, keeps its context: the result is a clone of it.
     /// Without inputs the result is [`empty`](Self::empty). Links, and `metadata_keys` that
     /// differ, are left out where the block would exceed its limits.
+    ///
+    /// ```
+    /// use otapbridge_context::{BlockBuilder, CancelReason, RequestContext};
+    ///
+    /// let request = |tenant: &str, region: &str| {
+    ///     let mut block = BlockBuilder::new();
+    ///     block.metadata("tenant", [tenant]).metadata("region", [region]);
+    ///     Ok::<_, otapbridge_context::ProcessingError>(RequestContext::new(block.build()?))
+    /// };
+    /// let inputs = [request("acme", "eu")?, request("acme", "us")?];
+    /// let batch = RequestContext::merged(&inputs, &[]);
+    /// assert_eq!(batch.metadata().first("tenant").expect("the same in both"), "acme");
+    /// assert!(batch.metadata().first("region").is_none());
+    ///
+    /// inputs[0].cancel(CancelReason::Cancelled, "gone");
+    /// assert!(!batch.is_done());
+    /// inputs[1].cancel(CancelReason::Cancelled, "gone too");
+    /// assert!(batch.is_done());
+    /// # Ok::<(), otapbridge_context::ProcessingError>(())
+    /// ```
     #[must_use]
     pub fn merged(inputs: &[Self], metadata_keys: &[&str]) -> Self {
         let Some((first, rest)) = inputs.split_first() else {

@@ -106,6 +106,48 @@ fn the_remaining_time_is_what_was_given() {
 }
 
 #[test]
+fn the_wall_clock_is_for_display() {
+    // As if the clock had jumped between the host's writing and our reading.
+    for unix in [i64::MIN, 0, 1, i64::MAX] {
+        let with = |remaining| {
+            let mut builder = BlockBuilder::new();
+            builder.deadline_nanos(remaining, unix);
+            RequestContext::new(builder.build().expect("valid block"))
+        };
+        let context = with(HOUR_NS);
+        assert!(!context.is_done());
+        assert!(context.remaining() > Some(Duration::from_secs(3000)));
+        assert_eq!(context.deadline_unix_nanos(), Some(unix));
+        assert_eq!(context.to_block().deadline_unix_ns(), Some(unix));
+
+        let other = with(2 * HOUR_NS);
+        let merged = RequestContext::merged(&[other.clone(), context], &[]);
+        assert_eq!(merged.deadline(), other.deadline());
+        assert_eq!(with(-1).error().expect("passed").kind(), ErrorKind::Timeout);
+    }
+}
+
+#[test]
+fn a_timeout_counts_from_now() {
+    let before = Instant::now();
+    let mut builder = BlockBuilder::new();
+    builder.timeout(Duration::from_secs(3600));
+    let context = RequestContext::new(builder.build().expect("valid block"));
+    let deadline = context.deadline().expect("deadline");
+    assert!(before + Duration::from_secs(3600) <= deadline);
+    assert!(deadline <= Instant::now() + Duration::from_secs(3600));
+    assert!(context.deadline_unix_nanos() > Some(0));
+    builder.timeout(Duration::MAX);
+    assert!(
+        builder
+            .build()
+            .expect("valid block")
+            .deadline_remaining_ns()
+            == Some(i64::MAX)
+    );
+}
+
+#[test]
 fn done_ends_at_the_deadline_and_not_before() {
     let context = with_deadline(20_000_000);
     let error = block_on(context.done());
