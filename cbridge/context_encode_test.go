@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"net"
 	"slices"
 	"strings"
@@ -65,6 +66,28 @@ func TestTimeoutStandsInForADeadline(t *testing.T) {
 	assert.WithinDuration(t, time.Now().Add(time.Hour), deadline, time.Second)
 	_, ok = crossed(t, t.Context(), 0).Deadline()
 	assert.False(t, ok)
+}
+
+// TestWallClockIsForDisplay: what a jump of the wall clock between writing and reading
+// makes of it changes no deadline.
+func TestWallClockIsForDisplay(t *testing.T) {
+	for _, remaining := range []time.Duration{time.Hour, -time.Second} {
+		for _, unix := range []int64{math.MinInt64, 0, 1, math.MaxInt64} {
+			ctx, cancel := context.WithTimeout(t.Context(), remaining)
+			defer cancel()
+			var encoder contextEncoder
+			before := time.Now()
+			block, err := encoder.encode(ctx, 0)
+			require.NoError(t, err)
+			binary.NativeEndian.PutUint64(block[capi.ContextOffsetDeadlineUnix:], uint64(unix))
+			decoded, err := decodeContext(block)
+			require.NoError(t, err)
+			requireSameDeadline(t, ctx, before, time.Now(), decoded)
+			result, stop := decoded.context(t.Context())
+			defer stop(nil)
+			assert.Equal(t, remaining < 0, result.Err() != nil)
+		}
+	}
 }
 
 func TestDecodedDeadlineEndsWithACause(t *testing.T) {

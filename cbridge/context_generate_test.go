@@ -105,7 +105,7 @@ var anyBaggage = rapid.Custom(func(t *rapid.T) baggage.Baggage {
 	return bag
 })
 
-var anyAuth = rapid.MapOfN(anyBytes, rapid.OneOf(
+var anyAuth = rapid.MapOfN(rapid.OneOf(anyBytes, rapid.SampledFrom([]string{"subject", "groups"})), rapid.OneOf(
 	rapid.Map(anyBytes, func(s string) any { return s }),
 	rapid.Map(rapid.SliceOfN(anyBytes, 0, 4), func(s []string) any { return s }),
 	rapid.Map(rapid.Int(), func(i int) any { return i }),

@@ -5,7 +5,6 @@ package otapprocessor
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -142,25 +141,6 @@ func TestNodesChangeEverySignal(t *testing.T) {
 				env = next.logs[0].ResourceLogs().At(0).Resource().Attributes().AsRaw()["env"].(string)
 			}
 			assert.Equal(t, "prod", env)
-		})
-	}
-}
-
-func TestNextGetsTheIdenticalContext(t *testing.T) {
-	needLibrary(t)
-	for name, create := range signals {
-		t.Run(name, func(t *testing.T) {
-			next := newNextConsumer()
-			p, consume := create(t, load(t, "otap/several"), next)
-			require.NoError(t, p.Start(t.Context(), componenttest.NewNopHost()))
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			require.NoError(t, consume(ctx))
-			require.NoError(t, consume(context.Background()))
-			require.NoError(t, p.Shutdown(t.Context()))
-			require.Len(t, next.contexts, 2)
-			assert.True(t, ctx == next.contexts[0], "another context")
-			assert.True(t, context.Background() == next.contexts[1], "another context")
 		})
 	}
 }
