@@ -170,7 +170,7 @@ fuzz-go:
 fuzz-minimise: | build-prerequisites ## Reduce the corpus of `make fuzz` to what it needs.
 	cd $(RUST_FUZZ) && CARGO_TARGET_DIR=$(FUZZ_TARGET_DIR) $(CARGO) build --release --locked
 	cd $(RUST_FUZZ) && mkdir corpus/minimised && \
-	  $(RUST_FUZZ_PROGRAM) -merge=1 corpus/minimised corpus/context_block && \
+	  $(RUST_FUZZ_PROGRAM) -set_cover_merge=1 -max_len=4096 corpus/minimised corpus/context_block && \
 	  rm -r corpus/context_block && mv corpus/minimised corpus/context_block
 
 # --- lint -------------------------------------------------------------------

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -37,14 +38,14 @@ type mirror struct {
 func startMirror(t *testing.T) *mirror {
 	t.Helper()
 	// Built by make, so that it is never older than its sources, however the test was started.
-	make := exec.CommandContext(t.Context(), "make", "context-mirror-path")
-	make.Dir = ".."
-	make.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
+	build := exec.CommandContext(t.Context(), "make", "context-mirror-path")
+	build.Dir = ".."
+	build.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		name, _, _ := strings.Cut(variable, "=")
 		return slices.Contains([]string{"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}, name)
 	})
-	make.Stderr = os.Stderr
-	output, err := make.Output()
+	build.Stderr = os.Stderr
+	output, err := build.Output()
 	require.NoError(t, err)
 	lines := strings.Fields(string(output))
 	require.NotEmpty(t, lines)
@@ -152,12 +153,7 @@ func TestBothDecodersAgree(t *testing.T) {
 		assert.Greater(t, readable, 50)
 	})
 	t.Run("kept by fuzzing", func(t *testing.T) {
-		corpus, err := filepath.Glob("../rust/context/fuzz/corpus/context_block/*")
-		require.NoError(t, err)
-		require.Greater(t, len(corpus), 50)
-		for _, file := range corpus {
-			block, err := os.ReadFile(file)
-			require.NoError(t, err)
+		for _, block := range append(keptByRust(t), keptByGo(t)...) {
 			agree(t, block)
 			if len(block) >= capi.ContextHeadSize {
 				binary.NativeEndian.PutUint32(block[capi.ContextOffsetTotalSize:], uint32(len(block)))
@@ -165,6 +161,37 @@ func TestBothDecodersAgree(t *testing.T) {
 			}
 		}
 	})
+}
+
+// keptByRust are the blocks that the fuzz target in Rust keeps.
+func keptByRust(t *testing.T) [][]byte {
+	return filesOf(t, "../rust/context/fuzz/corpus/context_block")
+}
+
+// keptByGo are those of FuzzDecodeContext, which go test runs by itself.
+func keptByGo(t *testing.T) [][]byte {
+	blocks := filesOf(t, "testdata/fuzz/FuzzDecodeContext")
+	for i, file := range blocks {
+		literal, ok := strings.CutPrefix(strings.TrimSpace(string(file)), "go test fuzz v1\n[]byte(")
+		require.True(t, ok)
+		text, err := strconv.Unquote(strings.TrimSuffix(literal, ")"))
+		require.NoError(t, err)
+		blocks[i] = []byte(text)
+	}
+	return blocks
+}
+
+func filesOf(t *testing.T, folder string) [][]byte {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	require.Greater(t, len(entries), 20)
+	files := make([][]byte, len(entries))
+	for i, entry := range entries {
+		files[i], err = os.ReadFile(filepath.Join(folder, entry.Name()))
+		require.NoError(t, err)
+	}
+	return files
 }
 
 // TestKeysAreLowerCaseTheSameWay: Go's and Rust's text functions differ in some letters.
@@ -185,7 +212,7 @@ func TestKeysAreLowerCaseTheSameWay(t *testing.T) {
 	for i := range encoder.entries {
 		encoder.writeEntry(&encoder.entries[i], uint32(base))
 	}
-	block := append(encoder.block, encoder.bytes...)
+	block := slices.Concat(encoder.block, encoder.bytes)
 
 	reflected, err := mirror.reflect(t, block)
 	require.NoError(t, err)

@@ -9,8 +9,6 @@ func (c *Component) HostErrors() int { return c.hostErrors.size() + c.mergedErro
 func (c *Component) SetConfiguration(configuration string) {
 	c.settings.Configuration = []byte(configuration)
 }
-// HostErrors is the number of error values that are lent to calls.
-func (c *Component) HostErrors() int { return c.hostErrors.size() }
 
 // AnyContext and AnyUsualAddress generate contexts for tests from outside.
 var (
