@@ -341,6 +341,25 @@ func TestMalformedBlocksAreRefused(t *testing.T) {
 	}
 }
 
+func TestBlocksAreLimited(t *testing.T) {
+	for count, says := range map[uint32]string{maxEntryCount: "", maxEntryCount + 1: "65537 entries exceed the limit of 65536"} {
+		// Entries of kind 0, which nobody knows.
+		block := make([]byte, capi.ContextHeadSize+count*capi.ContextEntrySize)
+		for offset, value := range map[int]uint32{
+			capi.ContextOffsetSize: capi.ContextHeadSize, capi.ContextOffsetEntryCount: count,
+			capi.ContextOffsetEntryOffset: capi.ContextHeadSize, capi.ContextOffsetTotalSize: uint32(len(block)),
+		} {
+			binary.NativeEndian.PutUint32(block[offset:], value)
+		}
+		_, err := decodeContext(block)
+		if says == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, says)
+		}
+	}
+}
+
 func TestUnknownEntriesAreSkipped(t *testing.T) {
 	var encoder contextEncoder
 	block, err := encoder.encode(client.NewContext(t.Context(), client.Info{

@@ -13,6 +13,9 @@ use otapbridge_context::{
     AuthValue, BlockBuilder, ContextBlock, ProcessingError, RequestContext, SpanContext,
 };
 
+/// A metadata key with all its values.
+pub type Key<'a> = (Cow<'a, [u8]>, Vec<&'a [u8]>);
+
 /// Everything in a context.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content<'a> {
@@ -27,7 +30,7 @@ pub struct Content<'a> {
     /// Network and text of the peer's address.
     pub address: Option<(&'a [u8], &'a [u8])>,
     /// Keys in the order of their first entry, with all values.
-    pub metadata: Vec<(Cow<'a, [u8]>, Vec<&'a [u8]>)>,
+    pub metadata: Vec<Key<'a>>,
     /// Authentication attributes in order.
     pub auth: Vec<(&'a [u8], AuthContent<'a>)>,
     /// Linked spans in order.
@@ -107,8 +110,8 @@ impl<'a> Content<'a> {
     }
 }
 
-fn metadata(context: &RequestContext) -> Vec<(Cow<'_, [u8]>, Vec<&[u8]>)> {
-    let mut keys: Vec<(Cow<'_, [u8]>, Vec<&[u8]>)> = Vec::new();
+fn metadata(context: &RequestContext) -> Vec<Key<'_>> {
+    let mut keys: Vec<Key<'_>> = Vec::new();
     let mut at: HashMap<Cow<'_, [u8]>, usize> = HashMap::new();
     for key in context.metadata().keys() {
         let key = lower_key(key.as_bytes());

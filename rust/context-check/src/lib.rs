@@ -8,5 +8,5 @@
 mod content;
 mod oracle;
 
-pub use content::{AuthContent, Content};
+pub use content::{AuthContent, Content, Key};
 pub use oracle::check;

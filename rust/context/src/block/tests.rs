@@ -129,6 +129,8 @@ fn wrong_fields_are_named() {
         // The list before two items becomes a string, and so does the list of others.
         (first + 7 * 20, ENTRY_AUTH, "context.entries[8].kind"),
         (first + 8 * 20 + 8, 5, "context.entries[8].kind"),
+        // Something stands between the list and its second item.
+        (first + 8 * 20, ENTRY_METADATA, "context.entries[9].kind"),
     ] {
         let mut bytes = full().as_bytes().to_vec();
         write_u32(&mut bytes, offset, number);
