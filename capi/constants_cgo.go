@@ -28,6 +28,7 @@ var _ = []map[bool]struct{}{
 	{false: {}, ContextFlagDeadline == C.OTAPB_CONTEXT_FLAG_DEADLINE: {}},
 	{false: {}, ContextFlagSpan == C.OTAPB_CONTEXT_FLAG_SPAN: {}},
 	{false: {}, ContextFlagSpanRemote == C.OTAPB_CONTEXT_FLAG_SPAN_REMOTE: {}},
+	{false: {}, ContextFlagTimeout == C.OTAPB_CONTEXT_FLAG_TIMEOUT: {}},
 
 	{false: {}, ContextEntryMetadata == C.OTAPB_CONTEXT_ENTRY_METADATA: {}},
 	{false: {}, ContextEntryMetadataEmpty == C.OTAPB_CONTEXT_ENTRY_METADATA_EMPTY: {}},

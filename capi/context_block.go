@@ -29,6 +29,7 @@ const (
 	ContextFlagDeadline   ContextFlags = 1
 	ContextFlagSpan       ContextFlags = 2
 	ContextFlagSpanRemote ContextFlags = 4
+	ContextFlagTimeout    ContextFlags = 8
 )
 
 // ContextEntryKind is OTAPB_CONTEXT_ENTRY_*.

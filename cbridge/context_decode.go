@@ -91,7 +91,8 @@ func decodeContext(block []byte) (*requestContext, error) {
 		return nil, err
 	}
 	flags := capi.ContextFlags(head.word(capi.ContextOffsetFlags))
-	if flags&capi.ContextFlagDeadline != 0 {
+	// A timeout bounds the time in Rust, which is over.
+	if flags&(capi.ContextFlagDeadline|capi.ContextFlagTimeout) == capi.ContextFlagDeadline {
 		decoded.hasDeadline = true
 		decoded.remaining = time.Duration(binary.NativeEndian.Uint64(head[capi.ContextOffsetDeadlineRemaining:]))
 	}

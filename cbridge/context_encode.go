@@ -59,7 +59,7 @@ func (e *contextEncoder) encode(ctx context.Context, timeout time.Duration) ([]b
 		flags |= capi.ContextFlagDeadline
 		remaining, unix = time.Until(deadline), deadline.UnixNano()
 	} else if timeout > 0 {
-		flags |= capi.ContextFlagDeadline
+		flags |= capi.ContextFlagDeadline | capi.ContextFlagTimeout
 		remaining, unix = timeout, time.Now().Add(timeout).UnixNano()
 	}
 

@@ -60,12 +60,19 @@ func TestDeadlineCrosses(t *testing.T) {
 	assert.WithinDuration(t, expected, deadline, time.Second)
 }
 
-func TestTimeoutStandsInForADeadline(t *testing.T) {
-	deadline, ok := crossed(t, t.Context(), time.Hour).Deadline()
-	require.True(t, ok)
-	assert.WithinDuration(t, time.Now().Add(time.Hour), deadline, time.Second)
-	_, ok = crossed(t, t.Context(), 0).Deadline()
-	assert.False(t, ok)
+// TestTimeoutBoundsTheTimeInRustOnly: what comes back out of Rust has no deadline of it.
+func TestTimeoutBoundsTheTimeInRustOnly(t *testing.T) {
+	var encoder contextEncoder
+	block, err := encoder.encode(t.Context(), time.Hour)
+	require.NoError(t, err)
+	flags := binary.NativeEndian.Uint32(block[capi.ContextOffsetFlags:])
+	assert.Equal(t, capi.ContextFlagDeadline|capi.ContextFlagTimeout, capi.ContextFlags(flags))
+	remaining := binary.NativeEndian.Uint64(block[capi.ContextOffsetDeadlineRemaining:])
+	assert.InDelta(t, time.Hour, time.Duration(remaining), float64(time.Second))
+	for _, timeout := range []time.Duration{0, time.Hour} {
+		_, ok := crossed(t, t.Context(), timeout).Deadline()
+		assert.False(t, ok)
+	}
 }
 
 // TestWallClockIsForDisplay: what a jump of the wall clock between writing and reading

@@ -49,6 +49,9 @@ pub const OTAPB_CONTEXT_FLAG_DEADLINE: u32 = 1;
 pub const OTAPB_CONTEXT_FLAG_SPAN: u32 = 2;
 /// The span context came from a remote parent.
 pub const OTAPB_CONTEXT_FLAG_SPAN_REMOTE: u32 = 4;
+/// The deadline is no deadline of a caller's: it bounds the time in the library only.
+/// A context that the library gives has it if it is so for one of the requests in it.
+pub const OTAPB_CONTEXT_FLAG_TIMEOUT: u32 = 8;
 
 /// One value of a `client.Metadata` key: key is the lower-case name, value its
 /// bytes. A key with several values has one entry for each, in order and adjacent.

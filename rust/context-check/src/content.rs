@@ -21,6 +21,8 @@ pub type Key<'a> = (Cow<'a, [u8]>, Vec<&'a [u8]>);
 pub struct Content<'a> {
     /// Nanoseconds left when the block was written, and the wall clock.
     pub deadline: Option<(i64, i64)>,
+    /// Whether the deadline only bounds the time in the library.
+    pub is_deadline_a_timeout: bool,
     /// The caller's span.
     pub span: Option<SpanContext>,
     /// The tracestate header's bytes, unless empty.
@@ -59,6 +61,7 @@ impl<'a> Content<'a> {
         };
         Self {
             deadline: block.deadline_remaining_ns().zip(block.deadline_unix_ns()),
+            is_deadline_a_timeout: context.is_deadline_a_timeout(),
             span: context.span_context(),
             trace_state: text(ENTRY_TRACE_STATE),
             baggage: text(ENTRY_BAGGAGE),
@@ -84,6 +87,9 @@ impl<'a> Content<'a> {
         let mut block = BlockBuilder::new();
         if let Some((remaining, unix)) = self.deadline {
             block.deadline_nanos(remaining, unix);
+            if self.is_deadline_a_timeout {
+                block.deadline_is_a_timeout();
+            }
         }
         if let Some(span) = self.span {
             block.span_context(span);

@@ -58,6 +58,8 @@ pub const FLAG_DEADLINE: u32 = 1;
 pub const FLAG_SPAN: u32 = 2;
 /// The span context came from a remote parent.
 pub const FLAG_SPAN_REMOTE: u32 = 4;
+/// The deadline bounds the time in the library only; no caller has it.
+pub const FLAG_TIMEOUT: u32 = 8;
 
 /// One value of a metadata key.
 pub const ENTRY_METADATA: u32 = 1;

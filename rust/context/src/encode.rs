@@ -8,7 +8,7 @@ use crate::arena;
 use crate::block::{
     ContextBlock, ENTRY_ADDRESS, ENTRY_AUTH, ENTRY_AUTH_ITEM, ENTRY_AUTH_LIST, ENTRY_AUTH_OPAQUE,
     ENTRY_BAGGAGE, ENTRY_LINK, ENTRY_METADATA, ENTRY_METADATA_EMPTY, ENTRY_SIZE, ENTRY_TRACE_STATE,
-    FLAG_DEADLINE, FLAG_SPAN, FLAG_SPAN_REMOTE, HEAD_SIZE, MAX_BLOCK_SIZE, MAX_ENTRY_COUNT,
+    FLAG_DEADLINE, FLAG_SPAN, FLAG_SPAN_REMOTE, FLAG_TIMEOUT, HEAD_SIZE, MAX_BLOCK_SIZE, MAX_ENTRY_COUNT,
 };
 use crate::error::ProcessingError;
 use crate::metadata::lower_key;
@@ -18,6 +18,7 @@ use crate::span::SpanContext;
 #[derive(Debug, Default)]
 pub struct BlockBuilder {
     deadline: Option<(i64, i64)>,
+    timeout: bool,
     span: Option<SpanContext>,
     /// Offsets count from the first byte of `bytes`.
     entries: Vec<PendingEntry>,
@@ -49,6 +50,12 @@ impl BlockBuilder {
     /// Sets the deadline by nanoseconds left, which are 0 or below if it has passed.
     pub fn deadline_nanos(&mut self, remaining: i64, unix_nanos: i64) -> &mut Self {
         self.deadline = Some((remaining, unix_nanos));
+        self
+    }
+
+    /// Says that no caller has the deadline: it bounds the time in this library only.
+    pub fn deadline_is_a_timeout(&mut self) -> &mut Self {
+        self.timeout = true;
         self
     }
 
@@ -191,6 +198,9 @@ impl BlockBuilder {
         let mut flags = 0;
         if self.deadline.is_some() {
             flags |= FLAG_DEADLINE;
+            if self.timeout {
+                flags |= FLAG_TIMEOUT;
+            }
         }
         if let Some(span) = self.span {
             flags |= FLAG_SPAN;

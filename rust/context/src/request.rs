@@ -13,7 +13,9 @@ use tokio::sync::Notify;
 
 use crate::address::Address;
 use crate::auth::Auth;
-use crate::block::{ContextBlock, ENTRY_ADDRESS, ENTRY_BAGGAGE, ENTRY_TRACE_STATE};
+use crate::block::{
+    ContextBlock, ENTRY_ADDRESS, ENTRY_BAGGAGE, ENTRY_TRACE_STATE, FLAG_DEADLINE, FLAG_TIMEOUT,
+};
 use crate::error::ProcessingError;
 use crate::metadata::Metadata;
 use crate::span::SpanContext;
@@ -162,6 +164,13 @@ impl RequestContext {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.state.as_ref()?.deadline
+    }
+
+    /// Whether the deadline only bounds the time in this library: the caller has none.
+    #[must_use]
+    pub fn is_deadline_a_timeout(&self) -> bool {
+        const BOTH: u32 = FLAG_DEADLINE | FLAG_TIMEOUT;
+        self.block().flags() & BOTH == BOTH
     }
 
     /// Time left until the deadline, zero once it has passed.

@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use otapbridge_context::ProcessingError;
 use otel_arrow_dfe_engine::control::{CallData, Context8u8, NodeControlMsg};
@@ -20,9 +20,6 @@ use crate::request::Request;
 
 /// Tells answers that tasks await from those of the node itself.
 const AWAITED_BY_TASK: u64 = 0x6f74_6170_625f_7461;
-
-/// An answer that has left the host is with the node this much later at most.
-const ANSWER_RETURNS: Duration = Duration::from_millis(100);
 
 type Answer = Result<(), ProcessingError>;
 type Awaiting = RefCell<HashMap<u64, oneshot::Sender<Answer>>>;
@@ -151,18 +148,10 @@ impl Deliveries {
             biased;
             answer = &mut awaited.answer => answer,
             error = context.done() => {
-                let at_host = request.at_host();
-                if !at_host.any() {
-                    return Err(error);
-                }
-                let returned = async {
-                    at_host.none().await;
-                    tokio::time::sleep(ANSWER_RETURNS).await;
-                };
                 tokio::select! {
                     biased;
                     answer = &mut awaited.answer => answer,
-                    () = returned => return Err(error),
+                    () = request.at_host().answers_returned() => return Err(error),
                 }
             }
         };

@@ -3,6 +3,7 @@
 //! Messages that a node keeps back, to answer them when it has sent their data on
 //! in another shape.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use otapbridge_context::{ProcessingError, RequestContext};
@@ -10,7 +11,7 @@ use otel_arrow_dfe_otap::pdata::OtapPdata;
 use tokio::sync::mpsc;
 
 use crate::context_headers::{RequestId, request_id};
-use crate::core::Call;
+use crate::core::{Call, Core};
 use crate::effect_handler::ContextAwareEffectHandler;
 use crate::payload::{routing_only, signal};
 use crate::request::Request;
@@ -21,6 +22,7 @@ pub struct Held {
     /// `None` once it is answered.
     message: Option<OtapPdata>,
     context: RequestContext,
+    core: Arc<Core>,
     unanswered: mpsc::UnboundedSender<OtapPdata>,
 }
 
@@ -29,6 +31,18 @@ impl Held {
     #[must_use]
     pub fn context(&self) -> &RequestContext {
         &self.context
+    }
+
+    /// Resolves at once if the host holds no output with this message's data, and
+    /// otherwise when it has answered and the answer has had the time to come back.
+    pub fn left_host(&self) -> impl Future<Output = ()> + use<> {
+        let core = Arc::clone(&self.core);
+        let id = self.message.as_ref().and_then(request_id);
+        async move {
+            if let Some(request) = id.and_then(|id| core.find(id)) {
+                request.at_host().answers_returned().await;
+            }
+        }
     }
 
     /// Accepts the message.
@@ -85,6 +99,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
         Held {
             message: Some(message),
             context: self.context().clone(),
+            core: Arc::clone(&self.core),
             unanswered: self.unanswered(),
         }
     }

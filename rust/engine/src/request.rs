@@ -6,6 +6,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use otapbridge_context::{RequestContext, Signal};
@@ -24,6 +25,9 @@ pub(crate) struct AtHost {
     left: Notify,
 }
 
+/// An answer that has left the host is with its node this much later at most.
+const ANSWER_RETURNS: Duration = Duration::from_millis(100);
+
 impl AtHost {
     pub(crate) fn enter(&self) {
         let _ = self.emissions.fetch_add(1, Ordering::AcqRel);
@@ -39,8 +43,15 @@ impl AtHost {
         self.emissions.load(Ordering::Acquire) > 0
     }
 
-    /// Waits until the host holds none.
-    pub(crate) async fn none(&self) {
+    /// Waits until the host holds none, and then for its last answer to return.
+    pub(crate) async fn answers_returned(&self) {
+        if self.any() {
+            self.none().await;
+            tokio::time::sleep(ANSWER_RETURNS).await;
+        }
+    }
+
+    async fn none(&self) {
         let mut left = pin!(self.left.notified());
         // Registered before the look, so that a change in between is not missed.
         let _ = left.as_mut().enable();

@@ -28,7 +28,8 @@ pub(super) struct Inputs {
 impl RequestContext {
     /// The context of a batch that several requests went into.
     ///
-    /// - The deadline is the latest of the inputs, if all have one.
+    /// - The deadline is the latest of the inputs, if all have one; it is a mere timeout
+    ///   if one of theirs is.
     /// - It is cancelled when the last input is. An input that was dropped without
     ///   having been cancelled was answered, and the batch is still wanted. The reason is
     ///   Deadline if it was that for every input; the cause is the last one's.
@@ -81,6 +82,9 @@ impl RequestContext {
                 super::nanos_until(deadline),
                 latest.deadline_unix_nanos().unwrap_or_default(),
             );
+            if inputs.iter().any(Self::is_deadline_a_timeout) {
+                let _ = block.deadline_is_a_timeout();
+            }
         }
         add_links(&mut block, inputs);
 

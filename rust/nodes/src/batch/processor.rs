@@ -181,10 +181,19 @@ impl State {
         let state = Rc::clone(self);
         let context = effect_handler.context().clone();
         effect_handler.spawn_background(async move |handler| {
-            let error = tokio::select! {
+            let mut answered = answered;
+            let mut error = tokio::select! {
                 error = context.done() => error,
-                _ = answered => return,
+                _ = &mut answered => return,
             };
+            if !context.is_cancelled() {
+                // Its time is up, but what the host has counts with the host's answer.
+                error = tokio::select! {
+                    () = state.left_host(item) => error,
+                    () = context.cancelled() => context.error().unwrap_or(error),
+                    _ = &mut answered => return,
+                };
+            }
             let _ = state.partitions.borrow_mut().remove(item);
             let caller = state.callers.borrow_mut().remove(&item);
             if let Some(caller) = caller {
@@ -193,6 +202,18 @@ impl State {
             }
         });
         watch
+    }
+
+    /// Waits while the host holds data of a caller.
+    async fn left_host(&self, item: ItemId) {
+        let left = {
+            let callers = self.callers.borrow();
+            let Some(caller) = callers.get(&item).filter(|caller| caller.under_way > 0) else {
+                return;
+            };
+            caller.held.left_host()
+        };
+        left.await;
     }
 
     /// Sends a batch, without the data of callers that no longer wait, and sees to
