@@ -135,6 +135,12 @@
 #define OTAPB_CONTEXT_FLAG_SPAN_REMOTE 4
 
 /**
+ * The deadline is no deadline of a caller's: it bounds the time in the library only.
+ * A context that the library gives has it if it is so for one of the requests in it.
+ */
+#define OTAPB_CONTEXT_FLAG_TIMEOUT 8
+
+/**
  * One value of a `client.Metadata` key: key is the lower-case name, value its
  * bytes. A key with several values has one entry for each, in order and adjacent.
  */

@@ -250,7 +250,7 @@ impl HostExporter {
 fn merged_context(pdata: &OtapPdata) -> ContextBlock {
     let mut block = BlockBuilder::new();
     if let Some(address) = pdata.peer_addr() {
-        let _ = block.address("tcp", address.to_string());
+        let _ = block.address("tcp", &address.to_string());
     }
     let mut metadata: BTreeMap<&str, Vec<&[u8]>> = BTreeMap::new();
     for header in pdata

@@ -188,6 +188,7 @@ fn an_answer_that_is_awaited_ends_with_the_request() {
     );
     // The host's answer finds nobody, and the place is free.
     assert!(bridge.component.emission_done(emission.id, None));
+    drop(emission);
     bridge.submit(2, &body).unwrap();
     let emission = bridge.host.emission();
     assert!(bridge.component.emission_done(emission.id, None));
