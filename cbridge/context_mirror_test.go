@@ -149,8 +149,8 @@ func TestBothDecodersAgree(t *testing.T) {
 				agree(t, block)
 			})
 		}
-		assert.Greater(t, refused, 50)
-		assert.Greater(t, readable, 50)
+		assert.Greater(t, refused, 10) // Both ways are taken often, or the test shows nothing.
+		assert.Greater(t, readable, 10)
 	})
 	t.Run("kept by fuzzing", func(t *testing.T) {
 		for _, block := range append(keptByRust(t), keptByGo(t)...) {
