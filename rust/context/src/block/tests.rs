@@ -186,7 +186,7 @@ fn an_empty_slice_may_have_any_offset() {
 fn ten_thousand_entries_work_and_the_limits_hold() {
     let mut builder = BlockBuilder::new();
     for n in 0..10_000 {
-        builder.metadata(format!("key-{n}"), [format!("value-{n}")]);
+        builder.metadata(&format!("key-{n}"), [format!("value-{n}")]);
     }
     let block = builder.build().expect("valid block");
     let context = RequestContext::new(ContextBlock::copy_from(block.as_bytes()).expect("valid"));
