@@ -16,14 +16,14 @@ import (
 	"github.com/otapbridge/otapbridge/cbridge"
 )
 
-// mergingTwo makes one request of the records of two callers; see consumeAtOnce.
-const mergingTwo = `{"type": "urn:otapbridge:processor:batch", "config": {"min_size": 6, "flush_timeout": "1h"}}`
+// batchingTwo makes one request of the records of two callers; see consumeAtOnce.
+const batchingTwo = `{"type": "urn:otapbridge:processor:batch", "config": {"min_size": 6, "flush_timeout": "1h"}}`
 
 // TestTimeoutDoesNotCountTimeOfMergedOutputInNext: the timeout is for the work in Rust,
 // and what comes after it has no deadline of ours.
 func TestTimeoutDoesNotCountTimeOfMergedOutputInNext(t *testing.T) {
 	const timeout = 50 * time.Millisecond
-	component := start(t, mergingTwo, logsFunc(t, func(ctx context.Context, _ plog.Logs) error {
+	component := start(t, batchingTwo, logsFunc(t, func(ctx context.Context, _ plog.Logs) error {
 		_, ok := ctx.Deadline()
 		assert.False(t, ok)
 		// Time has to pass, several timeouts of it.
