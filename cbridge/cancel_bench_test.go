@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build cgo && linux && amd64
+
+package cbridge_test
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/pdata/testdata"
+
+	"github.com/otapbridge/otapbridge/cbridge"
+	"github.com/otapbridge/otapbridge/cbridge/cbridgetest"
+)
+
+// The time from a caller's cancel or deadline to its return, and to the moment when
+// Go knows that the Rust future is gone (its payload was released), at each place of
+// the table. The figures of interest are the percentiles; ns/op is the time of a sample.
+
+// loads are what else the machine does meanwhile.
+var loads = []struct {
+	name  string
+	start func(testing.TB) (stop func())
+}{
+	{"idle", func(testing.TB) func() { return func() {} }},
+	// Requests through another component, on more goroutines than there are cores.
+	{"traffic", startTraffic},
+	// Goroutines that never wait, which Go preempts only every 10 ms.
+	{"spinning", startSpinning},
+}
+
+func BenchmarkCancel(b *testing.B) {
+	eachPlaceAndLoad(b, func(b *testing.B, runtime *cbridge.Runtime, p *place) {
+		var returned, dropped latencies
+		var s *stage
+		for uses := 0; b.Loop(); uses++ {
+			if s == nil || p.uses > 0 && uses%p.uses == 0 {
+				if s != nil {
+					s.tearDown()
+				}
+				s = p.build(b, runtime, true, func(l *cbridge.Limits) { l.CancelGrace = forever })
+			}
+			s.measureCancel(&returned, &dropped)
+		}
+		s.tearDown()
+		returned.report(b, "return")
+		dropped.report(b, "drop")
+	})
+}
+
+func BenchmarkDeadline(b *testing.B) {
+	eachPlaceAndLoad(b, func(b *testing.B, runtime *cbridge.Runtime, p *place) {
+		if p.refuses {
+			b.Skip("it is answered before the deadline")
+		}
+		var returned latencies
+		var s *stage
+		for uses := 0; b.Loop(); uses++ {
+			if s == nil || p.uses > 0 && uses%p.uses == 0 {
+				if s != nil {
+					s.tearDown()
+				}
+				s = p.build(b, runtime, true, func(l *cbridge.Limits) { l.CancelGrace = forever })
+			}
+			// Time enough to come to its place.
+			deadline := time.Now().Add(20 * time.Millisecond)
+			ctx, cancel := context.WithDeadline(context.Background(), deadline)
+			_ = s.component.ConsumeLogs(ctx, placeLogs(theCall))
+			returned.add(time.Since(deadline))
+			cancel()
+		}
+		s.tearDown()
+		returned.report(b, "return")
+	})
+}
+
+func eachPlaceAndLoad(b *testing.B, run func(*testing.B, *cbridge.Runtime, *place)) {
+	b.Helper()
+	for i := range places {
+		for _, load := range loads {
+			b.Run(places[i].name+"/"+load.name, func(b *testing.B) {
+				library := cbridgetest.VerifyIdle(b)
+				stop := load.start(b)
+				before, began := processorTime(b), time.Now()
+				run(b, library, &places[i])
+				used := processorTime(b) - before
+				b.ReportMetric(used.Seconds()/time.Since(began).Seconds(), "cores")
+				stop()
+			})
+		}
+	}
+}
+
+// measureCancel makes one call, and cancels it at its place.
+func (s *stage) measureCancel(returned, dropped *latencies) {
+	s.mu.Lock()
+	clear(s.visits)
+	s.mu.Unlock()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	back := make(chan time.Time, 1)
+	go func() {
+		_ = s.component.ConsumeLogs(ctx, placeLogs(theCall))
+		back <- time.Now()
+	}()
+	s.place.arrived(s)
+
+	released := make(chan time.Time, 1)
+	if s.place.stops {
+		go func() {
+			if s.component.AwaitReleased(context.Background()) == nil {
+				released <- time.Now()
+			}
+		}()
+	}
+	runtime.Gosched()
+	began := time.Now()
+	cancel()
+	returned.add((<-back).Sub(began))
+	if s.place.stops {
+		dropped.add((<-released).Sub(began))
+	}
+}
+
+// latencies are samples of a time.
+type latencies struct{ samples []time.Duration }
+
+func (l *latencies) add(sample time.Duration) { l.samples = append(l.samples, sample) }
+
+// report makes the percentiles the benchmark's figures, in milliseconds.
+func (l *latencies) report(b *testing.B, name string) {
+	b.Helper()
+	if len(l.samples) == 0 {
+		return
+	}
+	slices.Sort(l.samples)
+	for _, percent := range []int{50, 90, 99, 100} {
+		rank := (len(l.samples)*percent+99)/100 - 1
+		b.ReportMetric(float64(l.samples[rank])/float64(time.Millisecond), name+"-p"+strconv.Itoa(percent)+"-ms")
+	}
+	b.ReportMetric(float64(len(l.samples)), "samples")
+}
+
+func startTraffic(tb testing.TB) func() {
+	tb.Helper()
+	const shards = `{"shards": 2, `
+	component := newComponent(tb, shards+strings.TrimPrefix(attributeNode, "{"), logsFunc(tb, accept))
+	require.NoError(tb, component.Start(tb.Context(), componenttest.NewNopHost()))
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for range 4 * runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			logs := testdata.GenerateLogs(100)
+			for ctx.Err() == nil {
+				_ = component.ConsumeLogs(ctx, logs)
+			}
+		})
+	}
+	return func() {
+		cancel()
+		wg.Wait()
+		require.NoError(tb, component.Shutdown(context.Background()))
+	}
+}
+
+func startSpinning(testing.TB) func() {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for sum := 0; ctx.Err() == nil; {
+				for i := range 1000 {
+					sum += i
+				}
+			}
+		})
+	}
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+// processorTime is what the process has used of its processors so far.
+func processorTime(tb testing.TB) time.Duration {
+	tb.Helper()
+	var usage syscall.Rusage
+	require.NoError(tb, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build cgo && linux && amd64
+
+package cbridge_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/otapbridge/otapbridge/cbridge"
+)
+
+// ending is how a caller stops waiting.
+type ending struct {
+	name string
+	// begin makes the caller's context, and a function that makes or awaits its end.
+	begin func(testing.TB) (ctx context.Context, end func())
+	err   error
+	cause error
+	kind  cbridge.ErrorKind
+	code  codes.Code
+	// permanent: nobody wants it retried.
+	permanent bool
+}
+
+// placeDeadline leaves time to bring a call to its place.
+const placeDeadline = 250 * time.Millisecond
+
+var errReason = errors.New("the reason of the test")
+
+var endings = []ending{
+	{
+		name: "cancel",
+		begin: func(testing.TB) (context.Context, func()) {
+			ctx, cancel := context.WithCancel(context.Background())
+			return ctx, cancel
+		},
+		err: context.Canceled, cause: context.Canceled, kind: cbridge.KindCancelled, code: codes.Canceled, permanent: true,
+	},
+	{
+		name: "cancel with cause",
+		begin: func(testing.TB) (context.Context, func()) {
+			ctx, cancel := context.WithCancelCause(context.Background())
+			return ctx, func() { cancel(errReason) }
+		},
+		err: context.Canceled, cause: errReason, kind: cbridge.KindCancelled, code: codes.Canceled, permanent: true,
+	},
+	{
+		name: "deadline",
+		begin: func(tb testing.TB) (context.Context, func()) {
+			ctx, cancel := context.WithTimeout(context.Background(), placeDeadline)
+			tb.Cleanup(cancel)
+			return ctx, func() { <-ctx.Done() }
+		},
+		err: context.DeadlineExceeded, cause: context.DeadlineExceeded, kind: cbridge.KindTimeout, code: codes.DeadlineExceeded,
+	},
+	{
+		name: "deadline with cause",
+		begin: func(tb testing.TB) (context.Context, func()) {
+			ctx, cancel := context.WithTimeoutCause(context.Background(), placeDeadline, errReason)
+			tb.Cleanup(cancel)
+			return ctx, func() { <-ctx.Done() }
+		},
+		err: context.DeadlineExceeded, cause: errReason, kind: cbridge.KindTimeout, code: codes.DeadlineExceeded,
+	},
+}
+
+// graces: with one that never ends the answer is Rust's own; without one the caller
+// leaves at once, and Rust's answer finds nobody.
+var graces = []struct {
+	name  string
+	grace time.Duration
+}{
+	{"Rust answers", forever},
+	{"nobody waits", 0},
+}
+
+// TestWhoStopsWhat: wherever a call's work is, its caller leaves when its context
+// ends and learns why, its output goes nowhere from then on, and nothing of it stays.
+func TestWhoStopsWhat(t *testing.T) {
+	for i := range places {
+		for _, end := range endings {
+			for _, grace := range graces {
+				t.Run(places[i].name+"/"+end.name+"/"+grace.name, func(t *testing.T) {
+					s := places[i].setUp(t, func(l *cbridge.Limits) { l.CancelGrace = grace.grace })
+					s.stopWaiting(&end, grace.grace)
+				})
+			}
+		}
+	}
+}
+
+func (s *stage) stopWaiting(how *ending, grace time.Duration) {
+	ctx, end := how.begin(s)
+	result := make(chan error, 1)
+	go func() { result <- s.component.ConsumeLogs(ctx, placeLogs(theCall)) }()
+	refused := s.place.refuses && how.kind == cbridge.KindTimeout
+	if !refused {
+		s.place.arrived(s)
+		require.NoError(s, ctx.Err(), "the call came to its place too late")
+		end()
+	}
+	select {
+	case err := <-result:
+		switch {
+		case refused:
+			require.NoError(s, ctx.Err(), "it could have been refused before the deadline")
+			assert.True(s, err == s.notNow, "%v", err)
+		case s.place.answer != nil && grace == forever:
+			assert.True(s, err == s.place.answer(ctx), "not the same error value: %v", err)
+		case s.place.answer != nil:
+			// It leaves without the answer, unless that is there already.
+			if err != s.place.answer(ctx) {
+				s.expectEnd(ctx, how, err)
+			}
+		default:
+			s.expectEnd(ctx, how, err)
+		}
+	case <-time.After(patience):
+		require.Fail(s, "the caller does not return")
+	}
+	s.clear()
+	s.awaitStats(func(stats cbridge.Stats) bool { return stats.CallsInFlight == 0 && stats.EmissionsInFlight == 0 })
+	if !s.place.keeps {
+		s.awaitStats(func(stats cbridge.Stats) bool {
+			return stats.PayloadsHeld == 0 && stats.PayloadsPinned == 0 && stats.ContextsHeld == 0 && stats.BuffersHeld == 0
+		})
+	}
+	if s.place.routed {
+		s.probe()
+	}
+	assert.Zero(s, s.component.HostErrors())
+
+	stopping, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	require.NoError(s, s.component.Shutdown(stopping))
+	require.NoError(s, stopping.Err(), "it took all the time that there was")
+	if s.place.later {
+		assert.LessOrEqual(s, s.visited(theCall), s.place.visits+1, "output came twice")
+	} else {
+		assert.Equal(s, s.place.visits, s.visited(theCall), "output of a caller that has left went on")
+	}
+}
+
+// expectEnd checks what the caller is told.
+func (s *stage) expectEnd(ctx context.Context, how *ending, err error) {
+	require.ErrorIs(s, err, how.cause)
+	assert.Equal(s, how.err, ctx.Err())
+	assert.Equal(s, how.cause, context.Cause(ctx))
+	require.ErrorIs(s, err, how.err)
+	var own *cbridge.ProcessingError
+	require.ErrorAs(s, err, &own)
+	assert.Equal(s, how.kind, own.Kind())
+	assert.Equal(s, how.code, status.Code(err))
+	assert.Equal(s, how.permanent, consumererror.IsPermanent(err))
+}
