@@ -33,10 +33,7 @@ var loads = []struct {
 	start func(testing.TB) (stop func())
 }{
 	{"idle", func(testing.TB) func() { return func() {} }},
-	// Requests through another component, on more goroutines than there are cores.
-	{"traffic", startTraffic},
-	// Goroutines that never wait, which Go preempts only every 10 ms.
-	{"spinning", startSpinning},
+	{"busy", startTraffic},
 }
 
 func BenchmarkCancel(b *testing.B) {
@@ -151,6 +148,9 @@ func (l *latencies) report(b *testing.B, name string) {
 	b.ReportMetric(float64(len(l.samples)), "samples")
 }
 
+// startTraffic sends requests through a component of its own, from more goroutines than
+// there are cores. (Goroutines that never wait would measure Go's scheduler, which
+// preempts them every 10 ms.)
 func startTraffic(tb testing.TB) func() {
 	tb.Helper()
 	const shards = `{"shards": 2, `
@@ -170,24 +170,6 @@ func startTraffic(tb testing.TB) func() {
 		cancel()
 		wg.Wait()
 		require.NoError(tb, component.Shutdown(context.Background()))
-	}
-}
-
-func startSpinning(testing.TB) func() {
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for sum := 0; ctx.Err() == nil; {
-				for i := range 1000 {
-					sum += i
-				}
-			}
-		})
-	}
-	return func() {
-		cancel()
-		wg.Wait()
 	}
 }
 

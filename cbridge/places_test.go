@@ -64,6 +64,8 @@ const (
 	faultAtOnce = 1
 	// nodeQueue is how many messages fit in the queue before an engine node.
 	nodeQueue = 128
+	// retryWaits is how many messages can wait in a retry node.
+	retryWaits = 128
 )
 
 const (
@@ -117,6 +119,7 @@ var places = []place{
 	},
 	{
 		name: "inside a retry node's wait", nodes: retryNode, routed: true, visits: 1, refuses: true, keeps: true,
+		uses: retryWaits / 2,
 		next: func(s *stage, _ context.Context) error { return s.notNow },
 		arrived: func(s *stage) {
 			s.awaitVisits(1)
