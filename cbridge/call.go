@@ -133,6 +133,11 @@ func (c *call) wait(ctx, given context.Context) error {
 	for {
 		switch c.take(&event) {
 		case foundEmission:
+			if ctx.Err() != nil {
+				// Nobody waits for it any more.
+				c.component.refuse(&event, refusalOf(ctx))
+				return c.giveUp(ctx)
+			}
 			c.handOn(given, &event)
 			continue
 		case foundAnswer:

@@ -14,10 +14,7 @@ import (
 // giveUp is for a caller whose context is done: it tells Rust, waits a little for
 // Rust's own answer, and otherwise returns why the context ended.
 func (c *call) giveUp(ctx context.Context) error {
-	reason, refusal := cancelReason(ctx), &errCallerLeft
-	if reason == capi.CancelReasonDeadline {
-		refusal = &errDeadlinePassed
-	}
+	reason, refusal := cancelReason(ctx), refusalOf(ctx)
 	if c.answerWithin(0, refusal) {
 		return c.answer(ctx)
 	}
@@ -26,6 +23,14 @@ func (c *call) giveUp(ctx context.Context) error {
 		return c.answer(ctx)
 	}
 	return contextError(ctx, "the request was given up")
+}
+
+// refusalOf is the answer to output of a caller whose context is done.
+func refusalOf(ctx context.Context) *capi.HostError {
+	if cancelReason(ctx) == capi.CancelReasonDeadline {
+		return &errDeadlinePassed
+	}
+	return &errCallerLeft
 }
 
 // timeOut is for a caller without a deadline whose time in Rust is used up.

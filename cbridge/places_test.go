@@ -192,6 +192,17 @@ func placeLogs(body string) plog.Logs {
 	return logs
 }
 
+func bodiesOf(logs plog.Logs) (bodies []string) {
+	for _, resource := range logs.ResourceLogs().All() {
+		for _, scope := range resource.ScopeLogs().All() {
+			for _, record := range scope.LogRecords().All() {
+				bodies = append(bodies, record.Body().Str())
+			}
+		}
+	}
+	return bodies
+}
+
 func payloadSize(logs plog.Logs) int64 {
 	var marshaler plog.ProtoMarshaler
 	return int64(marshaler.LogsSize(logs))
@@ -272,14 +283,7 @@ func notNow(tb testing.TB) error {
 }
 
 func (s *stage) consume(ctx context.Context, logs plog.Logs) error {
-	var bodies []string
-	for _, resource := range logs.ResourceLogs().All() {
-		for _, scope := range resource.ScopeLogs().All() {
-			for _, record := range scope.LogRecords().All() {
-				bodies = append(bodies, record.Body().Str())
-			}
-		}
-	}
+	bodies := bodiesOf(logs)
 	s.mu.Lock()
 	for _, body := range bodies {
 		s.visits[body]++

@@ -13,10 +13,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/testdata"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/otapbridge/otapbridge/cbridge"
+	"github.com/otapbridge/otapbridge/cbridge/cbridgetest"
 )
 
 // ending is how a caller stops waiting.
@@ -162,4 +165,33 @@ func (s *stage) expectEnd(ctx context.Context, how *ending, err error) {
 	assert.Equal(s, how.kind, own.Kind())
 	assert.Equal(s, how.code, status.Code(err))
 	assert.Equal(s, how.permanent, consumererror.IsPermanent(err))
+}
+
+// twice puts out what it gets two times.
+const twice = `{"nodes": {
+	"both": {"type": "processor:fanout", "config": {"mode": "parallel", "await_ack": "all", "destinations": [{"port": "a", "primary": true}, {"port": "b"}]}},
+	"a": {"type": "urn:otapbridge:processor:fault", "config": {}},
+	"b": {"type": "urn:otapbridge:processor:fault", "config": {}}
+}, "connections": [{"from": "both", "port": "a", "to": "a"}, {"from": "both", "port": "b", "to": "b"}]}`
+
+// TestOutputThatWaitsForItsCallerIsRefusedWhenTheCallerIsCancelled: what came while the
+// caller was inside the next consumer goes nowhere if the context ended there.
+func TestOutputThatWaitsForItsCallerIsRefusedWhenTheCallerIsCancelled(t *testing.T) {
+	runtime := cbridgetest.VerifyIdle(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	entered := 0
+	component := start(t, twice, logsFunc(t, func(context.Context, plog.Logs) error {
+		if entered++; entered == 1 {
+			require.Eventually(t, func() bool {
+				stats, err := runtime.Stats()
+				return err == nil && stats.EmissionsInFlight == 2
+			}, patience, time.Millisecond)
+			cancel(errReason)
+		}
+		return nil
+	}))
+	err := component.ConsumeLogs(ctx, testdata.GenerateLogs(1))
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, errReason)
+	assert.Equal(t, 1, entered, "output went on after the caller was cancelled")
 }

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build cgo && linux && amd64
+
+package cbridge_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otapbridge/otapbridge/cbridge"
+	"github.com/otapbridge/otapbridge/cbridge/cbridgetest"
+)
+
+const (
+	loadCallers   = 512
+	loadTime      = time.Minute
+	loadTimeShort = 3 * time.Second
+	loadSeed      = 4
+	// loadSlack is far more than a goroutine waits for a processor that hundreds of
+	// others use, too.
+	loadSlack = 2 * time.Second
+)
+
+// loadPipeline is a component of the load test.
+type loadPipeline struct {
+	name          string
+	configuration string
+	// merges: output stems from several calls, and nobody can tell from which.
+	merges bool
+	// endless: its calls end only with their contexts.
+	endless bool
+	limits  func(*cbridge.Limits)
+}
+
+var loadPipelines = []loadPipeline{
+	{name: "pass", configuration: passThrough},
+	{name: "delays", configuration: faultNode(`"delay": "2ms", "every": 3`), limits: func(l *cbridge.Limits) { l.MaxInFlight = 32 }},
+	{name: "chain", configuration: chain(faultNode(`"delay": "1ms", "every": 2`), attributeNode, passThrough, injecting("7"))},
+	{name: "retry", configuration: chain(
+		`{"type": "processor:retry", "config": {"initial_interval": "2ms", "max_interval": "5ms", "max_elapsed_time": "1s"}}`,
+		faultNode(`"delay": "1ms", "every": 4`), injecting("5"))},
+	{name: "batch", configuration: loadBatch, merges: true},
+	{name: "chain of batches", configuration: chain(faultNode(`"delay": "1ms", "every": 4`), loadBatch, faultNode(`"delay": "3ms", "every": 2`), loadBatch, injecting("11")),
+		merges: true, limits: func(l *cbridge.Limits) { l.MaxInFlightBytes = 8 << 10 }},
+	{name: "branches", configuration: branching, endless: true},
+}
+
+const loadBatch = `{"type": "processor:batch", "config": {"otlp": {"min_size": 2000, "sizer": "bytes"}, "format": "otlp", "max_batch_duration": "5ms"}}`
+
+// injecting is a node that refuses each Nth message for now.
+func injecting(every string) string {
+	return faultNode(`"every": ` + every + `, "error": {"kind": "retryable", "message": "` + injected + `"}`)
+}
+
+const injected = "injected by the load test"
+
+// loadRun is the load test under way.
+type loadRun struct {
+	*testing.T
+	began      time.Time
+	components []*cbridge.Component
+	callers    []loadCaller
+	sink       loadSink
+}
+
+// loadCaller makes calls one after the other.
+type loadCaller struct {
+	random *rand.Rand
+	tally  loadTally
+	// overstays are how long calls were waited for after their contexts had ended.
+	overstays []time.Duration
+
+	mu    sync.Mutex
+	calls []*loadCall
+}
+
+// TestLoad: under hundreds of callers, of whom most give up at some moment,
+//   - no caller waits on Rust longer than its context and the grace last;
+//   - no output enters the next consumer for a single caller who has long left;
+//   - what was sent was acknowledged, refused or cancelled. Each item of an acknowledged call
+//     was accepted once by then, none of a refused one ever, and none of a cancelled one
+//     twice; nothing else was accepted;
+//   - nothing is left.
+func TestLoad(t *testing.T) {
+	cbridgetest.VerifyIdle(t)
+	run := &loadRun{T: t, began: time.Now(), callers: make([]loadCaller, loadCallers)}
+	run.sink.run = run
+	for i := range loadPipelines {
+		pipeline := &loadPipelines[i]
+		next := logsFunc(t, func(ctx context.Context, logs plog.Logs) error { return run.sink.consume(ctx, pipeline, logs) })
+		component := newComponent(t, pipeline.configuration, next, func(s *cbridge.Settings) {
+			if pipeline.limits != nil {
+				pipeline.limits(&s.Limits)
+			}
+		})
+		require.NoError(t, component.Start(t.Context(), componenttest.NewNopHost()))
+		run.components = append(run.components, component)
+	}
+
+	length := loadTime
+	if testing.Short() {
+		length = loadTimeShort
+	}
+	var wg sync.WaitGroup
+	for i := range run.callers {
+		wg.Go(func() {
+			caller := &run.callers[i]
+			caller.random = rand.New(rand.NewPCG(loadSeed, uint64(i)))
+			for time.Since(run.began) < length && !t.Failed() {
+				run.call(uint64(i))
+			}
+		})
+	}
+	wg.Wait()
+	ended := time.Now()
+	for i, component := range run.components {
+		assert.Eventually(t, func() bool { return component.InRust() == 0 }, patience, time.Millisecond, loadPipelines[i].name)
+		t.Logf("%s: Rust has answered all %v after the last caller left", loadPipelines[i].name, time.Since(ended))
+		assert.Zero(t, component.HostErrors(), loadPipelines[i].name)
+		// What is still merged comes out here at the latest.
+		assert.NoError(t, component.Shutdown(context.Background()))
+	}
+	run.check()
+}
+
+// check compares what the callers were told with what arrived.
+func (r *loadRun) check() {
+	var total loadTally
+	var overstays []time.Duration
+	for i := range r.callers {
+		caller := &r.callers[i]
+		total.merge(&caller.tally)
+		overstays = append(overstays, caller.overstays...)
+		for _, call := range caller.calls {
+			call.check(r)
+		}
+	}
+	arrived := r.sink.arrived.Load()
+	r.Logf("calls: %+v; items: %+v; accepted by the next consumer: %d, entered it after their only caller's end: %d, at most %v late",
+		total.calls, total.items, arrived, r.sink.late.Load(), time.Duration(r.sink.latest.Load()))
+	slices.Sort(overstays)
+	if n := len(overstays); n > 0 {
+		r.Logf("callers stayed on after their contexts' end: p50 %v, p90 %v, p99 %v, longest %v, of %d",
+			overstays[n/2], overstays[n*9/10], overstays[n*99/100], overstays[n-1], n)
+	}
+	for outcome, items := range total.items {
+		assert.NotZero(r, items, "no call was %s: the test shows nothing about them", outcome)
+	}
+	assert.Equal(r, total.sent, total.items[acknowledged]+total.items[refused]+total.items[cancelled], "items sent are not items answered")
+	assert.Equal(r, total.accepted(r), arrived, "the next consumer accepted others than the callers' items")
+}
