@@ -198,14 +198,7 @@ func traced(t *testing.T) context.Context {
 func TestSpanContext(t *testing.T) {
 	arrived, own := startSink(t), startSink(t)
 	how := tagging(spanActions)
-	how.telemetry = `
-metrics: {level: none}
-traces:
-  level: detailed
-  propagators: [tracecontext]
-  processors:
-    - batch: {exporter: {otlp: {protocol: grpc, insecure: true, endpoint: "http://` + own.address + `"}}}
-`
+	how.telemetry = ownSpans(own)
 	c := start(t, arrived, how)
 
 	send(traced(t), t, connect(t, c), "traced")

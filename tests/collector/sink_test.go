@@ -35,6 +35,7 @@ type record struct {
 	attributes map[string]any
 	name       string // span name, metric name, body
 	id         string // span id; empty for others
+	failure    string // what a span's status says; empty for others
 }
 
 // sink is an OTLP/gRPC server that keeps what it is sent.
@@ -83,16 +84,12 @@ func (s *sink) last() time.Time {
 	return s.latest
 }
 
-func (s *sink) add(of signal, resource pcommon.Resource, attributes pcommon.Map, name, id string) {
+func (s *sink) add(of signal, resource pcommon.Resource, attributes pcommon.Map, one record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.latest = time.Now()
-	s.records[of] = append(s.records[of], record{
-		resource:   resource.Attributes().AsRaw(),
-		attributes: attributes.AsRaw(),
-		name:       name,
-		id:         id,
-	})
+	one.resource, one.attributes = resource.Attributes().AsRaw(), attributes.AsRaw()
+	s.records[of] = append(s.records[of], one)
 }
 
 type traceSink struct {
@@ -105,7 +102,8 @@ func (s *traceSink) Export(_ context.Context, request ptraceotlp.ExportRequest) 
 	for _, resourceSpans := range request.Traces().ResourceSpans().All() {
 		for _, scopeSpans := range resourceSpans.ScopeSpans().All() {
 			for _, span := range scopeSpans.Spans().All() {
-				s.add(traces, resourceSpans.Resource(), span.Attributes(), span.Name(), span.SpanID().String())
+				s.add(traces, resourceSpans.Resource(), span.Attributes(),
+					record{name: span.Name(), id: span.SpanID().String(), failure: span.Status().Message()})
 			}
 		}
 	}
@@ -129,11 +127,11 @@ func (s *metricSink) Export(_ context.Context, request pmetricotlp.ExportRequest
 				case pmetric.MetricTypeSum:
 					points = metric.Sum().DataPoints()
 				default:
-					s.add(metrics, resourceMetrics.Resource(), pcommon.NewMap(), "unexpected "+metric.Type().String(), "")
+					s.add(metrics, resourceMetrics.Resource(), pcommon.NewMap(), record{name: "unexpected " + metric.Type().String()})
 					continue
 				}
 				for _, point := range points.All() {
-					s.add(metrics, resourceMetrics.Resource(), point.Attributes(), metric.Name(), "")
+					s.add(metrics, resourceMetrics.Resource(), point.Attributes(), record{name: metric.Name()})
 				}
 			}
 		}
@@ -151,7 +149,7 @@ func (s *logSink) Export(_ context.Context, request plogotlp.ExportRequest) (plo
 	for _, resourceLogs := range request.Logs().ResourceLogs().All() {
 		for _, scopeLogs := range resourceLogs.ScopeLogs().All() {
 			for _, logRecord := range scopeLogs.LogRecords().All() {
-				s.add(logs, resourceLogs.Resource(), logRecord.Attributes(), logRecord.Body().AsString(), "")
+				s.add(logs, resourceLogs.Resource(), logRecord.Attributes(), record{name: logRecord.Body().AsString()})
 			}
 		}
 	}
