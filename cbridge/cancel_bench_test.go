@@ -57,7 +57,7 @@ func BenchmarkCancel(b *testing.B) {
 
 func BenchmarkDeadline(b *testing.B) {
 	eachPlaceAndLoad(b, func(b *testing.B, runtime *cbridge.Runtime, p *place) {
-		if p.refuses {
+		if p.early != nil {
 			b.Skip("it is answered before the deadline")
 		}
 		var returned latencies

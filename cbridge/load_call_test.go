@@ -7,6 +7,7 @@ package cbridge_test
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
@@ -105,7 +106,7 @@ func (r *loadRun) call(number uint64) {
 	}
 	if ended := time.Duration(call.ended.Load()); ended > 0 && returned > ended {
 		overstay := returned - max(ended, call.left)
-		caller.overstays = append(caller.overstays, overstay)
+		caller.overstays[call.pipeline] = append(caller.overstays[call.pipeline], overstay)
 		assert.Less(r, overstay, cbridge.DefaultLimits().CancelGrace+loadSlack, "%s: the caller waited too long", call.pipeline.name)
 	}
 }
@@ -181,7 +182,7 @@ type loadSink struct {
 	run *loadRun
 	// arrived counts accepted items.
 	arrived atomic.Int64
-	// late counts outputs that came after the context of their only caller had ended,
+	// late counts outputs that came after the contexts of all their callers had ended,
 	// by latest at most.
 	late, latest atomic.Int64
 }
@@ -190,37 +191,62 @@ var errSinkFull = errors.New("the next consumer is full")
 
 // consume works for a while on some of what it gets, and refuses some.
 func (s *loadSink) consume(ctx context.Context, pipeline *loadPipeline, logs plog.Logs) error {
-	call, single := ctx.Value(loadCallKey{}).(*loadCall)
-	if single {
-		s.lookAtEntry(call)
+	var items []loadItem
+	for _, resource := range logs.ResourceLogs().All() {
+		for _, scope := range resource.ScopeLogs().All() {
+			for _, record := range scope.LogRecords().All() {
+				items = append(items, s.item(uint64(record.Body().Int())))
+			}
+		}
+	}
+	if call, single := ctx.Value(loadCallKey{}).(*loadCall); single {
 		defer func() { call.left = time.Since(s.run.began) }()
 	} else {
 		assert.True(s.run, pipeline.merges, "%s: not the caller's context", pipeline.name)
 	}
+	if !pipeline.forgets {
+		s.lookAtEntry(pipeline, items)
+	}
 	if err := s.work(ctx); err != nil {
 		return err
 	}
-	for _, resource := range logs.ResourceLogs().All() {
-		for _, scope := range resource.ScopeLogs().All() {
-			for _, record := range scope.LogRecords().All() {
-				s.accept(uint64(record.Body().Int()))
-			}
-		}
+	for _, item := range items {
+		item.call.accepted[item.number].Add(1)
 	}
+	s.arrived.Add(int64(len(items)))
 	return nil
 }
 
-// lookAtEntry checks that nobody has long known that the output is not wanted.
-func (s *loadSink) lookAtEntry(call *loadCall) {
-	ended := time.Duration(call.ended.Load())
-	late := time.Since(s.run.began) - ended
-	if ended == 0 || late <= 0 {
+// loadItem is one of a call's items.
+type loadItem struct {
+	call   *loadCall
+	number int
+}
+
+func (s *loadSink) item(id uint64) loadItem {
+	caller := &s.run.callers[id>>40]
+	caller.mu.Lock()
+	defer caller.mu.Unlock()
+	return loadItem{caller.calls[id>>8&(1<<32-1)], int(id & 0xff)}
+}
+
+// lookAtEntry checks that it has not been known for long that nobody wants the output.
+func (s *loadSink) lookAtEntry(pipeline *loadPipeline, items []loadItem) {
+	late := time.Duration(math.MaxInt64)
+	for _, item := range items {
+		ended := time.Duration(item.call.ended.Load())
+		if ended == 0 {
+			return
+		}
+		late = min(late, time.Since(s.run.began)-ended)
+	}
+	if late <= 0 {
 		return
 	}
 	s.late.Add(1)
 	for latest := s.latest.Load(); int64(late) > latest && !s.latest.CompareAndSwap(latest, int64(late)); latest = s.latest.Load() {
 	}
-	assert.Less(s.run, late, loadSlack, "%s: output of a caller that has left", call.pipeline.name)
+	assert.Less(s.run, late, loadSlack, "%s: output of callers that have left", pipeline.name)
 }
 
 // work takes a moment for one of eight outputs, and refuses one of 16. Half of the
@@ -239,13 +265,4 @@ func (s *loadSink) work(ctx context.Context) error {
 		return errSinkFull
 	}
 	return nil
-}
-
-func (s *loadSink) accept(id uint64) {
-	caller := &s.run.callers[id>>40]
-	caller.mu.Lock()
-	call := caller.calls[id>>8&(1<<32-1)]
-	caller.mu.Unlock()
-	call.accepted[id&0xff].Add(1)
-	s.arrived.Add(1)
 }

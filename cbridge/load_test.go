@@ -35,8 +35,8 @@ const (
 type loadPipeline struct {
 	name          string
 	configuration string
-	// merges: output stems from several calls, and nobody can tell from which.
-	merges bool
+	// merges: output may stem from several calls; forgets: and nobody can tell from which.
+	merges, forgets bool
 	// endless: its calls end only with their contexts.
 	endless bool
 	limits  func(*cbridge.Limits)
@@ -52,10 +52,15 @@ var loadPipelines = []loadPipeline{
 	{name: "batch", configuration: loadBatch, merges: true},
 	{name: "chain of batches", configuration: chain(faultNode(`"delay": "1ms", "every": 4`), loadBatch, faultNode(`"delay": "3ms", "every": 2`), loadBatch, injecting("11")),
 		merges: true, limits: func(l *cbridge.Limits) { l.MaxInFlightBytes = 8 << 10 }},
+	{name: "engine batch", configuration: loadEngineBatch, merges: true, forgets: true},
+	{name: "chain of engine batches", merges: true, forgets: true,
+		configuration: chain(faultNode(`"delay": "1ms", "every": 4`), loadEngineBatch, faultNode(`"delay": "3ms", "every": 2`), loadBatch, injecting("11"))},
 	{name: "branches", configuration: branching, endless: true},
 }
 
-const loadBatch = `{"type": "processor:batch", "config": {"otlp": {"min_size": 2000, "sizer": "bytes"}, "format": "otlp", "max_batch_duration": "5ms"}}`
+const loadBatch = `{"type": "urn:otapbridge:processor:batch", "config": {"flush_timeout": "5ms", "min_size": 100}}`
+
+const loadEngineBatch = `{"type": "processor:batch", "config": {"otlp": {"min_size": 2000, "sizer": "bytes"}, "format": "otlp", "max_batch_duration": "5ms"}}`
 
 // injecting is a node that refuses each Nth message for now.
 func injecting(every string) string {
@@ -77,8 +82,9 @@ type loadRun struct {
 type loadCaller struct {
 	random *rand.Rand
 	tally  loadTally
-	// overstays are how long calls were waited for after their contexts had ended.
-	overstays []time.Duration
+	// overstays are how long calls were waited for after their contexts had ended, by
+	// pipeline.
+	overstays map[*loadPipeline][]time.Duration
 
 	mu    sync.Mutex
 	calls []*loadCall
@@ -86,7 +92,7 @@ type loadCaller struct {
 
 // TestLoad: under hundreds of callers, of whom most give up at some moment,
 //   - no caller waits on Rust longer than its context and the grace last;
-//   - no output enters the next consumer for a single caller who has long left;
+//   - no output enters the next consumer after all of its callers have long left;
 //   - what was sent was acknowledged, refused or cancelled. Each item of an acknowledged call
 //     was accepted once by then, none of a refused one ever, and none of a cancelled one
 //     twice; nothing else was accepted;
@@ -115,6 +121,7 @@ func TestLoad(t *testing.T) {
 	for i := range run.callers {
 		wg.Go(func() {
 			caller := &run.callers[i]
+			caller.overstays = map[*loadPipeline][]time.Duration{}
 			caller.random = rand.New(rand.NewPCG(loadSeed, uint64(i)))
 			for time.Since(run.began) < length && !t.Failed() {
 				run.call(uint64(i))
@@ -122,10 +129,8 @@ func TestLoad(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	ended := time.Now()
 	for i, component := range run.components {
 		assert.Eventually(t, func() bool { return component.InRust() == 0 }, patience, time.Millisecond, loadPipelines[i].name)
-		t.Logf("%s: Rust has answered all %v after the last caller left", loadPipelines[i].name, time.Since(ended))
 		assert.Zero(t, component.HostErrors(), loadPipelines[i].name)
 		// What is still merged comes out here at the latest.
 		assert.NoError(t, component.Shutdown(context.Background()))
@@ -136,22 +141,27 @@ func TestLoad(t *testing.T) {
 // check compares what the callers were told with what arrived.
 func (r *loadRun) check() {
 	var total loadTally
-	var overstays []time.Duration
+	overstays := map[*loadPipeline][]time.Duration{}
 	for i := range r.callers {
 		caller := &r.callers[i]
 		total.merge(&caller.tally)
-		overstays = append(overstays, caller.overstays...)
+		for pipeline, samples := range caller.overstays {
+			overstays[pipeline] = append(overstays[pipeline], samples...)
+		}
 		for _, call := range caller.calls {
 			call.check(r)
 		}
 	}
 	arrived := r.sink.arrived.Load()
-	r.Logf("calls: %+v; items: %+v; accepted by the next consumer: %d, entered it after their only caller's end: %d, at most %v late",
+	r.Logf("calls: %+v; items: %+v; accepted by the next consumer: %d, entered it after the end of all their callers: %d, at most %v late",
 		total.calls, total.items, arrived, r.sink.late.Load(), time.Duration(r.sink.latest.Load()))
-	slices.Sort(overstays)
-	if n := len(overstays); n > 0 {
-		r.Logf("callers stayed on after their contexts' end: p50 %v, p90 %v, p99 %v, longest %v, of %d",
-			overstays[n/2], overstays[n*9/10], overstays[n*99/100], overstays[n-1], n)
+	for i := range loadPipelines {
+		samples := overstays[&loadPipelines[i]]
+		slices.Sort(samples)
+		if n := len(samples); n > 0 {
+			r.Logf("%s: callers stayed on after their contexts' end: p50 %v, p90 %v, p99 %v, longest %v, of %d",
+				loadPipelines[i].name, samples[n/2], samples[n*9/10], samples[n*99/100], samples[n-1], n)
+		}
 	}
 	for outcome, items := range total.items {
 		assert.NotZero(r, items, "no call was %s: the test shows nothing about them", outcome)

@@ -44,9 +44,9 @@ type place struct {
 	// visits is how often the output reaches the next consumer before the caller
 	// stops waiting.
 	visits int
-	// refuses: a node knows that the work cannot end before the deadline, and answers
-	// with what the next consumer said.
-	refuses bool
+	// early is what callers get before their deadlines from a node that knows of them,
+	// after one visit to the next consumer; nil: no node does.
+	early func(*stage) error
 	// keeps: a node keeps the payload beyond the call's end.
 	keeps bool
 	// uses is how many calls can come to the place before it is another one; 0: any number.
@@ -60,8 +60,9 @@ type place struct {
 
 // Sizes of queues and pools that decide where a call is.
 const (
-	// faultAtOnce is how many messages a fault node works on at a time.
-	faultAtOnce = 1
+	// busyHolds is how many messages busyNode has taken: one that it works on, and one
+	// that waits for its end.
+	busyHolds = 2
 	// nodeQueue is how many messages fit in the queue before an engine node.
 	nodeQueue = 128
 	// retryWaits is how many messages can wait in a retry node.
@@ -69,9 +70,12 @@ const (
 )
 
 const (
-	waitingNode   = `{"type": "urn:otapbridge:processor:fault", "config": {"delay": "1h"}}`
+	waitingNode = `{"type": "urn:otapbridge:processor:fault", "config": {"delay": "1h"}}`
+	// busyNode works on one message at a time.
+	busyNode      = `{"type": "urn:otapbridge:processor:fault", "config": {"delay": "1h", "max_concurrency": 1}}`
 	attributeNode = `{"type": "processor:attribute", "config": {"actions": [{"action": "insert", "key": "env", "value": "prod"}], "apply_to": ["resource"]}}`
 	batchNode     = `{"type": "processor:batch", "config": {"otlp": {"min_size": 1000000, "sizer": "bytes"}, "format": "otlp", "max_batch_duration": "1h"}}`
+	ownBatchNode  = `{"type": "urn:otapbridge:processor:batch", "config": {"flush_timeout": "1h"}}`
 	retryNode     = `{"type": "processor:retry", "config": {"initial_interval": "1h", "max_interval": "1h", "max_elapsed_time": "3h"}}`
 )
 
@@ -90,7 +94,7 @@ var places = []place{
 		arrived: func(s *stage) { s.awaitCallers(2) },
 	},
 	{
-		name: "queued before a node", nodes: waitingNode, fillers: faultAtOnce, routed: true, uses: nodeQueue / 2,
+		name: "queued before a node", nodes: busyNode, fillers: busyHolds, routed: true, uses: nodeQueue / 2,
 		arrived: (*stage).settle,
 	},
 	{
@@ -99,7 +103,7 @@ var places = []place{
 	},
 	{
 		// The engine node has worked on the call's data and cannot send them on.
-		name: "inside an engine node", nodes: chain(attributeNode, waitingNode), fillers: faultAtOnce + nodeQueue, routed: true, uses: 1,
+		name: "inside an engine node", nodes: chain(attributeNode, busyNode), fillers: busyHolds + nodeQueue, routed: true, uses: 1,
 		arrived: func(s *stage) {
 			s.settle()
 			if s.busy {
@@ -108,19 +112,26 @@ var places = []place{
 			// The node lets go of the payload when it begins with it.
 			require.Zero(s, s.stats().PayloadsHeld, "the call has not come to the node")
 			s.startFiller()
-			s.awaitInRust(faultAtOnce + nodeQueue + 2)
+			s.awaitInRust(s.place.fillers + 2)
 			s.probe()
 			require.Equal(s, uint64(1), s.stats().PayloadsHeld, "the node works on the next already")
 		},
+	},
+	{
+		name: "inside a batch", nodes: ownBatchNode, routed: true, stops: true,
+		// It sends before a deadline in it passes.
+		early:   func(*stage) error { return nil },
+		arrived: (*stage).settle,
 	},
 	{
 		name: "inside an engine's batch", nodes: batchNode, routed: true, keeps: true, later: true,
 		arrived: (*stage).settle,
 	},
 	{
-		name: "inside a retry node's wait", nodes: retryNode, routed: true, visits: 1, refuses: true, keeps: true,
-		uses: retryWaits / 2,
-		next: func(s *stage, _ context.Context) error { return s.notNow },
+		name: "inside a retry node's wait", nodes: retryNode, routed: true, visits: 1, keeps: true, uses: retryWaits / 2,
+		// It does not begin a wait that would end too late.
+		early: func(s *stage) error { return s.notNow },
+		next:  func(s *stage, _ context.Context) error { return s.notNow },
 		arrived: func(s *stage) {
 			s.awaitVisits(1)
 			if s.busy {
@@ -245,7 +256,7 @@ func (p *place) build(tb testing.TB, runtime *cbridge.Runtime, busy bool, change
 	tb.Helper()
 	s := &stage{TB: tb, place: p, runtime: runtime, busy: busy, leave: make(chan struct{}), visits: map[string]int{}}
 	s.changed = sync.NewCond(&s.mu)
-	if p.refuses {
+	if p.nodes == retryNode {
 		s.notNow = notNow(tb)
 	}
 	traces, err := consumer.NewTraces(func(context.Context, ptrace.Traces) error { return nil })

@@ -90,7 +90,7 @@ func TestShutdownWithManyCallsInFlight(t *testing.T) {
 		},
 		{
 			name:          "in an engine node and its queue",
-			configuration: chain(attributeNode, waitingNode), shutdown: shortShutdown, answer: codes.Unavailable,
+			configuration: chain(attributeNode, busyNode), shutdown: shortShutdown, answer: codes.Unavailable,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -106,8 +106,8 @@ func (s *stage) stopWaiting(how *ending, grace time.Duration) {
 	ctx, end := how.begin(s)
 	result := make(chan error, 1)
 	go func() { result <- s.component.ConsumeLogs(ctx, placeLogs(theCall)) }()
-	refused := s.place.refuses && how.kind == cbridge.KindTimeout
-	if !refused {
+	early := s.place.early != nil && how.kind == cbridge.KindTimeout
+	if !early {
 		s.place.arrived(s)
 		require.NoError(s, ctx.Err(), "the call came to its place too late")
 		end()
@@ -115,9 +115,8 @@ func (s *stage) stopWaiting(how *ending, grace time.Duration) {
 	select {
 	case err := <-result:
 		switch {
-		case refused:
-			require.NoError(s, ctx.Err(), "it could have been refused before the deadline")
-			assert.True(s, err == s.notNow, "%v", err)
+		case early:
+			assert.True(s, err == s.place.early(s), "%v", err)
 		case s.place.answer != nil && grace == forever:
 			assert.True(s, err == s.place.answer(ctx), "not the same error value: %v", err)
 		case s.place.answer != nil:
@@ -147,9 +146,12 @@ func (s *stage) stopWaiting(how *ending, grace time.Duration) {
 	defer cancel()
 	require.NoError(s, s.component.Shutdown(stopping))
 	require.NoError(s, stopping.Err(), "it took all the time that there was")
-	if s.place.later {
+	switch {
+	case s.place.later:
 		assert.LessOrEqual(s, s.visited(theCall), s.place.visits+1, "output came twice")
-	} else {
+	case early:
+		assert.Equal(s, 1, s.visited(theCall))
+	default:
 		assert.Equal(s, s.place.visits, s.visited(theCall), "output of a caller that has left went on")
 	}
 }
