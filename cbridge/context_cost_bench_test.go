@@ -30,20 +30,19 @@ func BenchmarkContextCost(b *testing.B) {
 		{"attribute", `{"type": "processor:attribute", "config": {"actions": [{"action": "insert", "key": "env", "value": "prod"}], "apply_to": ["resource"]}}`},
 	} {
 		for _, callers := range []struct {
-			name  string
-			count int
-		}{{"1_caller", 1}, {"64_callers", 64}} {
+			name         string
+			count, calls int
+		}{{"1_caller", 1, 8}, {"64_callers", 64, 512}} {
 			b.Run(pipeline.name+"/"+callers.name, func(b *testing.B) {
 				component := startTraces(b, pipeline.configuration)
 				traces := spans(100)
 				contexts := []context.Context{context.Background(), fullContext(b)}
-				const calls = 128
 				turn := func(which int) cost {
 					began, used := time.Now(), processorTime(b)
 					var wg sync.WaitGroup
 					for range callers.count {
 						wg.Go(func() {
-							for range calls / callers.count {
+							for range callers.calls / callers.count {
 								if err := component.ConsumeTraces(contexts[which], traces); err != nil {
 									b.Error(err)
 									return
@@ -52,6 +51,7 @@ func BenchmarkContextCost(b *testing.B) {
 						})
 					}
 					wg.Wait()
+					calls := float64(callers.calls)
 					return cost{float64(time.Since(began)) / calls, float64(processorTime(b)-used) / calls}
 				}
 				var time, processor, extra []float64
