@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,17 +31,20 @@ type place struct {
 	// refusal is what a node says that knows of the deadline before it passes; empty:
 	// none does.
 	refusal string
+	// flushed: a node sends in time what has a deadline.
+	flushed bool
 	// later: what a node keeps may come out when the collector stops.
 	later bool
 }
 
 const (
-	oneNode   = "{type: urn:otapbridge:processor:fault, timeout: 0s, config: {delay: 300s}%s}"
-	waitNode  = "{type: urn:otapbridge:processor:fault, config: {delay: 300s}}"
-	waitAlone = "{type: urn:otapbridge:processor:fault, config: {delay: 300s" + oneAtATime + "}}"
-	// oneAtATime makes a fault node work on one message at a time.
-	oneAtATime = ""
-	nodeQueue  = 128
+	oneNode  = "{type: urn:otapbridge:processor:fault, timeout: 0s, config: {delay: 300s}%s}"
+	waitNode = "{type: urn:otapbridge:processor:fault, config: {delay: 300s}}"
+	// busyNode works on one message at a time, and holds another that waits for it.
+	busyNode  = "{type: urn:otapbridge:processor:fault, config: {delay: 300s, max_concurrency: 1}}"
+	busyHolds = 2
+	// nodeQueue is how many messages fit in the queue before a node.
+	nodeQueue = 128
 )
 
 // nodesOf is a component of several nodes, one after the other.
@@ -67,8 +69,8 @@ var places = []place{
 	},
 	{
 		name:       "queued before a node",
-		components: []string{nodesOf(debugNode, waitAlone)},
-		fillers:    1,
+		components: []string{nodesOf(debugNode, busyNode)},
+		fillers:    busyHolds,
 	},
 	{
 		name:       "inside a context-aware node",
@@ -77,8 +79,13 @@ var places = []place{
 	{
 		name: "inside an engine node",
 		components: []string{nodesOf(debugNode,
-			"{type: processor:attribute, config: {apply_to: [resource], actions: [{action: insert, key: env, value: prod}]}}", waitAlone)},
-		fillers: 1 + nodeQueue,
+			"{type: processor:attribute, config: {apply_to: [resource], actions: [{action: insert, key: env, value: prod}]}}", busyNode)},
+		fillers: busyHolds + nodeQueue,
+	},
+	{
+		name:       "inside a batch",
+		components: []string{nodesOf(debugNode, "{type: urn:otapbridge:processor:batch, config: {flush_timeout: 1h}}")},
+		flushed:    true,
 	},
 	{
 		name: "inside an engine's batch",
@@ -106,7 +113,8 @@ var (
 	saysCanceled = regexp.MustCompile("context canceled")
 	// The server cancels the request's context itself at its deadline, in the same moment
 	// in which it ends.
-	saysEnded = regexp.MustCompile("deadline|context canceled")
+	saysEnded   = regexp.MustCompile("deadline|context canceled")
+	saysNothing = regexp.MustCompile("^$")
 )
 
 // TestWhoStopsWhat: wherever a request's work is, the receiver has its answer when the
@@ -133,8 +141,11 @@ func TestWhoStopsWhat(t *testing.T) {
 			})
 			t.Run("deadline", func(t *testing.T) {
 				failure, want := saysEnded, codes.DeadlineExceeded
-				if at.refusal != "" {
+				switch {
+				case at.refusal != "":
 					failure, want = regexp.MustCompile(at.refusal), codes.Unavailable
+				case at.flushed:
+					failure, want = saysNothing, codes.OK
 				}
 				at.run(t, failure, func(c *collectorProcess, seen string) {
 					if got := exportWithTimeout(t, c, theRequest, "2S"); got != want {
@@ -181,8 +192,19 @@ func (p *place) run(t *testing.T, failure *regexp.Regexp, do func(c *collectorPr
 	fillers.Wait()
 	c.stop(t)
 
-	if records := arrived.got(logs); !p.later && slices.ContainsFunc(records, func(r record) bool { return r.name == theRequest }) {
-		t.Errorf("it was sent on: %v", records)
+	sent := 0
+	for _, one := range arrived.got(logs) {
+		if one.name == theRequest {
+			sent++
+		}
+	}
+	switch {
+	case failure == saysNothing:
+		if sent != 1 {
+			t.Errorf("it was sent on %d times, want once", sent)
+		}
+	case sent > 0 && !p.later:
+		t.Errorf("it was sent on: %v", arrived.got(logs))
 	}
 	answers := 0
 	for _, span := range own.got(traces) {
