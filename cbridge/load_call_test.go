@@ -182,9 +182,9 @@ type loadSink struct {
 	run *loadRun
 	// arrived counts accepted items.
 	arrived atomic.Int64
-	// late counts outputs that came after the contexts of all their callers had ended,
-	// by latest at most.
-	late, latest atomic.Int64
+	// late counts a pipeline's outputs that came after the contexts of all their callers
+	// had ended, by latest at most.
+	late, latest map[*loadPipeline]*atomic.Int64
 }
 
 var errSinkFull = errors.New("the next consumer is full")
@@ -243,8 +243,9 @@ func (s *loadSink) lookAtEntry(pipeline *loadPipeline, items []loadItem) {
 	if late <= 0 {
 		return
 	}
-	s.late.Add(1)
-	for latest := s.latest.Load(); int64(late) > latest && !s.latest.CompareAndSwap(latest, int64(late)); latest = s.latest.Load() {
+	s.late[pipeline].Add(1)
+	latest := s.latest[pipeline]
+	for most := latest.Load(); int64(late) > most && !latest.CompareAndSwap(most, int64(late)); most = latest.Load() {
 	}
 	assert.Less(s.run, late, loadSlack, "%s: output of callers that have left", pipeline.name)
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -100,9 +101,10 @@ type loadCaller struct {
 func TestLoad(t *testing.T) {
 	cbridgetest.VerifyIdle(t)
 	run := &loadRun{T: t, began: time.Now(), callers: make([]loadCaller, loadCallers)}
-	run.sink.run = run
+	run.sink = loadSink{run: run, late: map[*loadPipeline]*atomic.Int64{}, latest: map[*loadPipeline]*atomic.Int64{}}
 	for i := range loadPipelines {
 		pipeline := &loadPipelines[i]
+		run.sink.late[pipeline], run.sink.latest[pipeline] = new(atomic.Int64), new(atomic.Int64)
 		next := logsFunc(t, func(ctx context.Context, logs plog.Logs) error { return run.sink.consume(ctx, pipeline, logs) })
 		component := newComponent(t, pipeline.configuration, next, func(s *cbridge.Settings) {
 			if pipeline.limits != nil {
@@ -153,14 +155,16 @@ func (r *loadRun) check() {
 		}
 	}
 	arrived := r.sink.arrived.Load()
-	r.Logf("calls: %+v; items: %+v; accepted by the next consumer: %d, entered it after the end of all their callers: %d, at most %v late",
-		total.calls, total.items, arrived, r.sink.late.Load(), time.Duration(r.sink.latest.Load()))
+	r.Logf("calls: %+v; items: %+v; accepted by the next consumer: %d", total.calls, total.items, arrived)
 	for i := range loadPipelines {
-		samples := overstays[&loadPipelines[i]]
+		pipeline := &loadPipelines[i]
+		r.Logf("%s: %d outputs went on after the end of all their callers, by %v at most",
+			pipeline.name, r.sink.late[pipeline].Load(), time.Duration(r.sink.latest[pipeline].Load()))
+		samples := overstays[pipeline]
 		slices.Sort(samples)
 		if n := len(samples); n > 0 {
 			r.Logf("%s: callers stayed on after their contexts' end: p50 %v, p90 %v, p99 %v, longest %v, of %d",
-				loadPipelines[i].name, samples[n/2], samples[n*9/10], samples[n*99/100], samples[n-1], n)
+				pipeline.name, samples[n/2], samples[n*9/10], samples[n*99/100], samples[n-1], n)
 		}
 	}
 	for outcome, items := range total.items {
