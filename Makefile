@@ -139,8 +139,8 @@ context-mirror-path: $(SYSO)
 program-paths: bin/otapcol $(TELEMETRYGEN) $(PYTHON)
 	@printf '%s\n' otapcol=bin/otapcol telemetrygen=$(TELEMETRYGEN) python=$(PYTHON)
 
-bench: $(SYSO) ## Measure the crossing against a bare cgo call.
-	$(call say,Measuring the crossing)
+bench: $(SYSO) ## Measure the crossing, what a context costs, and how soon a cancel works.
+	$(call say,Measuring the crossing and cancels)
 	CGO_ENABLED=1 go test -run '^$$' -bench . -benchmem -timeout=20m $(PACKAGES)
 
 # Both decoders of the context block. Rust's target is a workspace of its own with its own
