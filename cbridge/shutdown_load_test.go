@@ -62,14 +62,42 @@ func TestShutdownWithManyCallsInFlight(t *testing.T) {
 		},
 		{
 			name:          "in a batch",
-			configuration: batchNode, shutdown: longShutdown, answer: codes.OK,
+			configuration: ownBatchNode, shutdown: longShutdown, answer: codes.OK,
+		},
+		{
+			name:          "in a batch, without time",
+			configuration: ownBatchNode, shutdown: time.Nanosecond, any: true,
 		},
 		{
 			name:          "in a batch, with deadlines that leave time",
-			configuration: batchNode, deadline: forever, shutdown: longShutdown, answer: codes.OK,
+			configuration: ownBatchNode, deadline: forever, shutdown: longShutdown, answer: codes.OK,
 		},
 		{
 			name:          "in a batch, with deadlines during the shutdown",
+			configuration: ownBatchNode, deadline: 2 * time.Second, shutdown: longShutdown, answer: codes.DeadlineExceeded,
+			next: func(_ context.Context, left <-chan struct{}) error {
+				<-left
+				return nil
+			},
+		},
+		{
+			name:          "in a batch before a consumer that takes too long",
+			configuration: ownBatchNode, shutdown: shortShutdown, answer: codes.Unavailable,
+			next: func(ctx context.Context, _ <-chan struct{}) error {
+				<-ctx.Done()
+				return context.Cause(ctx)
+			},
+		},
+		{
+			name:          "in an engine's batch",
+			configuration: batchNode, shutdown: longShutdown, answer: codes.OK,
+		},
+		{
+			name:          "in an engine's batch, with deadlines that leave time",
+			configuration: batchNode, deadline: forever, shutdown: longShutdown, answer: codes.OK,
+		},
+		{
+			name:          "in an engine's batch, with deadlines during the shutdown",
 			configuration: batchNode, deadline: 2 * time.Second, shutdown: longShutdown, answer: codes.DeadlineExceeded,
 			next: func(_ context.Context, left <-chan struct{}) error {
 				<-left
@@ -77,11 +105,11 @@ func TestShutdownWithManyCallsInFlight(t *testing.T) {
 			},
 		},
 		{
-			name:          "in a batch, with little time",
+			name:          "in an engine's batch, with little time",
 			configuration: batchNode, shutdown: shortShutdown, any: true,
 		},
 		{
-			name:          "in a batch before a consumer that takes too long",
+			name:          "in an engine's batch before a consumer that takes too long",
 			configuration: batchNode, shutdown: shortShutdown, answer: codes.Unavailable,
 			next: func(ctx context.Context, _ <-chan struct{}) error {
 				<-ctx.Done()
