@@ -60,9 +60,8 @@ type place struct {
 
 // Sizes of queues and pools that decide where a call is.
 const (
-	// busyHolds is how many messages busyNode has taken: one that it works on, and one
-	// that waits for its end.
-	busyHolds = 2
+	// busyHolds is how many messages busyNode has taken: the one that it works on.
+	busyHolds = 1
 	// nodeQueue is how many messages fit in the queue before an engine node.
 	nodeQueue = 128
 	// retryWaits is how many messages can wait in a retry node.

@@ -12,10 +12,11 @@ use std::time::Instant;
 use async_trait::async_trait;
 use futures::FutureExt;
 use otel_arrow_dfe_engine::ConsumerEffectHandlerExtension;
-use otel_arrow_dfe_engine::control::NodeControlMsg;
+use otel_arrow_dfe_engine::control::{NodeControlMsg, WakeupSlot};
 use otel_arrow_dfe_engine::error::Error;
 use otel_arrow_dfe_engine::local::processor::{EffectHandler, Processor};
 use otel_arrow_dfe_engine::message::Message;
+use otel_arrow_dfe_engine::processor::ProcessorRuntimeRequirements;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 use tokio::sync::Semaphore;
 
@@ -26,11 +27,14 @@ use crate::effect_handler::TaskEffectHandler;
 use crate::gate::{Admitted, admit, panic_error, refuse};
 use crate::node::ConcurrentContextAwareProcessor;
 
+/// Wakes the node when it was full.
+const PLACE_FREE: WakeupSlot = WakeupSlot(u128::MAX);
+
 pub(crate) struct ConcurrentAdapter<P> {
     processor: Rc<P>,
     core: Arc<Core>,
     shard: usize,
-    places: Rc<Semaphore>,
+    places: Arc<Semaphore>,
     running: Option<Running>,
     /// Handlers of messages that are done, for the next ones.
     spare: Rc<RefCell<Vec<TaskEffectHandler<OtapPdata>>>>,
@@ -43,7 +47,7 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
             processor: Rc::new(processor),
             core,
             shard,
-            places: Rc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
+            places: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
             running: None,
             spare: Rc::default(),
         }
@@ -60,6 +64,11 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
         control: NodeControlMsg<OtapPdata>,
         effect_handler: &EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
+        if let NodeControlMsg::Wakeup { slot, .. } = &control
+            && *slot == PLACE_FREE
+        {
+            return Ok(());
+        }
         let core = Arc::clone(&self.core);
         let processor = Rc::clone(&self.processor);
         let handler = &mut self.running(effect_handler).handler;
@@ -69,8 +78,8 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
         contained(&core, effect_handler, processor.control(control, handler)).await
     }
 
-    /// Starts a message's task, which waits for its place: the node must go on reading
-    /// control messages, because those inside may await answers.
+    /// Starts a message's task. The node goes on reading control messages, because
+    /// those inside may await answers.
     async fn data(
         &mut self,
         pdata: OtapPdata,
@@ -86,7 +95,9 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
         };
         let core = Arc::clone(&self.core);
         let processor = Rc::clone(&self.processor);
-        let places = Rc::clone(&self.places);
+        // There is one, because data are let in only then.
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let places = Arc::clone(&self.places);
         let spare = Rc::clone(&self.spare);
         let nacker = effect_handler.clone();
         let running = self.running(effect_handler);
@@ -94,17 +105,20 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
         let mut handler = reused.unwrap_or_else(|| running.handler.for_task(false));
         handler.begin(context.clone(), routing);
         running.handler.tasks.spawn(async move {
-            let processed = async {
-                // Closed never.
-                let _place = places.acquire().await;
-                processor.process_with_context(pdata, &mut handler).await
-            };
+            let processed = processor.process_with_context(pdata, &mut handler);
             let outcome = tokio::select! {
                 biased;
                 processed = AssertUnwindSafe(processed).catch_unwind() => processed,
                 // The message's future is dropped here: its work really stops.
                 error = context.done() => Ok(Err(error)),
             };
+            let full = places.available_permits() == 0;
+            drop(place);
+            if full {
+                // Makes the engine ask again whether data may come in. It says no only
+                // when the node is ending.
+                let _ = nacker.set_wakeup(PLACE_FREE, Instant::now());
+            }
             let routing = handler.end();
             spare.borrow_mut().push(handler);
             let error = match outcome {
@@ -146,5 +160,14 @@ where
             }
             Message::PData(pdata) => self.data(pdata, effect_handler).await,
         }
+    }
+
+    /// While all places are taken, data wait in the node's queue.
+    fn accept_pdata(&self) -> bool {
+        self.places.available_permits() > 0
+    }
+
+    fn runtime_requirements(&self) -> ProcessorRuntimeRequirements {
+        ProcessorRuntimeRequirements::with_local_wakeups(1)
     }
 }

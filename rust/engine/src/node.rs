@@ -67,7 +67,7 @@ pub trait ContextAwareProcessor<PData> {
 /// A processor that works on several requests at a time, for nodes that wait for something.
 #[async_trait(?Send)]
 pub trait ConcurrentContextAwareProcessor<PData> {
-    /// How many messages are processed at a time; the others wait for their turn.
+    /// How many messages are processed at a time; the others wait in the node's queue.
     fn max_concurrency(&self) -> NonZeroUsize;
 
     /// Handles a data message; as [`ContextAwareProcessor::process_with_context`].
