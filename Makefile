@@ -20,7 +20,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 SYSO := capi/internal/link/otapbridge_linux_amd64.syso
-STATIC_LIBRARY := $(CARGO_TARGET_DIR)/release/libotapbridge_capi.a
+STATIC_LIBRARY := $(CARGO_TARGET_DIR)/release/libotapbridge_library.a
 XTASK := $(CARGO_TARGET_DIR)/release/otapbridge-xtask
 VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' rust/Cargo.toml)
 

@@ -14,6 +14,7 @@ use crate::abi::{
     otapb_component_options, otapb_error, otapb_runtime,
 };
 use crate::borrow::{borrowed, not_null, read_sized, text, wrong};
+use crate::library;
 use crate::panic::{guarded, guarded_or};
 use crate::runtime::RuntimeHandle;
 
@@ -86,7 +87,7 @@ pub unsafe extern "C" fn otapb_component_validate(
     options: *const otapb_component_options,
 ) -> *mut otapb_error {
     guarded(|| {
-        catalogue::install(otapbridge_nodes::factories);
+        catalogue::install(library::node_types);
         // SAFETY: NULL or valid, by the function's contract.
         let spec = unsafe { spec(options) }?;
         Ok(validate(&spec)?)

@@ -4,7 +4,8 @@
 //!
 //! All unsafe Rust of the project lives in this crate. `include/otapbridge.h`
 //! is generated from it; the contract that both sides keep stands at the top
-//! of that header.
+//! of that header. The static library itself is another crate, which says with
+//! [`library!`] what nodes it adds.
 #![allow(
     clippy::missing_safety_doc,
     reason = "the documentation is the C header's, which states what a caller must keep"
@@ -17,7 +18,16 @@ pub mod component;
 mod error;
 mod events;
 mod layout;
+mod library;
 mod log;
 mod panic;
 pub mod runtime;
 pub mod version;
+
+pub use otapbridge_engine::node::NodeFactory;
+
+#[cfg(panic = "abort")]
+compile_error!("a panic in a node must not end the host: compile with panic = \"unwind\"");
+
+#[cfg(test)]
+library!();

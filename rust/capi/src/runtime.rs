@@ -17,7 +17,7 @@ use crate::borrow::{not_null, read_sized, wrong};
 use crate::events::HostEvents;
 use crate::log::HostLog;
 use crate::panic::{Errors, guarded, guarded_or, log_panics};
-use crate::{error, events};
+use crate::{error, events, library};
 
 /// What an `otapb_runtime` is.
 pub(crate) struct RuntimeHandle {
@@ -63,7 +63,7 @@ pub unsafe extern "C" fn otapb_runtime_create(
         }
         let (log_level, deliver) = log_level(options.log_level)?;
         log_panics();
-        catalogue::install(otapbridge_nodes::factories);
+        catalogue::install(library::node_types);
         let log = on_log
             .filter(|_| deliver)
             .map(|on_log| Arc::new(HostLog::new(on_log, options.host_data)));

@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::TaskResult;
 
-pub(crate) fn path(root: &Path) -> PathBuf {
+/// The header as it was when this program was compiled, so that it prelinks and
+/// checks libraries anywhere.
+pub(crate) const TEXT: &str = include_str!("../../../include/otapbridge.h");
+
+fn path(root: &Path) -> PathBuf {
     root.join("include/otapbridge.h")
 }
 

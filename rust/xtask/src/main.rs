@@ -2,7 +2,8 @@
 
 //! Developer tasks: the header, the prelinked object, and what they export.
 //!
-//! Run by the Makefile from the repository's root or a folder below it.
+//! Run by the Makefile. `prelink` and `symbols` work anywhere, for libraries of node
+//! authors; `header` works in the repository's root or a folder below it.
 
 #![forbid(unsafe_code)]
 
@@ -39,9 +40,9 @@ fn run(arguments: &[String]) -> TaskResult {
         ["header"] => header::write(&root()?),
         ["header", "--check"] => header::check(&root()?),
         ["prelink", "--lib", lib, "--out", out] => {
-            prelink::prelink(&root()?, lib.as_ref(), out.as_ref())
+            prelink::prelink(lib.as_ref(), out.as_ref())
         }
-        ["symbols", "--object", object] => symbols::check(&root()?, object.as_ref()),
+        ["symbols", "--object", object] => symbols::check(object.as_ref()),
         ["--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

@@ -13,8 +13,8 @@ use std::process::Command;
 
 use crate::{TaskResult, symbols};
 
-pub(crate) fn prelink(root: &Path, lib: &Path, out: &Path) -> TaskResult {
-    let functions = symbols::declared(root)?;
+pub(crate) fn prelink(lib: &Path, out: &Path) -> TaskResult {
+    let functions = symbols::declared();
     let whole = out.with_extension("whole.o");
 
     let mut link = Command::new("ld");
@@ -41,7 +41,11 @@ pub(crate) fn prelink(root: &Path, lib: &Path, out: &Path) -> TaskResult {
     let _ = localise.arg(&whole).arg(&unfinished);
     let localised = run(&mut localise);
     let _ = std::fs::remove_file(&whole);
-    localised?;
+    let complete = localised.and_then(|()| symbols::check_library(Path::new(&unfinished)));
+    if complete.is_err() {
+        let _ = std::fs::remove_file(&unfinished);
+        return complete;
+    }
     std::fs::rename(&unfinished, out).map_err(|error| error.to_string())
 }
 

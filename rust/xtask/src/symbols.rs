@@ -9,9 +9,8 @@ use std::process::Command;
 use crate::{TaskResult, header};
 
 /// The functions that the header declares.
-pub(crate) fn declared(root: &Path) -> Result<BTreeSet<String>, String> {
-    let header = std::fs::read_to_string(header::path(root)).map_err(|error| error.to_string())?;
-    let names = header
+pub(crate) fn declared() -> BTreeSet<String> {
+    header::TEXT
         .lines()
         .filter(|line| !line.trim_start().starts_with(['*', '/', '#']))
         .filter_map(|line| {
@@ -20,12 +19,11 @@ pub(crate) fn declared(root: &Path) -> Result<BTreeSet<String>, String> {
             let name = &before[start..];
             (name.starts_with("otapb_") && !line.contains("typedef")).then(|| name.to_owned())
         })
-        .collect();
-    Ok(names)
+        .collect()
 }
 
-pub(crate) fn check(root: &Path, object: &Path) -> TaskResult {
-    let declared = declared(root)?;
+pub(crate) fn check(object: &Path) -> TaskResult {
+    let declared = declared();
     let exported = exported(object)?;
     if declared == exported {
         println!("{} functions declared and exported", declared.len());
@@ -38,9 +36,28 @@ pub(crate) fn check(root: &Path, object: &Path) -> TaskResult {
     ))
 }
 
+/// Fails unless `object`, made of a node library, is complete.
+pub(crate) fn check_library(object: &Path) -> TaskResult {
+    /// What `otapbridge_capi::library!` defines.
+    const NODE_TYPES: &str = "otapbridge_library_node_types";
+    let missing = declared().difference(&exported(object)?).next().cloned();
+    if missing.is_none() && !names(object, "--undefined-only")?.contains(NODE_TYPES) {
+        return Ok(());
+    }
+    Err(
+        "the archive is no library of otapbridge: call `otapbridge_capi::library!` in its crate"
+            .to_owned(),
+    )
+}
+
 fn exported(object: &Path) -> Result<BTreeSet<String>, String> {
+    names(object, "--defined-only")
+}
+
+/// The global symbols of one sort.
+fn names(object: &Path, sort: &str) -> Result<BTreeSet<String>, String> {
     let output = Command::new("nm")
-        .args(["--defined-only", "--extern-only", "--format=posix"])
+        .args([sort, "--extern-only", "--format=posix"])
         .arg(object)
         .output()
         .map_err(|error| format!("nm: {error}"))?;
