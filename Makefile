@@ -32,6 +32,10 @@ PYTHON_ENVIRONMENT := $(TOOLS)/python-$(shell sha256sum $(PYTHON_REQUIREMENTS) 2
 PYTHON := $(PYTHON_ENVIRONMENT)/bin/python
 
 RUST_SOURCES := cbindgen.toml $(shell find rust -type f \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -not -path '*/tests/*' -not -path 'rust/target/*' -not -path 'rust/context/fuzz/*')
+CUSTOM := examples/custom-node
+CUSTOM_SYSO := $(CUSTOM)/link/otapbridge_linux_amd64.syso
+CUSTOM_SOURCES := $(shell find $(CUSTOM) -maxdepth 2 -type f \( -name '*.rs' -o -name Cargo.toml -o -name '*.go' -o -name go.mod -o -name manifest.yaml \) -not -path '*/_build/*')
+CUSTOM_CARGO_FLAGS := --release --features otapbridge-workspace
 GO_SOURCES := go.mod go.sum include/otapbridge.h $(shell find capi cbridge include internal -type f \( -name '*.go' -o -name '*.c' -o -name '*.h' \) -not -name '*_test.go' 2>/dev/null)
 
 # tests/ drives finished programs; these are the packages themselves.
@@ -66,6 +70,21 @@ bin/otapcol: $(SYSO) $(GO_SOURCES) cmd/otapcol/manifest.yaml | $(BUILDER)
 	cd cmd/otapcol && $(BUILDER) --config=manifest.yaml
 	install -D cmd/otapcol/_build/otapcol $@
 
+# A node author's library and collector. With the versions and features of our own
+# workspace, it shares the compiled engine.
+$(CUSTOM)/Cargo.lock: rust/Cargo.lock
+	cp $< $@
+
+$(CUSTOM_SYSO): $(SYSO) $(CUSTOM_SOURCES) | $(CUSTOM)/Cargo.lock
+	$(call say,Building the library of $(CUSTOM))
+	cd $(CUSTOM) && $(CARGO) build $(CUSTOM_CARGO_FLAGS)
+	$(XTASK) prelink --lib $(CARGO_TARGET_DIR)/release/libtenant_quota.a --out $@
+
+bin/otapcol-custom: $(CUSTOM_SYSO) $(GO_SOURCES) | $(BUILDER)
+	$(call say,Building the collector of $(CUSTOM))
+	cd $(CUSTOM) && $(BUILDER) --config=manifest.yaml
+	install -D $(CUSTOM)/_build/otapcol-custom $@
+
 .PHONY: header generate notices
 header: | build-prerequisites ## Write include/otapbridge.h from rust/capi.
 	cd rust && $(CARGO) build --workspace --release --locked
@@ -95,15 +114,20 @@ install: $(SYSO) ## Install header, static library and pkg-config file under PRE
 run: bin/otapcol $(TELEMETRYGEN) ## Start bin/otapcol, send it telemetry and show what Rust made of it.
 	@TELEMETRYGEN=$(TELEMETRYGEN) examples/run.sh
 
+.PHONY: custom-node
+custom-node: bin/otapcol-custom $(TELEMETRYGEN) ## Build the collector of examples/custom-node, run it and show what its node does.
+	@OTAPCOL_CUSTOM=$(CURDIR)/bin/otapcol-custom TELEMETRYGEN=$(TELEMETRYGEN) $(CUSTOM)/run.sh
+
 # --- test -------------------------------------------------------------------
 
 .PHONY: test test-rust test-go test-race test-cgocheck test-asan test-without-cgo test-programs bench
 test: lint test-rust test-go test-race test-cgocheck test-asan test-without-cgo test-programs ## Run lint and every test.
 	$(call say,All tests passed.)
 
-test-rust: | build-prerequisites ## Test the Rust workspace.
+test-rust: | build-prerequisites $(CUSTOM)/Cargo.lock ## Test the Rust workspace.
 	$(call say,Testing the Rust workspace)
 	cd rust && $(CARGO) test --workspace --release --locked
+	cd $(CUSTOM) && $(CARGO) test $(CUSTOM_CARGO_FLAGS)
 
 test-go: $(SYSO) ## Test the Go packages.
 	$(call say,Testing the Go packages)
@@ -182,14 +206,15 @@ lint: lint-go lint-rust lint-generated ## Check formatting, style and generated 
 
 lint-go: $(SYSO) $(GOLANGCI_LINT)
 	$(call say,Checking the Go code)
-	test -z "$$(gofmt -l capi cbridge include internal tests | tee /dev/stderr)"
+	test -z "$$(gofmt -l capi cbridge include internal tests examples | tee /dev/stderr)"
 	CGO_ENABLED=1 go vet ./...
 	CGO_ENABLED=1 $(GOLANGCI_LINT) run ./...
 
-lint-rust: | build-prerequisites
+lint-rust: | build-prerequisites $(CUSTOM)/Cargo.lock
 	$(call say,Checking the Rust code. The first check of the engine takes about 3 minutes.)
 	cd rust && $(CARGO) fmt --all --check
 	cd rust && $(CARGO) clippy --workspace --release --all-targets --locked -- -D warnings
+	cd $(CUSTOM) && $(CARGO) fmt --check && $(CARGO) clippy $(CUSTOM_CARGO_FLAGS) --all-targets -- -D warnings
 
 lint-generated: $(SYSO)
 	$(call say,Checking the generated files)
@@ -231,4 +256,4 @@ test-prerequisites:
 
 .PHONY: clean
 clean: ## Remove what was built in the checkout (the cache folder stays).
-	rm -rf bin cmd/otapcol/_build $(SYSO)
+	rm -rf bin cmd/otapcol/_build $(SYSO) $(CUSTOM)/_build $(CUSTOM)/Cargo.lock $(CUSTOM_SYSO)
