@@ -3,7 +3,7 @@
 //! What authors of otapbridge nodes depend on.
 //!
 //! A node implements [`ContextAwareProcessor`] and [`ProcessorNode`];
-//! [`processor_factory`] turns it into a node type.
+//! [`processor_factory`] turns it into a node type. The guide is `docs/node-authors.md`.
 #![forbid(unsafe_code)]
 
 pub use async_trait::async_trait;
@@ -30,3 +30,8 @@ pub mod prelude {
         receiver_factory,
     };
 }
+
+/// Compiles the code of the guide, and runs what it says to run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/node-authors.md")]
+mod guide {}

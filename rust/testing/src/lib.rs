@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use otapbridge_context::{CancelReason, ContextBlock, ProcessingError, Signal};
 use otapbridge_engine::node::NodeFactory;
-use otapbridge_engine::spec::ComponentSpec;
+use otapbridge_engine::spec::{ComponentKind, ComponentSpec};
 use otapbridge_engine::{
     Component, Event, EventSink, LogLevel, PayloadGuard, Runtime, RuntimeOptions, catalogue,
 };
@@ -133,9 +133,31 @@ impl TestHost {
         config: &Value,
         next: impl Fn(&Output) -> Result<(), ProcessingError> + Send + Sync + 'static,
     ) -> Result<Self, Vec<ProcessingError>> {
+        Self::create(node_types, ComponentKind::Processor, config, Box::new(next))
+    }
+
+    /// As [`start_with`](Self::start_with), for a component that begins with a receiver
+    /// and takes no calls.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub fn start_receiver(
+        node_types: fn() -> Vec<NodeFactory>,
+        config: &Value,
+        next: impl Fn(&Output) -> Result<(), ProcessingError> + Send + Sync + 'static,
+    ) -> Result<Self, Vec<ProcessingError>> {
+        Self::create(node_types, ComponentKind::Receiver, config, Box::new(next))
+    }
+
+    fn create(
+        node_types: fn() -> Vec<NodeFactory>,
+        kind: ComponentKind,
+        config: &Value,
+        next: Next,
+    ) -> Result<Self, Vec<ProcessingError>> {
         catalogue::install(node_types);
         let host = Arc::new(Host {
-            next: Box::new(next),
+            next,
             component: OnceLock::new(),
             seen: Mutex::default(),
             changed: Condvar::new(),
@@ -147,6 +169,7 @@ impl TestHost {
         })
         .map_err(|error| vec![error])?;
         let spec = ComponentSpec {
+            kind,
             name: String::new(),
             component_data: 0,
             config: config.to_string().into_bytes(),

@@ -39,9 +39,7 @@ fn run(arguments: &[String]) -> TaskResult {
     match arguments[..] {
         ["header"] => header::write(&root()?),
         ["header", "--check"] => header::check(&root()?),
-        ["prelink", "--lib", lib, "--out", out] => {
-            prelink::prelink(lib.as_ref(), out.as_ref())
-        }
+        ["prelink", "--lib", lib, "--out", out] => prelink::prelink(lib.as_ref(), out.as_ref()),
         ["symbols", "--object", object] => symbols::check(object.as_ref()),
         ["--help" | "-h"] => {
             print!("{USAGE}");
