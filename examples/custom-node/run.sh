@@ -47,7 +47,7 @@ send() {
 
 # refused TEXT: what the client was told.
 refused() {
-  grep -oE 'code = .*' "$work/client.txt" | tail -1
+  grep -oE 'code = [^"]*' "$work/client.txt" | tail -1
   grep -q "$1" "$work/client.txt" || fail "the client was not told: $1"
 }
 

@@ -4,6 +4,7 @@ package collector
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"net"
 	"os"
@@ -19,7 +20,7 @@ import (
 // patience bounds every wait for an event; it only matters when a test fails.
 const patience = 30 * time.Second
 
-// collectorProcess is a running bin/otapcol.
+// collectorProcess is a running collector.
 type collectorProcess struct {
 	grpc string // address of the OTLP receiver, host:port
 	http string
@@ -41,6 +42,7 @@ type setup struct {
 	extensions string // further `extensions`
 	receiver   string // further settings of both protocols
 	telemetry  string // the `service::telemetry` section; default: none
+	program    string // the collector; default: bin/otapcol
 }
 
 func (s setup) yaml(grpcAddress, httpAddress, sinkAddress string) string {
@@ -97,7 +99,7 @@ func freeAddress(t *testing.T) string {
 func start(t *testing.T, to *sink, how setup) *collectorProcess {
 	t.Helper()
 	grpcAddress, httpAddress := freeAddress(t), freeAddress(t)
-	c := startWith(t, how.yaml(grpcAddress, httpAddress, to.address))
+	c := startProgram(t, cmp.Or(how.program, otapcol), how.yaml(grpcAddress, httpAddress, to.address))
 	c.grpc, c.http = grpcAddress, httpAddress
 	return c
 }
@@ -105,13 +107,18 @@ func start(t *testing.T, to *sink, how setup) *collectorProcess {
 // startWith runs a collector with that configuration until the test ends.
 func startWith(t *testing.T, text string) *collectorProcess {
 	t.Helper()
+	return startProgram(t, otapcol, text)
+}
+
+func startProgram(t *testing.T, program, text string) *collectorProcess {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 
 	c := &collectorProcess{
-		command: exec.Command(otapcol, "--config", path), //nolint:noctx // it ends with SIGTERM, not by being killed
+		command: exec.Command(program, "--config", path), //nolint:noctx // it ends with SIGTERM, not by being killed
 		ended:   make(chan struct{}),
 		ready:   make(chan struct{}),
 	}

@@ -209,6 +209,20 @@ impl ContextAwareEffectHandler<OtapPdata> {
     /// Starts work on this request beside the message's processing. It is dropped
     /// at the request's cancel or deadline, and when the node ends. An error refuses
     /// the message, as one of the processing itself does.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use otapbridge::prelude::*;
+    ///
+    /// /// The node takes its next message meanwhile.
+    /// fn later(data: OtapPdata, effect_handler: &ContextAwareEffectHandler<OtapPdata>) {
+    ///     effect_handler.spawn(async move |task| {
+    ///         tokio::time::sleep(Duration::from_secs(1)).await;
+    ///         task.send_message(data).await
+    ///     });
+    /// }
+    /// ```
     pub fn spawn<F>(&self, work: impl FnOnce(TaskEffectHandler<OtapPdata>) -> F + 'static)
     where
         F: Future<Output = Result<(), ProcessingError>> + 'static,

@@ -87,6 +87,27 @@ impl Drop for Held {
 impl ContextAwareEffectHandler<OtapPdata> {
     /// Keeps a message back whose data this node has taken. What goes back to a
     /// node before that wants the data with a nack is what `data` still holds.
+    ///
+    /// ```no_run
+    /// use otapbridge::prelude::*;
+    /// use otapbridge::Held;
+    ///
+    /// /// Sends the joined data of messages that were held back, and answers each.
+    /// fn send(held: Vec<Held>, joined: Bytes, effect_handler: &ContextAwareEffectHandler<OtapPdata>) {
+    ///     let request = effect_handler.merge(&held, &["x-tenant"]);
+    ///     let batch = request.message(Signal::Logs, joined);
+    ///     effect_handler.spawn_background(async move |mut task| {
+    ///         let result = task.deliver(&request, batch).await;
+    ///         for one in held {
+    ///             // Fails only when the pipeline is ending, which answers every call.
+    ///             let _ = match &result {
+    ///                 Ok(()) => one.ack(&task).await,
+    ///                 Err(error) => one.nack(&task, error.clone()).await,
+    ///             };
+    ///         }
+    ///     });
+    /// }
+    /// ```
     #[must_use]
     pub fn hold(&self, data: OtapPdata) -> Held {
         let signal = signal(&data);

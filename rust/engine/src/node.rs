@@ -32,6 +32,45 @@ use crate::spec::Path;
 /// A processor that sees the request behind each message.
 ///
 /// It handles one message at a time, control messages included.
+///
+/// ```no_run
+/// use otapbridge::prelude::*;
+///
+/// /// Refuses requests that have no deadline.
+/// struct RequireDeadline;
+///
+/// #[derive(serde::Deserialize)]
+/// #[serde(deny_unknown_fields)]
+/// struct Config {}
+///
+/// impl ProcessorNode for RequireDeadline {
+///     const URN: &'static str = "urn:example:processor:require_deadline";
+///     type Config = Config;
+///
+///     fn create(_config: Config) -> Result<Self, ProcessingError> {
+///         Ok(Self)
+///     }
+/// }
+///
+/// #[async_trait(?Send)]
+/// impl ContextAwareProcessor<OtapPdata> for RequireDeadline {
+///     async fn process_with_context(
+///         &mut self,
+///         msg: Message<OtapPdata>,
+///         effect_handler: &mut ContextAwareEffectHandler<OtapPdata>,
+///     ) -> Result<(), ProcessingError> {
+///         match msg {
+///             Message::PData(_) if effect_handler.deadline().is_none() => {
+///                 Err(ProcessingError::invalid_argument("set a deadline"))
+///             }
+///             Message::PData(data) => effect_handler.send_message(data).await,
+///             Message::Control(_) => Ok(()),
+///         }
+///     }
+/// }
+///
+/// let node_type: NodeFactory = processor_factory::<RequireDeadline>();
+/// ```
 #[async_trait(?Send)]
 pub trait ContextAwareProcessor<PData> {
     /// Handles a data or control message.
@@ -65,6 +104,32 @@ pub trait ContextAwareProcessor<PData> {
 }
 
 /// A processor that works on several requests at a time, for nodes that wait for something.
+///
+/// ```no_run
+/// use std::num::NonZeroUsize;
+/// use std::time::Duration;
+///
+/// use otapbridge::prelude::*;
+///
+/// /// Sends on each message a second later.
+/// struct Late;
+///
+/// #[async_trait(?Send)]
+/// impl ConcurrentContextAwareProcessor<OtapPdata> for Late {
+///     fn max_concurrency(&self) -> NonZeroUsize {
+///         NonZeroUsize::new(100).expect("not zero")
+///     }
+///
+///     async fn process_with_context(
+///         &self,
+///         data: OtapPdata,
+///         effect_handler: &mut TaskEffectHandler<OtapPdata>,
+///     ) -> Result<(), ProcessingError> {
+///         tokio::time::sleep(Duration::from_secs(1)).await; // dropped when the request ends
+///         effect_handler.send_message(data).await
+///     }
+/// }
+/// ```
 #[async_trait(?Send)]
 pub trait ConcurrentContextAwareProcessor<PData> {
     /// How many messages are processed at a time; the others wait in the node's queue.
