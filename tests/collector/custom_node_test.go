@@ -112,7 +112,7 @@ traces:
 
 	send(as(t.Context(), "globex"), t, client, "first of globex")
 	got = refused(t.Context(), t, client, "of nobody")
-	if want := "the request names no tenant: send x-tenant"; got.Code() != codes.Unauthenticated || got.Message() != want {
+	if want := "Permanent error: the request names no tenant: send x-tenant"; got.Code() != codes.Unauthenticated || got.Message() != want {
 		t.Errorf("got %v, want Unauthenticated: %s", got, want)
 	}
 
