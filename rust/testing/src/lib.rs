@@ -187,7 +187,12 @@ impl TestHost {
 
     /// Makes a call, as the collector does for each request. `payload` is OTLP protobuf.
     #[must_use]
-    pub fn call(&self, signal: Signal, payload: impl Into<Bytes>, context: ContextBlock) -> Call {
+    pub fn call(
+        &self,
+        signal: Signal,
+        payload: impl Into<Bytes>,
+        context: ContextBlock,
+    ) -> Call<'_> {
         let id = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let payload = payload.into();
         let submitted = self
@@ -200,11 +205,7 @@ impl TestHost {
                 let _ = seen.answers.insert(id, Err(error));
             });
         }
-        Call {
-            id,
-            component: Arc::clone(&self.component),
-            host: Arc::clone(&self.host),
-        }
+        Call { id, host: self }
     }
 
     /// Takes what came out so far. When a call was answered with `Ok`, all its output is there.
@@ -243,16 +244,16 @@ impl Drop for TestHost {
 }
 
 /// A call that was made.
-pub struct Call {
+pub struct Call<'host> {
     id: u64,
-    component: Arc<Component>,
-    host: Arc<Host>,
+    host: &'host TestHost,
 }
 
-impl Call {
+impl Call<'_> {
     /// Cancels it, as a client does that goes away.
     pub fn cancel(&self, cause: &str) {
         let _ = self
+            .host
             .component
             .cancel(self.id, CancelReason::Cancelled, cause);
     }
@@ -265,7 +266,7 @@ impl Call {
     /// # Panics
     /// After 30 seconds without an answer.
     pub fn answer(&self) -> Result<(), ProcessingError> {
-        self.host.wait("the answer to a call", |seen| {
+        self.host.host.wait("the answer to a call", |seen| {
             seen.answers.get(&self.id).cloned()
         })
     }

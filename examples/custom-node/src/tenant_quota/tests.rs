@@ -109,7 +109,8 @@ fn each_tenant_has_its_own_quota() {
 
 #[test]
 fn a_request_without_a_tenant_is_refused() {
-    let call = hourly(0).call(Signal::Logs, "", ContextBlock::empty());
+    let host = hourly(0);
+    let call = host.call(Signal::Logs, "", ContextBlock::empty());
     let error = call.answer().expect_err("no tenant");
     assert!(error.is_permanent());
     assert_eq!((error.grpc_code(), error.http_status()), (16, 401));
