@@ -318,6 +318,8 @@ impl Core {
             && let Some(error) = call.context.error()
             && let Some(call) = self.shards[shard].calls.remove(call_id)
         {
+            // A batch that it is in hears that it no longer waits.
+            let _ = call.context.cancel(CancelReason::Deadline, "");
             self.answer(&call, Some(error));
         }
     }

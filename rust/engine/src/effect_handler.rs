@@ -177,7 +177,16 @@ impl ContextAwareEffectHandler<OtapPdata> {
         data: OtapPdata,
         error: ProcessingError,
     ) -> Result<(), ProcessingError> {
-        let nack = nack::nack(&self.core, error, false, data);
+        self.nack_as(data, error, false).await
+    }
+
+    pub(crate) async fn nack_as(
+        &self,
+        data: OtapPdata,
+        error: ProcessingError,
+        for_good: bool,
+    ) -> Result<(), ProcessingError> {
+        let nack = nack::nack(&self.core, error, for_good, data);
         self.inner
             .notify_nack(nack)
             .await

@@ -75,6 +75,24 @@ impl Held {
     }
 }
 
+impl Held {
+    /// Refuses the message for good, although the error may allow a retry: for one of
+    /// which a part was accepted, that nobody must send again.
+    ///
+    /// # Errors
+    /// Retryable when the pipeline is ending.
+    pub async fn nack_for_good(
+        mut self,
+        effect_handler: &ContextAwareEffectHandler<OtapPdata>,
+        error: ProcessingError,
+    ) -> Result<(), ProcessingError> {
+        match self.message.take() {
+            Some(message) => effect_handler.nack_as(message, error, true).await,
+            None => Ok(()),
+        }
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(message) = self.message.take() {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use otapbridge_context::{RequestContext, Signal};
+use otapbridge_context::{CancelReason, RequestContext, Signal};
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 use tokio::sync::Notify;
 
@@ -180,8 +180,18 @@ impl Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
+        let InFlight::Local(request) = &self.in_flight else {
+            return;
+        };
         if let RequestId::Local(id) = self.id {
             self.core.end_request(id);
+        }
+        // Who still works on it may stop, unless its context is that of a call.
+        let of_call = |call: &Arc<Call>| call.context.same(&request.context);
+        if !request.origins.iter().any(of_call) {
+            let _ = request
+                .context
+                .cancel(CancelReason::Cancelled, "the request has ended");
         }
     }
 }

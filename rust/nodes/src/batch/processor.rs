@@ -2,13 +2,13 @@
 
 //! The batch processor: whose data is in which batch, and how it fared.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
 
 use otapbridge::{
-    ContextAwareEffectHandler, ContextAwareProcessor, Held, Message, OtapPdata, ProcessingError,
+    CancelReason, ContextAwareEffectHandler, ContextAwareProcessor, Held, Message, OtapPdata, ProcessingError,
     ProcessorNode, async_trait, signal,
 };
 use tokio::sync::{Notify, oneshot};
@@ -42,6 +42,8 @@ struct State {
     callers: RefCell<HashMap<ItemId, Caller>>,
     /// Some data has to go earlier than what had to go first.
     earlier: Notify,
+    /// Nothing waits for more any longer: what a node before sends again comes late.
+    draining: Cell<bool>,
 }
 
 /// A caller whose data is pending or under way.
@@ -52,6 +54,8 @@ struct Caller {
     /// None of its data is pending.
     all_sent: bool,
     error: Option<ProcessingError>,
+    /// Some batch with its data was accepted.
+    accepted: bool,
     /// Ends the watch of its context when it is dropped.
     _watch: oneshot::Sender<()>,
 }
@@ -79,6 +83,7 @@ impl Batch {
                 partitions: RefCell::new(Partitions::new(settings.clone())),
                 callers: RefCell::default(),
                 earlier: Notify::new(),
+                draining: Cell::new(false),
             });
             let flusher = Rc::clone(&state);
             effect_handler.spawn_background(async move |handler| flusher.flush(&handler).await);
@@ -125,13 +130,16 @@ impl ContextAwareProcessor<OtapPdata> for Batch {
             under_way: 0,
             all_sent,
             error: None,
+            accepted: false,
             _watch: state.watch(added.item, effect_handler),
         };
         let _ = state.callers.borrow_mut().insert(added.item, caller);
         for batch in added.batches {
             state.send(batch, effect_handler);
         }
-        if earlier {
+        if state.draining.get() {
+            state.send_all(effect_handler);
+        } else if earlier {
             state.earlier.notify_one();
         }
         Ok(())
@@ -142,12 +150,9 @@ impl ContextAwareProcessor<OtapPdata> for Batch {
         effect_handler: &mut Handler,
         _deadline: Instant,
     ) -> Result<(), ProcessingError> {
-        if let Some(state) = &self.state {
-            let batches = state.partitions.borrow_mut().take_all();
-            for batch in batches {
-                state.send(batch, effect_handler);
-            }
-        }
+        let state = self.state(effect_handler);
+        state.draining.set(true);
+        state.send_all(effect_handler);
         Ok(())
     }
 }
@@ -175,6 +180,13 @@ impl State {
         }
     }
 
+    fn send_all(self: &Rc<Self>, effect_handler: &Handler) {
+        let batches = self.partitions.borrow_mut().take_all();
+        for batch in batches {
+            self.send(batch, effect_handler);
+        }
+    }
+
     /// Takes a caller's data out of its batch when its request ends before it was sent.
     fn watch(self: &Rc<Self>, item: ItemId, effect_handler: &Handler) -> oneshot::Sender<()> {
         let (watch, answered) = oneshot::channel();
@@ -194,6 +206,8 @@ impl State {
                     _ = &mut answered => return,
                 };
             }
+            // Of a joined batch this one no longer waits, as if it were cancelled.
+            let _ = context.cancel(CancelReason::Deadline, "");
             let _ = state.partitions.borrow_mut().remove(item);
             let caller = state.callers.borrow_mut().remove(&item);
             if let Some(caller) = caller {
@@ -267,20 +281,31 @@ impl State {
                 return;
             };
             caller.under_way -= 1;
-            if let Err(error) = result {
-                let _ = caller.error.get_or_insert_with(|| error.clone());
+            match result {
+                Ok(()) => caller.accepted = true,
+                Err(error) => {
+                    let _ = caller.error.get_or_insert_with(|| error.clone());
+                }
             }
             if caller.under_way > 0 || !caller.all_sent {
                 return;
             }
             callers.remove(&item)
         };
-        let Some(Caller { held, error, .. }) = answered else {
+        let Some(Caller {
+            held,
+            error,
+            accepted,
+            ..
+        }) = answered
+        else {
             return;
         };
         // Fails only when the pipeline is ending, which answers every call.
         let _ = match error {
             None => held.ack(effect_handler).await,
+            // Sent again, the part that was accepted would be there twice.
+            Some(error) if accepted => held.nack_for_good(effect_handler, error).await,
             Some(error) => held.nack(effect_handler, error).await,
         };
     }
