@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 
 	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/cbridge/configpipeline"
 )
 
 // load reads a component's configuration from testdata/config.yaml.
@@ -35,7 +36,7 @@ func load(t testing.TB, name string) *Config {
 func TestDefaultConfig(t *testing.T) {
 	assert.Equal(t, &Config{
 		Timeout: 30 * time.Second, CancelGrace: 100 * time.Millisecond,
-		MaxInFlight: 1000, MaxInFlightBytes: 512 << 20, Shards: 1,
+		MaxInFlight: 1000, MaxInFlightBytes: 512 << 20, Pipeline: configpipeline.Pipeline{Shards: 1},
 	}, createDefaultConfig())
 }
 
@@ -47,7 +48,7 @@ func TestLoadOneNode(t *testing.T) {
 	assert.Equal(t, 10, cfg.MaxInFlight)
 	assert.Equal(t, ByteSize(1<<30), cfg.MaxInFlightBytes)
 	assert.Equal(t, 2, cfg.Shards)
-	document, err := cfg.configuration()
+	document, err := cfg.Document()
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"type": "processor:attribute", "shards": 2, "config": {
 		"actions": [{"action": "insert", "key": "env", "value": "prod"}], "apply_to": ["resource"]}}`, string(document))
@@ -56,7 +57,7 @@ func TestLoadOneNode(t *testing.T) {
 func TestLoadSeveralNodes(t *testing.T) {
 	cfg := load(t, "otap/several")
 	assert.Equal(t, ByteSize(1_000_000), cfg.MaxInFlightBytes)
-	document, err := cfg.configuration()
+	document, err := cfg.Document()
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"shards": 1,
 		"nodes": {
@@ -106,7 +107,7 @@ func TestExpandedValuesReachTheNode(t *testing.T) {
 	require.NoError(t, err)
 	cfg := createDefaultConfig().(*Config)
 	require.NoError(t, conf.Unmarshal(cfg))
-	document, err := cfg.configuration()
+	document, err := cfg.Document()
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"type": "007", "shards": 1,
 		"config": {"number": 7, "list": [{"key": 7, "text": "a-007"}]},
@@ -117,8 +118,8 @@ func TestExpandedValuesReachTheNode(t *testing.T) {
 func TestValuesWithoutJSONAreRefused(t *testing.T) {
 	cfg := createDefaultConfig().(*Config)
 	cfg.Config = map[string]any{"x": math.Inf(1)}
-	cfg.Nodes = map[string]NodeConfig{"a": {Config: map[string]any{"x": math.NaN()}}}
-	_, err := cfg.configuration()
+	cfg.Nodes = map[string]configpipeline.NodeConfig{"a": {Config: map[string]any{"x": math.NaN()}}}
+	_, err := cfg.Document()
 	require.ErrorContains(t, err, "config: cannot be given to the node")
 	require.ErrorContains(t, err, "nodes::a::config: cannot be given to the node")
 }

@@ -46,7 +46,7 @@ func (otapProcessor) Capabilities() consumer.Capabilities {
 
 func create(set processor.Settings, config component.Config, next cbridge.Consumers) (otapProcessor, error) {
 	cfg := config.(*Config)
-	configuration, err := cfg.configuration()
+	configuration, err := cfg.Document()
 	if err != nil {
 		return otapProcessor{}, err
 	}

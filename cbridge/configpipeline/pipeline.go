@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package configpipeline is the part of the collector components' configuration that
+// says which nodes a hosted pipeline has.
+package configpipeline
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"go.opentelemetry.io/collector/confmap"
+)
+
+// Pipeline is one node (Type and Config), or several (Nodes and Connections). It is
+// embedded in a component's configuration with `mapstructure:",squash"`.
+type Pipeline struct {
+	// Type is the node's type, such as "processor:attribute".
+	Type string `mapstructure:"type"`
+	// Config is the node's own configuration, verbatim.
+	Config any `mapstructure:"config"`
+
+	// Nodes are the nodes of a sub-pipeline, by name.
+	Nodes map[string]NodeConfig `mapstructure:"nodes"`
+	// Connections tell how the nodes are connected. The one node without an incoming
+	// connection is the entry; those without an outgoing connection are exits, of
+	// which there may be several, and all lead to the next component.
+	Connections []ConnectionConfig `mapstructure:"connections"`
+
+	// Shards is how many copies of the pipeline run, each with a thread of its own.
+	Shards int `mapstructure:"shards"`
+
+	// prevent unkeyed literal initialization
+	_ struct{}
+}
+
+// NodeConfig is one node of a sub-pipeline.
+type NodeConfig struct {
+	// Type is the node's type, such as "processor:attribute".
+	Type string `mapstructure:"type"`
+	// Config is the node's own configuration, verbatim.
+	Config any `mapstructure:"config"`
+
+	// prevent unkeyed literal initialization
+	_ struct{}
+}
+
+// ConnectionConfig leads from nodes to nodes.
+type ConnectionConfig struct {
+	// From is the name of a node, or a list of names.
+	From any `mapstructure:"from"`
+	// Port is the output port of From; empty for its default port.
+	Port string `mapstructure:"port"`
+	// To is the name of a node, also as a list of one.
+	To any `mapstructure:"to"`
+
+	// prevent unkeyed literal initialization
+	_ struct{}
+}
+
+// ReadVerbatim reads the fields of any type once more, from the conf that the whole
+// was read from: confmap leaves its own marks in them where a variable was expanded.
+func (p *Pipeline) ReadVerbatim(conf *confmap.Conf) error {
+	var verbatim struct {
+		Config any `mapstructure:"config"`
+		Nodes  map[string]struct {
+			Config any `mapstructure:"config"`
+		} `mapstructure:"nodes"`
+		Connections []struct {
+			From any `mapstructure:"from"`
+			To   any `mapstructure:"to"`
+		} `mapstructure:"connections"`
+	}
+	if err := confmap.NewFromStringMap(conf.ToStringMap()).Unmarshal(&verbatim, confmap.WithIgnoreUnused()); err != nil {
+		return err
+	}
+	p.Config = verbatim.Config
+	for name, node := range verbatim.Nodes {
+		read := p.Nodes[name]
+		read.Config = node.Config
+		p.Nodes[name] = read
+	}
+	for i, connection := range verbatim.Connections {
+		p.Connections[i].From, p.Connections[i].To = connection.From, connection.To
+	}
+	return nil
+}
+
+// nodeDocument, connectionDocument and pipelineDocument are the form in which the
+// configuration crosses to Rust.
+type nodeDocument struct {
+	Type   string          `json:"type"`
+	Config json.RawMessage `json:"config,omitempty"`
+}
+
+type connectionDocument struct {
+	From any    `json:"from"`
+	Port string `json:"port,omitempty"`
+	To   any    `json:"to"`
+}
+
+type pipelineDocument struct {
+	Type        string                  `json:"type,omitempty"`
+	Config      json.RawMessage         `json:"config,omitempty"`
+	Nodes       map[string]nodeDocument `json:"nodes,omitempty"`
+	Connections []connectionDocument    `json:"connections,omitempty"`
+	Shards      int                     `json:"shards"`
+}
+
+// Document is the configuration as cbridge.Settings wants it.
+func (p *Pipeline) Document() ([]byte, error) {
+	document := pipelineDocument{Type: p.Type, Shards: p.Shards}
+	var errs []error
+	var err error
+	if document.Config, err = nodeSettings("config", p.Config); err != nil {
+		errs = append(errs, err)
+	}
+	if len(p.Nodes) > 0 {
+		document.Nodes = make(map[string]nodeDocument, len(p.Nodes))
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Nodes)) {
+		node := p.Nodes[name]
+		settings, err := nodeSettings("nodes::"+name+"::config", node.Config)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		document.Nodes[name] = nodeDocument{Type: node.Type, Config: settings}
+	}
+	for _, connection := range p.Connections {
+		document.Connections = append(document.Connections,
+			connectionDocument{From: connection.From, Port: connection.Port, To: connection.To})
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return json.Marshal(document)
+}
+
+// nodeSettings writes a node's settings as JSON; nothing if there are none.
+func nodeSettings(path string, settings any) (json.RawMessage, error) {
+	if settings == nil {
+		return nil, nil
+	}
+	document, err := json.Marshal(settings)
+	if err != nil {
+		return nil, fmt.Errorf("%s: cannot be given to the node: %w", path, err)
+	}
+	return document, nil
+}
