@@ -6,6 +6,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/otapbridge/otapbridge/capi"
 )
@@ -30,6 +31,8 @@ type workers struct {
 // emission is an event that is queued or being handed on.
 type emission struct {
 	event capi.Event
+	// arrived is what the time left in the event's context counts from.
+	arrived time.Time
 	// cancel is set while it is being handed on, cause when it was cancelled before.
 	cancel context.CancelCauseFunc
 	cause  error
@@ -52,7 +55,7 @@ func (w *workers) enqueue(event *capi.Event) {
 		return
 	}
 	defer w.mu.Unlock()
-	e := &emission{event: *event}
+	e := &emission{event: *event, arrived: time.Now()}
 	w.queue = append(w.queue, e)
 	w.present[event.EmissionID] = e
 	if w.running < w.limit {
@@ -148,6 +151,7 @@ func (w *workers) deliver(e *emission) error {
 		w.component.discard(&e.event)
 		return newProcessingError(KindPermanent, "context", err.Error()).classified()
 	}
+	decoded.remaining -= time.Since(e.arrived)
 	ctx, cancel := decoded.context(w.ctx)
 	defer cancel(nil)
 	w.mu.Lock()
