@@ -50,7 +50,7 @@ type Settings struct {
 	Logger *zap.Logger
 	// Next receives what comes out.
 	Next Consumers
-	// Limits bound what goes in.
+	// Limits bound what goes in. Of a receiver's only Workers counts.
 	Limits Limits
 }
 
@@ -61,7 +61,8 @@ func ValidateConfiguration(kind ComponentKind, name string, configuration []byte
 }
 
 // Component is one hosted pipeline. It holds no native memory and no thread before
-// Start and after Shutdown. Consume methods are safe for concurrent use.
+// Start and after Shutdown. Consume methods are safe for concurrent use; those of a
+// receiver only return an error.
 type Component struct {
 	settings     Settings
 	calls        *callTable
@@ -95,6 +96,10 @@ const (
 // NewComponent makes a component that does nothing until it is started. It checks
 // the settings as Limits.Validate and ValidateConfiguration do, and names all that is wrong.
 func NewComponent(settings Settings) (*Component, error) {
+	if settings.Kind == Receiver {
+		// Nothing goes in that the others could bound.
+		settings.Limits = Limits{Workers: settings.Limits.Workers, MaxInFlight: 1, MaxInFlightBytes: 1}
+	}
 	findings := ValidateConfiguration(settings.Kind, settings.Name, settings.Configuration)
 	if err := errors.Join(settings.Limits.Validate(), findings); err != nil {
 		return nil, err
@@ -238,6 +243,10 @@ func (c *Component) enter(ctx context.Context) (*call, error) {
 
 // admit counts a caller; release must follow.
 func (c *Component) admit(ctx context.Context) error {
+	if c.settings.Kind == Receiver {
+		return newProcessingError(KindConfiguration, "kind",
+			c.settings.Name+" is a receiver: it is the source of its data and takes none").classified()
+	}
 	if ctx.Err() != nil {
 		return contextError(ctx, "before the request was handed to the pipeline")
 	}

@@ -12,7 +12,10 @@ import (
 // MaxInFlightLimit is the largest value of Limits.MaxInFlight.
 const MaxInFlightLimit = 1 << 20
 
-// Limits bound what a component lets into Rust.
+// workersPerCPU: most of them wait for something else than the CPU.
+const workersPerCPU = 16
+
+// Limits bound what a component lets into Rust, and the work that begins there.
 type Limits struct {
 	// Timeout bounds a call's time in Rust when the caller's context has no
 	// deadline. Time in the next consumer does not count. 0 means no bound.
@@ -38,6 +41,7 @@ func DefaultLimits() Limits {
 		CancelGrace:      100 * time.Millisecond,
 		MaxInFlight:      1000,
 		MaxInFlightBytes: 512 << 20,
+		Workers:          workersPerCPU * runtime.GOMAXPROCS(0),
 	}
 }
 
@@ -66,5 +70,5 @@ func (l *Limits) workers() int {
 	if l.Workers > 0 {
 		return l.Workers
 	}
-	return 16 * runtime.GOMAXPROCS(0)
+	return workersPerCPU * runtime.GOMAXPROCS(0)
 }
