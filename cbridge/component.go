@@ -209,7 +209,7 @@ func (c *Component) stop(ctx context.Context, started bool) error {
 		case <-idle:
 			idle = nil
 		case <-timer.C:
-			err = errors.Join(err, fmt.Errorf("%s: after its shutdown, %d callers and %d merged outputs are still inside the next consumer",
+			err = errors.Join(err, fmt.Errorf("%s: after its shutdown, %d callers and %d outputs without a caller are still inside the next consumer",
 				c.settings.Name, c.callers.Holders(), c.workers.inside()))
 			left, idle = nil, nil
 		}

@@ -85,7 +85,7 @@ func TestShutdownDoesNotWaitForeverForNext(t *testing.T) {
 	<-inside
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	require.ErrorContains(t, component.Shutdown(ctx), "1 callers and 0 merged outputs are still inside the next consumer")
+	require.ErrorContains(t, component.Shutdown(ctx), "1 callers and 0 outputs without a caller are still inside the next consumer")
 	stats, err := runtime.Stats()
 	require.NoError(t, err)
 	assert.Zero(t, stats.PayloadsPinned, "Rust is gone, so nothing stays pinned")
