@@ -112,7 +112,7 @@ func TestExporterDropsWhatIsPermanent(t *testing.T) {
 }
 
 // counterValue returns the value of a counter with one series; empty if there is none.
-func counterValue(t *testing.T, ownMetrics, counter string) string {
+func counterValue(t *testing.T, ownMetrics, counter string, labels ...string) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+ownMetrics+"/metrics", http.NoBody)
 	if err != nil {
@@ -128,7 +128,12 @@ func counterValue(t *testing.T, ownMetrics, counter string) string {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(content)) {
-		if series, value, ok := strings.Cut(strings.TrimSpace(line), "} "); ok && strings.HasPrefix(series, counter) {
+		series, value, ok := strings.Cut(strings.TrimSpace(line), "} ")
+		ok = ok && strings.HasPrefix(series, counter)
+		for _, label := range labels {
+			ok = ok && strings.Contains(series, label)
+		}
+		if ok {
 			return value
 		}
 	}

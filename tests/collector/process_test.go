@@ -104,21 +104,26 @@ func start(t *testing.T, to *sink, how setup) *collectorProcess {
 	return c
 }
 
-// startWith runs a collector with that configuration until the test ends.
-func startWith(t *testing.T, text string) *collectorProcess {
+// startWith runs a collector with that configuration until the test ends. It is laid
+// over those of the files.
+func startWith(t *testing.T, text string, files ...string) *collectorProcess {
 	t.Helper()
-	return startProgram(t, otapcol, text)
+	return startProgram(t, otapcol, text, files...)
 }
 
-func startProgram(t *testing.T, program, text string) *collectorProcess {
+func startProgram(t *testing.T, program, text string, files ...string) *collectorProcess {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 
+	var arguments []string
+	for _, file := range append(files, path) {
+		arguments = append(arguments, "--config", file)
+	}
 	c := &collectorProcess{
-		command: exec.Command(program, "--config", path), //nolint:noctx // it ends with SIGTERM, not by being killed
+		command: exec.Command(program, arguments...), //nolint:noctx // it ends with SIGTERM, not by being killed
 		ended:   make(chan struct{}),
 		ready:   make(chan struct{}),
 	}

@@ -35,7 +35,10 @@ type record struct {
 	attributes map[string]any
 	name       string // span name, metric name, body
 	id         string // span id; empty for others
-	failure    string // what a span's status says; empty for others
+	// Of spans only: what its status says, its parent's id, and the ids of linked traces.
+	failure string
+	parent  string
+	links   []string
 }
 
 // sink is an OTLP/gRPC server that keeps what it is sent.
@@ -45,6 +48,7 @@ type sink struct {
 	mu      sync.Mutex
 	records map[signal][]record
 	latest  time.Time // when the latest record arrived
+	more    chan struct{}
 }
 
 func startSink(t *testing.T) *sink {
@@ -54,7 +58,7 @@ func startSink(t *testing.T) *sink {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sink{address: listener.Addr().String(), records: map[signal][]record{}}
+	s := &sink{address: listener.Addr().String(), records: map[signal][]record{}, more: make(chan struct{}, 1)}
 	server := grpc.NewServer()
 	ptraceotlp.RegisterGRPCServer(server, &traceSink{sink: s})
 	pmetricotlp.RegisterGRPCServer(server, &metricSink{sink: s})
@@ -77,6 +81,23 @@ func (s *sink) got(of signal) []record {
 	return append([]record(nil), s.records[of]...)
 }
 
+// await returns what arrived for a signal once it is at least that much.
+func (s *sink) await(t *testing.T, of signal, count int) []record {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		records := s.got(of)
+		if len(records) >= count {
+			return records
+		}
+		select {
+		case <-s.more:
+		case <-timeout:
+			t.Fatalf("%d %s arrived in time, want %d", len(records), of, count)
+		}
+	}
+}
+
 // last returns when the latest record arrived.
 func (s *sink) last() time.Time {
 	s.mu.Lock()
@@ -87,9 +108,13 @@ func (s *sink) last() time.Time {
 func (s *sink) add(of signal, resource pcommon.Resource, attributes pcommon.Map, one record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.latest = time.Now()
 	one.resource, one.attributes = resource.Attributes().AsRaw(), attributes.AsRaw()
+	s.latest = time.Now()
 	s.records[of] = append(s.records[of], one)
+	select {
+	case s.more <- struct{}{}:
+	default:
+	}
 }
 
 type traceSink struct {
@@ -102,8 +127,13 @@ func (s *traceSink) Export(_ context.Context, request ptraceotlp.ExportRequest) 
 	for _, resourceSpans := range request.Traces().ResourceSpans().All() {
 		for _, scopeSpans := range resourceSpans.ScopeSpans().All() {
 			for _, span := range scopeSpans.Spans().All() {
-				s.add(traces, resourceSpans.Resource(), span.Attributes(),
-					record{name: span.Name(), id: span.SpanID().String(), failure: span.Status().Message()})
+				one := record{
+					name: span.Name(), id: span.SpanID().String(), failure: span.Status().Message(), parent: span.ParentSpanID().String(),
+				}
+				for _, link := range span.Links().All() {
+					one.links = append(one.links, link.TraceID().String())
+				}
+				s.add(traces, resourceSpans.Resource(), span.Attributes(), one)
 			}
 		}
 	}

@@ -168,20 +168,25 @@ func TestREADMEIsValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := 0
+	blocks := map[string]int{}
 	for _, block := range strings.Split(string(text), "```yaml\n")[1:] {
 		block, _, _ = strings.Cut(block, "```")
-		if !strings.HasPrefix(block, "processors:\n") {
+		section, components, _ := strings.Cut(block, ":\n")
+		var output string
+		switch section {
+		case "processors":
+			output, err = validateProcessors(t, components+"  otap/x: {type: processor:attribute, config: {actions: []}}\n")
+		case "receivers":
+			output, err = validateReceivers(t, components)
+		default:
 			continue
 		}
-		blocks++
-		processors := strings.TrimPrefix(block, "processors:\n")
-		output, err := validateProcessors(t, processors+"  otap/x: {type: processor:attribute, config: {actions: []}}\n")
+		blocks[section]++
 		if err != nil {
 			t.Errorf("%v: %s\n%s", err, output, block)
 		}
 	}
-	if blocks == 0 {
-		t.Error("README.md has no configuration of processors")
+	if blocks["processors"] == 0 || blocks["receivers"] == 0 {
+		t.Errorf("README.md has configurations of %v, want processors and receivers", blocks)
 	}
 }
