@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otapbridge/otapbridge/cbridge"
+	"github.com/otapbridge/otapbridge/cbridge/cbridgetest"
 )
 
 // batchOfTwo joins two requests with three records each, and waits for both.
@@ -155,6 +156,34 @@ func TestMergedContextSaysWhatIsCommon(t *testing.T) {
 	for _, result := range results {
 		require.NoError(t, <-result)
 	}
+}
+
+// TestCancelledBatchLeavesTheQueue: it is not kept until a worker has time for it.
+func TestCancelledBatchLeavesTheQueue(t *testing.T) {
+	runtime := cbridgetest.VerifyIdle(t)
+	next := newHeldBatch()
+	component := start(t, batchOfTwo, logsFunc(t, next.consume), waitsForRust, func(s *cbridge.Settings) { s.Limits.Workers = 1 })
+	emissions := func(count uint64) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			stats, err := runtime.Stats()
+			require.NoError(t, err)
+			return stats.EmissionsInFlight == count && stats.BuffersHeld == count-1
+		}, 10*time.Second, time.Millisecond)
+	}
+	first, second := call(t.Context(), component), call(t.Context(), component)
+	<-next.entered
+	ctx, cancel := context.WithCancel(t.Context())
+	third, fourth := call(ctx, component), call(ctx, component)
+	emissions(2)
+	cancel()
+	require.ErrorIs(t, <-third, context.Canceled)
+	require.ErrorIs(t, <-fourth, context.Canceled)
+	emissions(1)
+	next.letGo <- nil
+	require.NoError(t, <-first)
+	require.NoError(t, <-second)
+	assert.Empty(t, next.entered, "handed on although nobody waits")
 }
 
 // TestErrorOfMergedOutputReachesItsOriginsOnly: another batch that is under way at the

@@ -64,17 +64,27 @@ func (w *workers) enqueue(event *capi.Event) {
 	}
 }
 
-// onCancelled ends the context of an emission whose work was cancelled in Rust. It
-// runs in the library's callbacks.
+// onCancelled ends the context of an emission whose work was cancelled in Rust, or
+// refuses one that still waits for a worker: that may take long. It runs in the
+// library's callbacks.
 func (w *workers) onCancelled(emissionID uint64, cause error) {
 	w.mu.Lock()
 	e := w.present[emissionID]
 	var cancel context.CancelCauseFunc
+	queued := -1
 	if e != nil {
 		cancel, e.cause = e.cancel, cause
+		queued = slices.Index(w.queue, e)
+	}
+	if queued >= 0 {
+		w.queue = slices.Delete(w.queue, queued, queued+1)
+		delete(w.present, emissionID)
 	}
 	w.mu.Unlock()
-	if cancel != nil {
+	switch {
+	case queued >= 0:
+		w.component.refuse(&e.event, &errCallerLeft)
+	case cancel != nil:
 		cancel(cause)
 	}
 }
