@@ -241,7 +241,8 @@ $(GOLANGCI_LINT):
 	$(call say,Installing golangci-lint $(GOLANGCI_LINT_VERSION))
 	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 
-$(PYTHON): $(PYTHON_REQUIREMENTS) | test-prerequisites
+# Named by what it holds, so it is made once.
+$(PYTHON): | test-prerequisites
 	$(call say,Installing the Python OpenTelemetry SDK)
 	rm -rf $(PYTHON_ENVIRONMENT)
 	python3 -m venv $(PYTHON_ENVIRONMENT)

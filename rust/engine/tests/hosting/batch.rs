@@ -2,6 +2,7 @@
 
 //! The batch processor in a real pipeline: each caller gets its own batch's result.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use otapbridge_context::{
@@ -143,20 +144,89 @@ fn a_single_callers_batch_is_that_callers_own_output() {
 
 #[test]
 fn a_caller_whose_data_is_divided_waits_for_all_of_it() {
-    for refused in [None, Some(refusal())] {
+    // A part that was accepted must not be sent again.
+    for (first_refused, second_refused, permanent) in [
+        (false, false, None),
+        (true, false, Some(true)),
+        (false, true, Some(true)),
+        (true, true, Some(false)),
+    ] {
+        let answer = |refused: bool| refused.then(refusal);
         let bridge = Bridge::start(batch(2, json!({"max_size": 2})));
         bridge.submit(1, &logs(&["1", "2", "3", "4"])).unwrap();
         let (first, second) = (bridge.host.emission(), bridge.host.emission());
-        assert!(bridge.component.emission_done(first.id, refused.clone()));
+        let done = bridge
+            .component
+            .emission_done(first.id, answer(first_refused));
+        assert!(done);
         assert!(
             bridge.host.seen(|seen| seen.answers.is_empty()),
             "one part is not answered"
         );
-        assert!(bridge.component.emission_done(second.id, None));
+        let done = bridge
+            .component
+            .emission_done(second.id, answer(second_refused));
+        assert!(done);
         let result = bridge.host.done(1);
-        assert_eq!(result.is_err(), refused.is_some());
+        assert_eq!(result.err().map(|error| error.is_permanent()), permanent);
         let _ = bridge.finish();
     }
+}
+
+#[test]
+fn what_comes_after_the_drain_began_is_not_kept() {
+    // The retry node sends what was refused once more at the end, behind the flush.
+    let mut config = batch(100, json!({}));
+    let batch = config.take();
+    let refused = AtomicUsize::new(0);
+    let bridge = Bridge::start_with(
+        json!({
+            "nodes": {
+                "retry": {"type": "processor:retry", "config": {
+                    "initial_interval": "10ms", "max_interval": "10ms", "max_elapsed_time": "1h",
+                }},
+                "batch": batch,
+            },
+            "connections": [{"from": "retry", "to": "batch"}],
+        }),
+        move |_| {
+            let first = refused.fetch_add(1, Ordering::Relaxed) == 0;
+            let error = ProcessingError::retryable("not now");
+            Some(if first { Err(error) } else { Ok(()) })
+        },
+    );
+    bridge.submit(1, &logs(&["body"])).unwrap();
+    let seen = bridge.finish();
+    assert!(seen.answers[&1][0].is_none(), "{:?}", seen.answers[&1][0]);
+}
+
+#[test]
+fn a_batch_ends_when_one_caller_is_overdue_and_the_other_cancelled() {
+    let mut config = batch(2, json!({}));
+    let batch = config.take();
+    let bridge = Bridge::start(json!({
+        "nodes": {
+            "batch": batch,
+            "wait": {"type": TEST_NODE, "config": {"behaviour": {"wait": {"milliseconds": 3_600_000}}}},
+        },
+        "connections": [{"from": "batch", "to": "wait"}],
+    }));
+    let body = logs(&["body"]);
+    bridge
+        .submit_with(1, &body, deadline(Duration::from_millis(20)))
+        .unwrap();
+    bridge.submit(2, &body).unwrap();
+    assert_eq!(bridge.host.done(1).unwrap_err().kind(), ErrorKind::Timeout);
+    assert!(bridge.component.cancel(2, CancelReason::Cancelled, ""));
+    let _ = bridge.host.done(2).unwrap_err();
+    // Otherwise the node would keep the next ones from coming in.
+    bridge
+        .submit_with(3, &body, deadline(Duration::from_millis(20)))
+        .unwrap();
+    bridge.submit(4, &body).unwrap();
+    assert!(bridge.component.cancel(4, CancelReason::Cancelled, ""));
+    // The drain has nothing to wait for.
+    let _ = bridge.finish();
 }
 
 #[test]

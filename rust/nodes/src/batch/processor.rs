@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use otapbridge::{
-    CancelReason, ContextAwareEffectHandler, ContextAwareProcessor, Held, Message, OtapPdata, ProcessingError,
-    ProcessorNode, async_trait, signal,
+    CancelReason, ContextAwareEffectHandler, ContextAwareProcessor, Held, Message, OtapPdata,
+    ProcessingError, ProcessorNode, async_trait, signal,
 };
 use tokio::sync::{Notify, oneshot};
 
