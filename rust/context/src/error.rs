@@ -479,8 +479,8 @@ impl Error for ProcessingError {
 }
 
 impl From<io::Error> for ProcessingError {
-    /// Errors of the request itself are permanent, everything about the world
-    /// around it is retryable.
+    /// What would fail again in the same way is permanent, also a file that is missing or
+    /// forbidden; everything else about the world around is retryable.
     fn from(error: io::Error) -> Self {
         use io::ErrorKind as Io;
         let kind = match error.kind() {

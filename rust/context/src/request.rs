@@ -87,6 +87,8 @@ pub struct RequestContext {
 struct State {
     block: ContextBlock,
     deadline: Option<Instant>,
+    /// Nanoseconds that the deadline was put off.
+    prolonged: AtomicU64,
     cancellation: OnceLock<(CancelReason, Box<str>)>,
     notify: Notify,
     /// Merged contexts that have this one among their inputs.
@@ -101,6 +103,7 @@ impl State {
         Self {
             block,
             deadline,
+            prolonged: AtomicU64::new(0),
             cancellation: OnceLock::new(),
             notify: Notify::new(),
             merged_into: Mutex::default(),
@@ -163,7 +166,20 @@ impl RequestContext {
     /// When the request's time is up, on the monotonic clock.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.state.as_ref()?.deadline
+        let state = self.state.as_ref()?;
+        let prolonged = Duration::from_nanos(state.prolonged.load(Ordering::Relaxed));
+        Some(state.deadline? + prolonged)
+    }
+
+    /// Puts off a deadline that is [a mere timeout](Self::is_deadline_a_timeout), for
+    /// time that it does not count. A caller's deadline stays.
+    pub fn prolong(&self, by: Duration) {
+        if let Some(state) = &self.state
+            && self.is_deadline_a_timeout()
+        {
+            let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+            let _ = state.prolonged.fetch_add(by, Ordering::Relaxed);
+        }
     }
 
     /// Whether the deadline only bounds the time in this library: the caller has none.
@@ -245,15 +261,20 @@ impl RequestContext {
         if let Some(error) = self.error() {
             return error;
         }
-        match self.deadline() {
-            Some(deadline) => tokio::select! {
-                biased;
-                () = self.cancelled() => {}
-                () = tokio::time::sleep_until(deadline.into()) => {}
-            },
-            None => self.cancelled().await,
+        loop {
+            match self.deadline() {
+                Some(deadline) => tokio::select! {
+                    biased;
+                    () = self.cancelled() => {}
+                    () = tokio::time::sleep_until(deadline.into()) => {}
+                },
+                None => self.cancelled().await,
+            }
+            // It may have been prolonged meanwhile.
+            if let Some(error) = self.error() {
+                return error;
+            }
         }
-        self.error().unwrap_or_else(|| self.timeout(""))
     }
 
     /// The request's metadata.

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use otapbridge_context::ProcessingError;
+use otapbridge_context::{ProcessingError, RequestContext};
 use otel_arrow_dfe_engine::ConsumerEffectHandlerExtension;
 use otel_arrow_dfe_engine::control::NodeControlMsg;
 use otel_arrow_dfe_engine::error::Error;
@@ -53,6 +53,22 @@ pub(crate) async fn contained(
         Err(panic) => panic_error(core, &*panic),
     };
     Err(node_failed(effect_handler.processor_id(), &error))
+}
+
+/// Awaits a node's work on a request, and drops it when the request ends: it really
+/// stops then. Contains a panic of the work, also one while it is dropped.
+pub(crate) async fn until_done(
+    context: &RequestContext,
+    work: impl Future<Output = Result<(), ProcessingError>>,
+) -> std::thread::Result<Result<(), ProcessingError>> {
+    let until_done = async {
+        tokio::select! {
+            biased;
+            done = work => done,
+            error = context.done() => Err(error),
+        }
+    };
+    AssertUnwindSafe(until_done).catch_unwind().await
 }
 
 pub(crate) struct Adapter<P> {
@@ -129,15 +145,10 @@ impl<P: ContextAwareProcessor<OtapPdata>> Adapter<P> {
             .get_or_insert_with(|| Running::new(effect_handler, core))
             .handler;
         handler.begin(context.clone(), routing);
-        let outcome = tokio::select! {
-            biased;
-            processed = AssertUnwindSafe(
-                self.processor.process_with_context(Message::PData(pdata), handler),
-            )
-            .catch_unwind() => processed,
-            // The node's future is dropped here: its work really stops.
-            error = context.done() => Ok(Err(error)),
-        };
+        let processed = self
+            .processor
+            .process_with_context(Message::PData(pdata), handler);
+        let outcome = until_done(&context, processed).await;
         let routing = handler.end();
         let error = match outcome {
             Ok(Ok(())) => return Ok(()),

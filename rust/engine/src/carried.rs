@@ -61,6 +61,21 @@ impl Core {
         carried
     }
 
+    /// Forgets an error that nobody will hear of.
+    pub(crate) fn forget_spent(&self, request: Option<RequestId>, reason: &str) {
+        let (Some(request), Some(id)) =
+            (request.and_then(|id| self.find(id)), self.errors.id(reason))
+        else {
+            return;
+        };
+        if let Some(ids) = request.errors().0.lock().as_mut()
+            && let Some(at) = ids.iter().position(|known| *known == id)
+        {
+            let _ = ids.remove(at);
+            let _ = self.errors.forget(id);
+        }
+    }
+
     /// Forgets what was carried for a request that is being answered.
     pub(crate) fn forget_errors(&self, errors: &CallErrors) {
         for id in errors.0.lock().take().into_iter().flatten() {

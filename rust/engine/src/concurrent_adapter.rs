@@ -4,13 +4,11 @@
 //! task on the pipeline's thread.
 
 use std::cell::RefCell;
-use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use futures::FutureExt;
 use otel_arrow_dfe_engine::ConsumerEffectHandlerExtension;
 use otel_arrow_dfe_engine::control::{NodeControlMsg, WakeupSlot};
 use otel_arrow_dfe_engine::error::Error;
@@ -18,9 +16,9 @@ use otel_arrow_dfe_engine::local::processor::{EffectHandler, Processor};
 use otel_arrow_dfe_engine::message::Message;
 use otel_arrow_dfe_engine::processor::ProcessorRuntimeRequirements;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::adapter::{Running, contained};
+use crate::adapter::{Running, contained, until_done};
 use crate::core::Core;
 use crate::drain;
 use crate::effect_handler::TaskEffectHandler;
@@ -29,6 +27,39 @@ use crate::node::ConcurrentContextAwareProcessor;
 
 /// Wakes the node when it was full.
 const PLACE_FREE: WakeupSlot = WakeupSlot(u128::MAX);
+
+/// Wake-ups of a node's own that it may have set besides.
+const OWN_WAKEUPS: usize = 64;
+
+/// One of the messages that may be processed at a time.
+struct Place {
+    places: Arc<Semaphore>,
+    permit: Option<OwnedSemaphorePermit>,
+    effect_handler: EffectHandler<OtapPdata>,
+}
+
+impl Place {
+    /// There is one, because data are let in only then.
+    fn take(places: &Arc<Semaphore>, effect_handler: &EffectHandler<OtapPdata>) -> Self {
+        Self {
+            places: Arc::clone(places),
+            permit: Arc::clone(places).try_acquire_owned().ok(),
+            effect_handler: effect_handler.clone(),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let full = self.places.available_permits() == 0;
+        drop(self.permit.take());
+        if full {
+            // Makes the engine ask again whether data may come in. It refuses only when
+            // the node is ending.
+            let _ = self.effect_handler.set_wakeup(PLACE_FREE, Instant::now());
+        }
+    }
+}
 
 pub(crate) struct ConcurrentAdapter<P> {
     processor: Rc<P>,
@@ -95,9 +126,7 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
         };
         let core = Arc::clone(&self.core);
         let processor = Rc::clone(&self.processor);
-        // There is one, because data are let in only then.
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        let places = Arc::clone(&self.places);
+        let place = Place::take(&self.places, effect_handler);
         let spare = Rc::clone(&self.spare);
         let nacker = effect_handler.clone();
         let running = self.running(effect_handler);
@@ -106,19 +135,8 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
         handler.begin(context.clone(), routing);
         running.handler.tasks.spawn(async move {
             let processed = processor.process_with_context(pdata, &mut handler);
-            let outcome = tokio::select! {
-                biased;
-                processed = AssertUnwindSafe(processed).catch_unwind() => processed,
-                // The message's future is dropped here: its work really stops.
-                error = context.done() => Ok(Err(error)),
-            };
-            let full = places.available_permits() == 0;
+            let outcome = until_done(&context, processed).await;
             drop(place);
-            if full {
-                // Makes the engine ask again whether data may come in. It says no only
-                // when the node is ending.
-                let _ = nacker.set_wakeup(PLACE_FREE, Instant::now());
-            }
             let routing = handler.end();
             spare.borrow_mut().push(handler);
             let error = match outcome {
@@ -168,6 +186,6 @@ where
     }
 
     fn runtime_requirements(&self) -> ProcessorRuntimeRequirements {
-        ProcessorRuntimeRequirements::with_local_wakeups(1)
+        ProcessorRuntimeRequirements::with_local_wakeups(1 + OWN_WAKEUPS)
     }
 }

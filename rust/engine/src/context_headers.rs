@@ -15,14 +15,14 @@ use crate::core::Core;
 /// Names the request a message stems from. It survives clones, splits and every
 /// 1:1 node, and does not survive a merge. It never leaves the process: the
 /// host exporter hands on OTLP bytes and, for merged output, headers without it.
-const REQUEST_ID_HEADER: &str = "otapbridge-request-id";
+pub(crate) const REQUEST_ID_HEADER: &str = "otapbridge-request-id";
 
 static REQUEST_ID_NAME: LazyLock<ContextEntryName> = LazyLock::new(|| {
     ContextEntryName::try_from(REQUEST_ID_HEADER).expect("a printable ASCII name")
 });
 
 /// Names a request within its component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum RequestId {
     /// A call, under the host's name for it.
     Call(u64),

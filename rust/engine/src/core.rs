@@ -21,6 +21,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::carried::CallErrors;
 use crate::context_headers::RequestId;
 use crate::counters::{Counters, decrement, increment};
+use crate::dead::Dead;
 use crate::event::{Emission, Event};
 use crate::outbox::Outbox;
 use crate::request::{AtHost, InFlight, LocalRequest};
@@ -107,6 +108,7 @@ pub(crate) struct Core {
     /// Requests that began in one of the pipelines.
     requests: InFlightTable<LocalRequest>,
     next_request: AtomicU64,
+    pub(crate) dead: Dead,
     shards: Vec<Shard>,
     next_shard: AtomicU64,
     /// A pipeline's restarts are used up: the component never reports health again.
@@ -133,6 +135,7 @@ impl Core {
             next_emission: AtomicU64::new(1),
             requests: InFlightTable::new(),
             next_request: AtomicU64::new(1),
+            dead: Dead::default(),
             shards: (0..shards).map(|_| Shard::default()).collect(),
             next_shard: AtomicU64::new(0),
             given_up: AtomicBool::new(false),
@@ -190,6 +193,7 @@ impl Core {
         if self.call(call_id).is_some() {
             return Err(duplicate(call_id));
         }
+        self.dead.forget(RequestId::Call(call_id));
         let call = Arc::new(Call {
             id: call_id,
             context,
@@ -344,6 +348,9 @@ impl Core {
 
     fn answer(&self, call: &Call, error: Option<ProcessingError>) {
         self.forget_errors(&call.errors);
+        if error.is_some() {
+            self.dead.add(RequestId::Call(call.id));
+        }
         {
             // The release of the payload may happen on another thread right now:
             // under the lock its event cannot overtake this one.
@@ -375,7 +382,10 @@ impl Core {
         id
     }
 
-    pub(crate) fn end_request(&self, id: u64) {
+    pub(crate) fn end_request(&self, id: u64, failed: bool) {
+        if failed {
+            self.dead.add(RequestId::Local(id));
+        }
         if let Some(request) = self.requests.remove(id) {
             self.forget_errors(&request.errors);
         }

@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use otapbridge_context::ProcessingError;
@@ -51,6 +52,20 @@ impl Awaited {
 impl Drop for Awaited {
     fn drop(&mut self) {
         let _ = self.awaiting.borrow_mut().remove(&self.key);
+    }
+}
+
+/// Notes that a message of a request was not delivered, however its delivery ends.
+struct Outcome<'a> {
+    request: &'a Request,
+    delivered: bool,
+}
+
+impl Drop for Outcome<'_> {
+    fn drop(&mut self) {
+        if !self.delivered {
+            self.request.failed.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -134,6 +149,10 @@ impl Deliveries {
         send: impl Future<Output = Result<(), TypedError<OtapPdata>>>,
     ) -> Result<(), ProcessingError> {
         let context = request.context();
+        let mut outcome = Outcome {
+            request,
+            delivered: false,
+        };
         {
             let _sending = self.busy();
             tokio::select! {
@@ -158,6 +177,9 @@ impl Deliveries {
         if was_busy {
             *busy = Some(self.busy());
         }
-        answered.unwrap_or_else(|_| Err(ProcessingError::retryable("the pipeline is ending")))
+        let answer =
+            answered.unwrap_or_else(|_| Err(ProcessingError::retryable("the pipeline is ending")));
+        outcome.delivered = answer.is_ok();
+        answer
     }
 }

@@ -23,6 +23,7 @@ use otel_arrow_dfe_pdata_codec::builtins::OTLP_ENCODING;
 use otel_arrow_dfe_pdata_codec::{EncodePolicy, EncodingPlan};
 use tokio::sync::mpsc;
 
+use crate::adapter::until_done;
 use crate::core::Core;
 use crate::deliveries::Busy;
 use crate::gate::{panic_error, refuse};
@@ -177,16 +178,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
         data: OtapPdata,
         error: ProcessingError,
     ) -> Result<(), ProcessingError> {
-        self.nack_as(data, error, false).await
-    }
-
-    pub(crate) async fn nack_as(
-        &self,
-        data: OtapPdata,
-        error: ProcessingError,
-        for_good: bool,
-    ) -> Result<(), ProcessingError> {
-        let nack = nack::nack(&self.core, error, for_good, data);
+        let nack = nack::nack(&self.core, error, false, data);
         self.inner
             .notify_nack(nack)
             .await
@@ -242,15 +234,11 @@ impl ContextAwareEffectHandler<OtapPdata> {
         let context = self.context.clone();
         let routing = handler.routing.take();
         self.tasks.spawn(async move {
-            let work = AssertUnwindSafe(async move { work(handler).await });
-            let error = tokio::select! {
-                biased;
-                done = work.catch_unwind() => match done {
-                    Ok(Ok(())) => return,
-                    Ok(Err(error)) => error,
-                    Err(panic) => panic_error(&core, &*panic),
-                },
-                error = context.done() => error,
+            let work = async move { work(handler).await };
+            let error = match until_done(&context, work).await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error,
+                Err(panic) => panic_error(&core, &*panic),
             };
             if let Some(routing) = routing {
                 // Fails only when the pipeline is ending, which answers every call.

@@ -44,7 +44,12 @@ pub(crate) fn alive(core: &Core, pdata: &OtapPdata) -> Result<RequestContext, Pr
         return Ok(RequestContext::empty());
     };
     let Some(request) = core.find(id) else {
-        return Err(answered_already());
+        // What is left of an accepted request goes on, as output of no request.
+        return if core.dead.contains(id) {
+            Err(answered_already())
+        } else {
+            Ok(RequestContext::empty())
+        };
     };
     match request.context().error() {
         Some(error) => Err(error),

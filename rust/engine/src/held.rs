@@ -87,7 +87,7 @@ impl Held {
         error: ProcessingError,
     ) -> Result<(), ProcessingError> {
         match self.message.take() {
-            Some(message) => effect_handler.nack_as(message, error, true).await,
+            Some(message) => effect_handler.nack(message, error.into_permanent()).await,
             None => Ok(()),
         }
     }

@@ -23,7 +23,7 @@ use otel_arrow_dfe_pdata_codec::{EncodePolicy, EncodingPlan};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::building;
-use crate::context_headers::request_id;
+use crate::context_headers::{REQUEST_ID_HEADER, request_id};
 use crate::core::{Answer, Core};
 use crate::drain;
 use crate::event::Emission;
@@ -148,8 +148,8 @@ impl HostExporter {
         let signal = signal(&pdata);
         let id = request_id(&pdata);
         let request = id.and_then(|id| self.core.find(id));
-        if id.is_some() && request.is_none() {
-            // Answered since it was admitted.
+        if request.is_none() && id.is_some_and(|id| self.core.dead.contains(id)) {
+            // Since it was admitted.
             let nack = nack::nack(&self.core, answered_already(), true, routing);
             return effect_handler.notify_nack(nack).await;
         }
@@ -257,6 +257,7 @@ fn merged_context(pdata: &OtapPdata) -> ContextBlock {
         .transport_headers()
         .iter()
         .flat_map(|headers| headers.iter())
+        .filter(|header| header.name.as_str() != REQUEST_ID_HEADER)
     {
         metadata
             .entry(header.name.as_str())

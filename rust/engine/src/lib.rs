@@ -20,6 +20,7 @@ mod context_bindings;
 mod context_headers;
 mod core;
 mod counters;
+mod dead;
 mod deliveries;
 mod drain;
 mod effect_handler;

@@ -32,6 +32,7 @@ use crate::event::{ComponentStatus, Event};
 use crate::gate::panic_text;
 use crate::host_exporter::HOST_EXPORTER_URN;
 use crate::host_receiver::HOST_RECEIVER_URN;
+use crate::retry_gate::RETRY_URN;
 use crate::spec::{ComponentKind, Topology};
 use crate::telemetry::Reporters;
 
@@ -289,7 +290,7 @@ fn run_engine(
         .build(
             context.clone(),
             config,
-            ChannelCapacityPolicy::default(),
+            channel_capacities(topology),
             telemetry_policy(),
             Default::default(),
             None,
@@ -355,6 +356,22 @@ fn run_engine(
         )
         .map(drop)
         .map_err(|error| error.to_string())
+}
+
+/// Size of the queues in a pipeline with a retry node, which can hold as many messages
+/// until their time comes: more than the calls that a host lets in by default.
+pub(crate) const RETRY_QUEUE: usize = 2048;
+
+fn channel_capacities(topology: &Topology) -> ChannelCapacityPolicy {
+    let mut capacities = ChannelCapacityPolicy::default();
+    if topology
+        .nodes
+        .iter()
+        .any(|node| node.urn.as_str() == RETRY_URN)
+    {
+        capacities.pdata = RETRY_QUEUE;
+    }
+    capacities
 }
 
 /// The host has telemetry of its own.

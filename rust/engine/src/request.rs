@@ -5,12 +5,13 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use otapbridge_context::{CancelReason, RequestContext, Signal};
 use otel_arrow_dfe_otap::pdata::OtapPdata;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::carried::CallErrors;
@@ -21,7 +22,7 @@ use crate::payload::otlp_payload;
 /// Counts the emissions of a request that the host has not answered.
 #[derive(Default)]
 pub(crate) struct AtHost {
-    emissions: AtomicU32,
+    state: Mutex<(u32, Option<Instant>)>,
     left: Notify,
 }
 
@@ -30,17 +31,29 @@ const ANSWER_RETURNS: Duration = Duration::from_millis(100);
 
 impl AtHost {
     pub(crate) fn enter(&self) {
-        let _ = self.emissions.fetch_add(1, Ordering::AcqRel);
+        let mut state = self.state.lock();
+        if state.0 == 0 {
+            state.1 = Some(Instant::now());
+        }
+        state.0 += 1;
     }
 
-    pub(crate) fn leave(&self) {
-        if self.emissions.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.left.notify_waiters();
+    /// The time at the host does not count as time in this library.
+    pub(crate) fn leave(&self, context: &RequestContext) {
+        let mut state = self.state.lock();
+        state.0 -= 1;
+        if state.0 > 0 {
+            return;
         }
+        if let Some(since) = state.1.take() {
+            context.prolong(since.elapsed());
+        }
+        drop(state);
+        self.left.notify_waiters();
     }
 
     pub(crate) fn any(&self) -> bool {
-        self.emissions.load(Ordering::Acquire) > 0
+        self.state.lock().0 > 0
     }
 
     /// Waits until the host holds none, and then for its last answer to return.
@@ -116,19 +129,23 @@ impl InFlight {
     }
 
     pub(crate) fn leave_host(&self) {
-        self.origins().iter().for_each(|call| call.at_host.leave());
+        for call in self.origins() {
+            call.at_host.leave(&call.context);
+        }
         if let Self::Local(request) = self {
-            request.at_host.leave();
+            request.at_host.leave(&request.context);
         }
     }
 }
 
 /// A request under which a node sends messages of its own. One that began in this
-/// pipeline ends when this is dropped: gates refuse what is left of it.
+/// pipeline ends when this is dropped: if something of it was refused, gates refuse the rest.
 pub struct Request {
     core: Arc<Core>,
     id: RequestId,
     in_flight: InFlight,
+    /// Something of it was not delivered.
+    pub(crate) failed: AtomicBool,
 }
 
 impl Request {
@@ -148,6 +165,7 @@ impl Request {
             core: Arc::clone(core),
             id: RequestId::Local(core.begin_request(Arc::clone(&local))),
             in_flight: InFlight::Local(local),
+            failed: AtomicBool::new(false),
         }
     }
 
@@ -157,6 +175,7 @@ impl Request {
             core: Arc::clone(core),
             id: RequestId::Call(call.id),
             in_flight: InFlight::Call(call),
+            failed: AtomicBool::new(false),
         }
     }
 
@@ -183,12 +202,13 @@ impl Drop for Request {
         let InFlight::Local(request) = &self.in_flight else {
             return;
         };
+        let failed = self.failed.load(Ordering::Relaxed);
         if let RequestId::Local(id) = self.id {
-            self.core.end_request(id);
+            self.core.end_request(id, failed);
         }
         // Who still works on it may stop, unless its context is that of a call.
         let of_call = |call: &Arc<Call>| call.context.same(&request.context);
-        if !request.origins.iter().any(of_call) {
+        if failed && !request.origins.iter().any(of_call) {
             let _ = request
                 .context
                 .cancel(CancelReason::Cancelled, "the request has ended");

@@ -12,6 +12,8 @@
 //!   `max_elapsed_time`, there is no retry: the sender hears of the error now;
 //! - a message whose request ended while it waited is refused, not sent again.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
@@ -34,9 +36,13 @@ use otel_arrow_dfe_engine::{ConsumerEffectHandlerExtension, ProcessorFactory};
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 use serde::Deserialize;
 
+use crate::context_headers::request_id;
 use crate::core::Core;
 use crate::gate::{alive, gated_as};
 use crate::nack;
+use crate::pipeline::RETRY_QUEUE;
+
+pub(crate) const RETRY_URN: &str = "urn:otel:processor:retry";
 
 /// Says when a waiting message may be sent again, in nanoseconds since the
 /// node was built. The message carries it to itself, through the node's own queue.
@@ -69,6 +75,7 @@ pub(crate) const FACTORY: ProcessorFactory<OtapPdata> = ProcessorFactory {
                     core: Arc::clone(core),
                     config,
                     built: Instant::now(),
+                    waiting: BinaryHeap::new(),
                 })
             },
         )
@@ -83,11 +90,17 @@ struct RetryGate {
     core: Arc<Core>,
     config: RetryConfig,
     built: Instant,
+    /// When the messages that wait in the processor will be sent again.
+    waiting: BinaryHeap<Reverse<Instant>>,
 }
+
+/// How many messages may wait: the engine holds as many as the node's queue, and refuses
+/// more with a text of its own. A few places are left for those whose time has come.
+const MAX_WAITING: usize = RETRY_QUEUE - RETRY_QUEUE / 16;
 
 impl RetryGate {
     /// Decides about a retry before the processor does.
-    fn look_at(&self, nack: &mut NackMsg<OtapPdata>) {
+    fn look_at(&mut self, nack: &mut NackMsg<OtapPdata>) {
         // The processor's own two numbers: retries so far, and its deadline in
         // seconds since 1970. Anything else it refuses by itself.
         let &[retries, deadline] = nack.unwind.route.calldata.as_slice() else {
@@ -110,10 +123,22 @@ impl RetryGate {
                 .is_none_or(|remaining| delay < remaining),
             Err(_) => false,
         };
-        if !in_time || f64::from(deadline) <= seconds_since_1970() + delay.as_secs_f64() {
+        let now = Instant::now();
+        while self.waiting.peek().is_some_and(|again| again.0 <= now) {
+            let _ = self.waiting.pop();
+        }
+        let is_full = self.waiting.len() >= MAX_WAITING;
+        if !in_time || is_full || f64::from(deadline) <= seconds_since_1970() + delay.as_secs_f64()
+        {
             // Its time is over: it hands the nack on as its last.
             nack.unwind.route.calldata[1] = Context8u8::from(0.0_f64);
-        } else if asked > own_delay {
+            return;
+        }
+        self.waiting.push(Reverse(now + delay));
+        // What was refused is sent again, so nobody will hear of this.
+        self.core
+            .forget_spent(request_id(&nack.refused), &nack.reason);
+        if asked > own_delay {
             set_not_before(&mut nack.refused, self.built.elapsed() + asked);
         }
     }

@@ -51,6 +51,8 @@ struct Caller {
     held: Held,
     /// Batches with its data that are not answered.
     under_way: usize,
+    /// Those of them that hold data of others, too.
+    joined: usize,
     /// None of its data is pending.
     all_sent: bool,
     error: Option<ProcessingError>,
@@ -128,6 +130,7 @@ impl ContextAwareProcessor<OtapPdata> for Batch {
         let caller = Caller {
             held: effect_handler.hold(data),
             under_way: 0,
+            joined: 0,
             all_sent,
             error: None,
             accepted: false,
@@ -194,18 +197,25 @@ impl State {
         let context = effect_handler.context().clone();
         effect_handler.spawn_background(async move |handler| {
             let mut answered = answered;
-            let mut error = tokio::select! {
-                error = context.done() => error,
-                _ = &mut answered => return,
-            };
-            if !context.is_cancelled() {
-                // Its time is up, but what the host has counts with the host's answer.
-                error = tokio::select! {
-                    () = state.left_host(item) => error,
-                    () = context.cancelled() => context.error().unwrap_or(error),
+            let error = loop {
+                let error = tokio::select! {
+                    error = context.done() => error,
                     _ = &mut answered => return,
                 };
-            }
+                // What the host has counts with the host's answer, and the time there may not
+                // count at all. But nobody waits for others after a cancel.
+                if context.is_cancelled() && state.is_joined(item) {
+                    break error;
+                }
+                tokio::select! {
+                    () = state.left_host(item) => {}
+                    () = context.cancelled(), if !context.is_cancelled() => continue,
+                    _ = &mut answered => return,
+                }
+                if let Some(error) = context.error() {
+                    break error;
+                }
+            };
             // Of a joined batch this one no longer waits, as if it were cancelled.
             let _ = context.cancel(CancelReason::Deadline, "");
             let _ = state.partitions.borrow_mut().remove(item);
@@ -216,6 +226,11 @@ impl State {
             }
         });
         watch
+    }
+
+    fn is_joined(&self, item: ItemId) -> bool {
+        let callers = self.callers.borrow();
+        callers.get(&item).is_some_and(|caller| caller.joined > 0)
     }
 
     /// Waits while the host holds data of a caller.
@@ -248,6 +263,14 @@ impl State {
             self.partitions.borrow_mut().finished(batch.partition);
             return;
         }
+        let joined = batch.parts.len() > 1;
+        if joined {
+            for part in &batch.parts {
+                if let Some(caller) = callers.get_mut(&part.id) {
+                    caller.joined += 1;
+                }
+            }
+        }
         let metadata_keys: Vec<&str> = self.metadata_keys.iter().map(String::as_str).collect();
         let held = batch.parts.iter().filter_map(|part| callers.get(&part.id));
         let request = effect_handler.merge(held.map(|caller| &caller.held), &metadata_keys);
@@ -263,7 +286,7 @@ impl State {
             drop(request);
             state.partitions.borrow_mut().finished(partition);
             for item in items {
-                state.answer(item, &result, &handler).await;
+                state.answer(item, joined, &result, &handler).await;
             }
         });
     }
@@ -272,6 +295,7 @@ impl State {
     async fn answer(
         &self,
         item: ItemId,
+        joined: bool,
         result: &Result<(), ProcessingError>,
         effect_handler: &Handler,
     ) {
@@ -281,6 +305,7 @@ impl State {
                 return;
             };
             caller.under_way -= 1;
+            caller.joined -= usize::from(joined);
             match result {
                 Ok(()) => caller.accepted = true,
                 Err(error) => {
