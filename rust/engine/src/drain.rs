@@ -22,6 +22,7 @@ use otel_arrow_dfe_otap::pdata::OtapPdata;
 
 use crate::context_headers::request_id;
 use crate::payload::from_otlp_bytes;
+use crate::sending::looking_again;
 
 const HEADER: &str = "otapbridge-drain";
 
@@ -60,8 +61,7 @@ pub(crate) fn flush() -> NodeControlMsg<OtapPdata> {
 /// Sends the mark to every output. Where a next node is gone, there is nothing to flush.
 pub(crate) async fn pass_on(effect_handler: &EffectHandler<OtapPdata>) {
     for port in effect_handler.connected_ports() {
-        let _ = effect_handler
-            .send_message_with_source_node_to(port, mark())
-            .await;
+        let send = effect_handler.send_message_with_source_node_to(port, mark());
+        let _ = looking_again(send).await;
     }
 }

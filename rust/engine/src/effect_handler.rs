@@ -30,6 +30,7 @@ use crate::gate::{panic_error, refuse};
 use crate::nack;
 use crate::payload::{from_otlp_bytes, signal};
 use crate::request::Request;
+use crate::sending::looking_again;
 use crate::tasks::{Tasks, TasksOwner};
 
 /// The engine's effect handler together with the context of the request that
@@ -131,6 +132,12 @@ impl ContextAwareEffectHandler<OtapPdata> {
         }
     }
 
+    /// Sends after those that came before.
+    async fn in_turn<F: Future>(&self, send: F) -> F::Output {
+        let _turn = self.tasks.sending.lock().await;
+        looking_again(send).await
+    }
+
     /// Sends a message to the default output. Waits while the next node's queue
     /// is full, but not beyond the request's cancel or deadline.
     ///
@@ -140,7 +147,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
     pub async fn send_message(&self, data: OtapPdata) -> Result<(), ProcessingError> {
         tokio::select! {
             biased;
-            sent = self.inner.send_message_with_source_node(data) => sent.map_err(nack::send_error),
+            sent = self.in_turn(self.inner.send_message_with_source_node(data)) => sent.map_err(nack::send_error),
             error = self.context.done() => Err(error),
         }
     }
@@ -155,7 +162,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
     {
         tokio::select! {
             biased;
-            sent = self.inner.send_message_with_source_node_to(port, data) => sent.map_err(nack::send_error),
+            sent = self.in_turn(self.inner.send_message_with_source_node_to(port, data)) => sent.map_err(nack::send_error),
             error = self.context.done() => Err(error),
         }
     }
@@ -320,7 +327,7 @@ impl TaskEffectHandler<OtapPdata> {
         let awaited = deliveries.expect();
         let inner = &handler.inner;
         inner.subscribe_to(Interests::ACKS_OR_NACKS, awaited.calldata(), &mut data);
-        let send = inner.send_message_with_source_node(data);
+        let send = handler.in_turn(inner.send_message_with_source_node(data));
         deliveries.deliver(request, awaited, busy, send).await
     }
 }

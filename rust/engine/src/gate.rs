@@ -27,6 +27,7 @@ use crate::counters::increment;
 use crate::drain;
 use crate::nack;
 use crate::payload::{routing_only, signal};
+use crate::sending::looking_again;
 
 /// A message that may enter a node: its request is alive, or it stems from no
 /// single one.
@@ -188,7 +189,7 @@ impl LocalGate {
         let handled = self
             .inner
             .process(Message::Control(control), effect_handler);
-        match AssertUnwindSafe(handled).catch_unwind().await {
+        match looking_again(AssertUnwindSafe(handled).catch_unwind()).await {
             Ok(result) => result,
             Err(panic) => Err(node_failed(
                 effect_handler.processor_id(),
@@ -211,7 +212,7 @@ impl LocalGate {
             Err(nack) => return effect_handler.notify_nack(*nack).await,
         };
         let processed = self.inner.process(Message::PData(pdata), effect_handler);
-        let error = match AssertUnwindSafe(processed).catch_unwind().await {
+        let error = match looking_again(AssertUnwindSafe(processed).catch_unwind()).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => nack::error_of_engine(error),
             Err(panic) => panic_error(&self.core, &*panic),

@@ -33,6 +33,7 @@ use crate::drain;
 use crate::nack;
 use crate::nesting;
 use crate::payload::otlp_payload;
+use crate::sending::looking_again;
 
 pub(crate) const HOST_RECEIVER_URN: &str = "urn:otapbridge:receiver:host";
 
@@ -200,7 +201,8 @@ impl HostReceiver {
             ))) => {
                 let effect_handler = effect_handler.clone();
                 Ok(Some(Box::pin(async move {
-                    effect_handler.send_message_with_source_node(pdata).await
+                    let send = effect_handler.send_message_with_source_node(pdata);
+                    looking_again(send).await
                 })))
             }
             sent => self.sent(sent).map(|()| None),

@@ -42,6 +42,7 @@ pub mod receiver;
 mod request;
 mod retry_gate;
 mod runtime;
+mod sending;
 pub mod spec;
 mod tasks;
 mod telemetry;

@@ -34,6 +34,7 @@ use crate::gate::panic_error;
 use crate::host_receiver::terminal_state;
 use crate::node::{self, Factory, NodeFactory};
 use crate::request::Request;
+use crate::sending::looking_again;
 
 /// A source of requests.
 #[async_trait(?Send)]
@@ -133,7 +134,7 @@ impl ReceiverEffectHandler {
         let interests = Interests::ACKS_OR_NACKS;
         self.inner
             .subscribe_to(interests, awaited.calldata(), &mut data);
-        let send = self.inner.send_message_with_source_node(data);
+        let send = looking_again(self.inner.send_message_with_source_node(data));
         self.deliveries
             .deliver(request, awaited, &mut None, send)
             .await
@@ -189,7 +190,8 @@ impl<R: ContextAwareReceiver> Receiver<OtapPdata> for Adapter<R> {
                         marking = Some(Box::pin(async move {
                             deliveries.idle(until).await;
                             // Without a next node there is nothing to flush.
-                            let _ = handler.send_message_with_source_node(drain::mark()).await;
+                            let send = handler.send_message_with_source_node(drain::mark());
+                            let _ = looking_again(send).await;
                         }));
                     }
                     NodeControlMsg::Shutdown { deadline, .. } => {

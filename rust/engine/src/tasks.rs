@@ -20,6 +20,8 @@ use crate::drain;
 pub(crate) struct Tasks {
     set: RefCell<JoinSet<()>>,
     pub(crate) deliveries: Rc<Deliveries>,
+    /// Held by the one that waits for room in a next node's queue; the others queue for it.
+    pub(crate) sending: tokio::sync::Mutex<()>,
     /// Messages that were held back and dropped without an answer.
     pub(crate) unanswered: mpsc::UnboundedSender<OtapPdata>,
 }
@@ -29,6 +31,7 @@ impl Tasks {
         Rc::new(Self {
             set: RefCell::default(),
             deliveries: Rc::default(),
+            sending: tokio::sync::Mutex::new(()),
             unanswered,
         })
     }
