@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/collector/consumer/consumererror"
+
 	"github.com/otapbridge/otapbridge/capi"
 )
 
@@ -47,6 +49,8 @@ type call struct {
 	emissions []capi.Event
 	taken     int
 	merged    merged
+	// outputs counts the emissions of the request, those included that come too late.
+	outputs int
 	// errorIDs are the call's entries in the component's hostErrors.
 	errorIDs []uint64
 	// mergedBefore is the number of the newest merged error that cannot concern the
@@ -114,7 +118,7 @@ func (c *call) begin(payload []byte) {
 	defer c.mu.Unlock()
 	c.waiting, c.inRust, c.held = true, true, true
 	c.mergedBefore = c.component.mergedErrors.newest.Load()
-	c.size, c.merged = int64(len(payload)), merged{}
+	c.size, c.merged, c.outputs = int64(len(payload)), merged{}, 0
 	c.pin.Hold(payload)
 }
 
@@ -258,10 +262,37 @@ func (c *call) answer(ctx context.Context) error {
 	case native == nil:
 		return nil
 	}
-	if err := c.component.hostError(native); err != nil {
+	if err := c.hostError(native); err != nil {
 		return err
 	}
 	return fromNative(native, causeOf(ctx, native.Kind)).classified()
+}
+
+// hostError returns the error value that comes back with an error of the library's, or
+// nil if it is gone or there is none. It is permanent if nodes made it so on its way:
+// they do when parts of the data were accepted, which must not be sent again. Data that
+// it carries is taken off unless it is all of the call's that was refused: a caller who
+// sends again what one part's error carries would lose the other parts.
+func (c *call) hostError(native *capi.Error) error {
+	id := native.HostErrorID
+	if id == 0 {
+		return nil
+	}
+	c.mu.Lock()
+	whole := c.outputs == 1 && slices.Contains(c.errorIDs, id)
+	c.mu.Unlock()
+	lent := c.component.lentError(id)
+	if lent.value == nil {
+		return nil
+	}
+	if !whole {
+		lent.value = withoutData(lent.value)
+	}
+	// To the library what was cancelled is always permanent, which is no news.
+	if native.Flags&capi.ErrorFlagPermanent != 0 && !lent.permanent && native.Kind != KindCancelled {
+		return consumererror.NewPermanent(lent.value)
+	}
+	return lent.value
 }
 
 func (c *call) submitError(ctx context.Context, err error) error {

@@ -37,6 +37,7 @@ func (c *call) onEmission(event *capi.Event) bool {
 		return false
 	}
 	c.emissions = append(c.emissions, *event)
+	c.outputs++
 	c.notify()
 	return true
 }

@@ -2,13 +2,7 @@
 
 package cbridge
 
-import (
-	"sync"
-
-	"go.opentelemetry.io/collector/consumer/consumererror"
-
-	"github.com/otapbridge/otapbridge/capi"
-)
+import "sync"
 
 const (
 	// maxHostErrorsPerCall bounds what a call that Rust retries again and again leaves
@@ -67,20 +61,10 @@ func (h *hostErrors) size() int {
 	return len(h.entries)
 }
 
-// hostError returns the error value that comes back with an error of the library's, or
-// nil if it is gone or there is none. It is permanent if nodes made it so on its way:
-// they do when parts of the data were accepted, which must not be sent again.
-func (c *Component) hostError(native *capi.Error) error {
-	var lent lentError
-	if id := native.HostErrorID; id&mergedErrorBit != 0 {
-		lent = c.mergedErrors.get(id)
-	} else if id != 0 {
-		lent = c.hostErrors.get(id)
+// lentError is the error of an id, of either table.
+func (c *Component) lentError(id uint64) lentError {
+	if id&mergedErrorBit != 0 {
+		return c.mergedErrors.get(id)
 	}
-	// To the library what was cancelled is always permanent, which is no news.
-	became := native.Flags&capi.ErrorFlagPermanent != 0 && !lent.permanent && native.Kind != KindCancelled
-	if lent.value != nil && became {
-		return consumererror.NewPermanent(lent.value)
-	}
-	return lent.value
+	return c.hostErrors.get(id)
 }

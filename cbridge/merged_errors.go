@@ -120,9 +120,9 @@ func (c *call) firstMergedError() uint64 {
 	return c.mergedBefore
 }
 
-// mergedError is an error of several callers' data. It is under errors.Is and
-// errors.As what its original is, except that it does not give one caller the data
-// of others.
+// mergedError is an error of several callers' data, or of one of several parts of a
+// caller's. It is under errors.Is and errors.As what its original is, except that it
+// gives nobody the data: not one caller that of others, nor a caller only a part.
 type mergedError struct{ original error }
 
 func withoutData(err error) (result error) {
