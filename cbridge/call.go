@@ -279,7 +279,8 @@ func (c *call) hostError(native *capi.Error) error {
 		return nil
 	}
 	c.mu.Lock()
-	whole := c.outputs == 1 && slices.Contains(c.errorIDs, id)
+	// Errors of merged output have been without it from the beginning.
+	whole := id&mergedErrorBit != 0 || c.outputs == 1 && slices.Contains(c.errorIDs, id)
 	c.mu.Unlock()
 	lent := c.component.lentError(id)
 	if lent.value == nil {
