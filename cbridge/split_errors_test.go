@@ -101,3 +101,25 @@ func inParts(parts int) plog.Logs {
 	}
 	return logs
 }
+
+// TestJoinedErrorIsRetriedIfOnePartMayBe: whatever was cancelled among them.
+func TestJoinedErrorIsRetriedIfOnePartMayBe(t *testing.T) {
+	busy := errors.New("busy")
+	for name, refusal := range map[string]error{
+		"cancelled first": errors.Join(context.Canceled, busy),
+		"cancelled last":  errors.Join(busy, context.Canceled),
+	} {
+		t.Run(name, func(t *testing.T) {
+			attempts := 0
+			component := start(t, `{"type": "processor:retry", "config": {"initial_interval": "1ms", "max_interval": "1ms", "max_elapsed_time": "1m"}}`,
+				logsFunc(t, func(context.Context, plog.Logs) error {
+					if attempts++; attempts == 1 {
+						return refusal
+					}
+					return nil
+				}))
+			require.NoError(t, component.ConsumeLogs(t.Context(), oneRecord(1)))
+			assert.Equal(t, 2, attempts)
+		})
+	}
+}

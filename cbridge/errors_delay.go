@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cbridge
+
+import (
+	"reflect"
+	"strings"
+	"time"
+
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+)
+
+// throttlePackage is where exporterhelper.NewThrottleRetry has its type, which is
+// private. A variable for tests: the package is not among this module's.
+var throttlePackage = "go.opentelemetry.io/collector/exporter/exporterhelper"
+
+// setThrottleDelay takes the delay of a throttle in the error's tree if nothing else
+// gave one. What is permanent is not sent again, so it needs none.
+func (e *ProcessingError) setThrottleDelay(err error) {
+	if !e.permanent && !e.hasRetryAfter {
+		e.retryAfter, e.hasRetryAfter = throttleDelay(err)
+	}
+}
+
+// throttleDelay is the delay of the outermost throttle that err is or wraps. It ends
+// where errors are joined: each part has its own.
+func throttleDelay(err error) (time.Duration, bool) {
+	for err != nil && !isPermanentWrapper(err) {
+		if delay, ok := delayOfThrottle(err); ok {
+			return delay, true
+		}
+		switch wrapper := err.(type) { //nolint:errorlint // one error of the tree at a time
+		case mergedError:
+			err = wrapper.original
+		case interface{ Unwrap() error }:
+			err = wrapper.Unwrap()
+		default:
+			return 0, false
+		}
+	}
+	return 0, false
+}
+
+// delayOfThrottle reads the delay from the text "Throttle (3s), error: …" of an error of
+// exporterhelper's. Other texts may stem from anywhere, such as a peer.
+func delayOfThrottle(err error) (time.Duration, bool) {
+	path := reflect.TypeOf(err).PkgPath()
+	if path != throttlePackage && !strings.HasPrefix(path, throttlePackage+"/") {
+		return 0, false
+	}
+	rest, found := strings.CutPrefix(err.Error(), "Throttle (")
+	if !found {
+		return 0, false
+	}
+	delay, _, found := strings.Cut(rest, "), error:")
+	if !found {
+		return 0, false
+	}
+	parsed, failed := time.ParseDuration(delay)
+	if failed != nil || parsed < 0 {
+		return 0, false
+	}
+	return parsed, true
+}
+
+// raiseDelay waits as long as the one who asks for the longest delay. RetryInfo of a
+// shorter one goes from the details.
+func (e *ProcessingError) raiseDelay(delay time.Duration) {
+	if e.hasRetryAfter && e.retryAfter >= delay {
+		return
+	}
+	e.retryAfter, e.hasRetryAfter = delay, true
+	var given spb.Status
+	if proto.Unmarshal(e.details, &given) != nil || !hasRetryInfo(&given) {
+		return
+	}
+	kept := given.Details[:0]
+	for _, detail := range given.Details {
+		if !detail.MessageIs((*errdetails.RetryInfo)(nil)) {
+			kept = append(kept, detail)
+		}
+	}
+	if given.Details = kept; len(kept) == 0 {
+		e.details = nil
+		return
+	}
+	e.details, _ = proto.Marshal(&given)
+}
