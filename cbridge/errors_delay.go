@@ -7,10 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/proto"
-
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 )
 
 // throttlePackage is where exporterhelper.NewThrottleRetry has its type, which is
