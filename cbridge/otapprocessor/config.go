@@ -4,6 +4,7 @@ package otapprocessor
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -63,7 +64,18 @@ func (cfg *Config) Validate() error {
 	if err == nil {
 		err = cbridge.ValidateConfiguration(cbridge.Processor, "", configuration)
 	}
-	return errors.Join(limits.Validate(), err)
+	return errors.Join(limits.Validate(), requireUnit("timeout", cfg.Timeout), requireUnit("cancel_grace", cfg.CancelGrace), err)
+}
+
+// shortest of the durations that a setting may have. A bare number in a configuration is
+// one of nanoseconds, which nobody means.
+const shortest = time.Millisecond
+
+func requireUnit(setting string, duration time.Duration) error {
+	if duration > 0 && duration < shortest {
+		return fmt.Errorf("%s: %s is below %s; write a unit, such as 5s: a number without one is nanoseconds", setting, duration, shortest)
+	}
+	return nil
 }
 
 func (cfg *Config) limits() cbridge.Limits {

@@ -198,6 +198,10 @@ func TestValidateNamesThePath(t *testing.T) {
 			"processors::otap/shards: shards: "},
 		"otap/limits": {
 			"processors::otap/limits: max_in_flight: "},
+		"otap/no-units": {
+			"processors::otap/no-units: timeout: 5ns is below 1ms; write a unit, such as 5s",
+			"cancel_grace: 999µs is below 1ms; write a unit, such as 5s"},
+		"otap/shortest": nil,
 		"otap/several-findings": {
 			"nodes::a::config::colour: ", "nodes::b::config::shape: ", "timeout: "},
 	} {
