@@ -175,7 +175,7 @@ FUZZ_TARGET_DIR := $(CACHE)/fuzz-target
 RUST_FUZZ_PROGRAM := $(FUZZ_TARGET_DIR)/x86_64-unknown-linux-gnu/release/context_block
 
 .PHONY: fuzz fuzz-rust fuzz-go
-fuzz: fuzz-rust fuzz-go ## Fuzz the context decoders of Rust and Go for FUZZTIME=60s each; what is found is kept.
+fuzz: fuzz-rust fuzz-go ## Fuzz the context decoders of Rust and Go, and errors, for FUZZTIME=60s each; what is found is kept.
 
 fuzz-rust: | build-prerequisites
 	$(call say,Fuzzing the decoder in Rust for $(FUZZTIME))
@@ -185,9 +185,20 @@ fuzz-rust: | build-prerequisites
 	  cd $(RUST_FUZZ) && $(RUST_FUZZ_PROGRAM) -max_total_time=$$seconds -max_len=4096 -print_final_stats=1 \
 	    -artifact_prefix=corpus/context_block/ corpus/context_block
 
-fuzz-go:
+FUZZ_GO := go test -run '^$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./cbridge -fuzz
+
+.PHONY: fuzz-go-decoder fuzz-go-errors
+fuzz-go: fuzz-go-decoder fuzz-go-errors
+
+fuzz-go-decoder:
 	$(call say,Fuzzing the decoder in Go for $(FUZZTIME))
-	CGO_ENABLED=0 go test -run '^$$' -fuzz '^FuzzDecodeContext$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./cbridge
+	CGO_ENABLED=0 $(FUZZ_GO) '^FuzzDecodeContext$$'
+
+fuzz-go-errors: $(SYSO)
+	$(call say,Fuzzing errors in Go and across the boundary for $(FUZZTIME) each)
+	CGO_ENABLED=1 $(FUZZ_GO) '^FuzzFromError$$'
+	CGO_ENABLED=1 $(FUZZ_GO) '^FuzzErrorStructOfTheLibrary$$'
+	CGO_ENABLED=1 $(FUZZ_GO) '^FuzzErrorStructAcrossTheBoundary$$'
 
 # Keeps the inputs that reach what no other reaches.
 .PHONY: fuzz-minimise
