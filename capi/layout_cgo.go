@@ -92,7 +92,7 @@ var (
 	_ [48]bytes = [unsafe.Offsetof(C.otapb_log_record{}.attributes)]bytes{}
 	_ [56]bytes = [unsafe.Offsetof(C.otapb_log_record{}.attribute_count)]bytes{}
 
-	_ [104]bytes = [unsafe.Sizeof(C.otapb_stats{})]bytes{}
+	_ [112]bytes = [unsafe.Sizeof(C.otapb_stats{})]bytes{}
 	_ [0]bytes   = [unsafe.Offsetof(C.otapb_stats{}.size)]bytes{}
 	_ [4]bytes   = [unsafe.Offsetof(C.otapb_stats{}.components)]bytes{}
 	_ [8]bytes   = [unsafe.Offsetof(C.otapb_stats{}.calls_in_flight)]bytes{}
@@ -107,6 +107,7 @@ var (
 	_ [80]bytes  = [unsafe.Offsetof(C.otapb_stats{}.late_completions_total)]bytes{}
 	_ [88]bytes  = [unsafe.Offsetof(C.otapb_stats{}.panics_total)]bytes{}
 	_ [96]bytes  = [unsafe.Offsetof(C.otapb_stats{}.restarts_total)]bytes{}
+	_ [104]bytes = [unsafe.Offsetof(C.otapb_stats{}.errors_carried)]bytes{}
 
 	_ [ContextHeadSize]bytes                = [unsafe.Sizeof(C.otapb_context{})]bytes{}
 	_ [ContextOffsetSize]bytes              = [unsafe.Offsetof(C.otapb_context{}.size)]bytes{}

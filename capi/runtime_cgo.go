@@ -96,5 +96,6 @@ func (r *Runtime) Stats() (Stats, error) {
 		LateCompletionsTotal: uint64(native.late_completions_total),
 		PanicsTotal:          uint64(native.panics_total),
 		RestartsTotal:        uint64(native.restarts_total),
+		ErrorsCarried:        uint64(native.errors_carried),
 	}, nil
 }

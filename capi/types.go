@@ -105,6 +105,7 @@ type Stats struct {
 	LateCompletionsTotal uint64
 	PanicsTotal          uint64
 	RestartsTotal        uint64
+	ErrorsCarried        uint64
 }
 
 // LogRecord is one log record of the library. It is a copy and belongs to the handler.

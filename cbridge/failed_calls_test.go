@@ -80,6 +80,7 @@ func TestFailedCallsLeaveNothing(t *testing.T) {
 				require.NoError(t, err)
 				assert.Zero(t, stats.CallsInFlight)
 				assert.Zero(t, stats.ErrorsHeld)
+				assert.Zero(t, stats.ErrorsCarried)
 				debug.FreeOSMemory()
 				resident[round] = residentBytes(t)
 			}

@@ -700,6 +700,10 @@ typedef struct otapb_stats {
      * Total of pipeline restarts.
      */
     uint64_t restarts_total;
+    /**
+     * Errors under way inside pipelines. Also 0 when the runtime is idle.
+     */
+    uint64_t errors_carried;
 } otapb_stats;
 
 /**

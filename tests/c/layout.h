@@ -94,7 +94,7 @@ FIELD(otapb_log_record, message, 32);
 FIELD(otapb_log_record, attributes, 48);
 FIELD(otapb_log_record, attribute_count, 56);
 
-SIZE(otapb_stats, 104);
+SIZE(otapb_stats, 112);
 FIELD(otapb_stats, size, 0);
 FIELD(otapb_stats, components, 4);
 FIELD(otapb_stats, calls_in_flight, 8);
@@ -109,6 +109,7 @@ FIELD(otapb_stats, calls_total, 72);
 FIELD(otapb_stats, late_completions_total, 80);
 FIELD(otapb_stats, panics_total, 88);
 FIELD(otapb_stats, restarts_total, 96);
+FIELD(otapb_stats, errors_carried, 104);
 
 SIZE(otapb_context, 64);
 FIELD(otapb_context, size, 0);

@@ -410,6 +410,8 @@ pub struct otapb_stats {
     pub panics_total: u64,
     /// Total of pipeline restarts.
     pub restarts_total: u64,
+    /// Errors under way inside pipelines. Also 0 when the runtime is idle.
+    pub errors_carried: u64,
 }
 
 /// Receives `count` events, at least one. Never called twice at a time for one

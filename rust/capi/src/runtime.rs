@@ -187,6 +187,7 @@ pub unsafe extern "C" fn otapb_runtime_stats(
             late_completions_total: stats.late_completions_total,
             panics_total: stats.panics_total,
             restarts_total: stats.restarts_total,
+            errors_carried: stats.errors_carried,
         };
         // SAFETY: the host says that `size` bytes are its; no more are written.
         unsafe {

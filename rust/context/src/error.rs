@@ -114,7 +114,7 @@ fn valid_grpc_code(code: i32) -> i32 {
 }
 
 fn valid_http_status(status: u16) -> u16 {
-    if (100..=599).contains(&status) {
+    if (400..=599).contains(&status) {
         status
     } else {
         500
@@ -232,7 +232,7 @@ impl ProcessingError {
         self
     }
 
-    /// Sets the HTTP status. Outside 100 to 599 it becomes 500.
+    /// Sets the HTTP status. Outside 400 to 599 it becomes 500.
     #[must_use]
     pub fn with_http_status(mut self, status: u16) -> Self {
         let status = Some(valid_http_status(status));
@@ -368,7 +368,7 @@ impl ProcessingError {
         .map(valid_grpc_code)
     }
 
-    /// The author's HTTP status or the kind's default; always 100 to 599.
+    /// The author's HTTP status or the kind's default; always 400 to 599.
     #[must_use]
     pub fn http_status(&self) -> u16 {
         self.author_http_status()

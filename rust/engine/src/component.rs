@@ -209,7 +209,6 @@ impl Component {
     }
 
     /// Number of errors that are on their way through the engine.
-    #[cfg(test)]
     pub(crate) fn carried_errors(&self) -> usize {
         self.core.errors.len()
     }

@@ -413,7 +413,9 @@ impl Core {
 
     /// Tells the host that nobody waits for the answer to an emission any more.
     pub(crate) fn cancel_emission(&self, id: u64, error: ProcessingError) {
-        if self.emissions.lock().contains_key(&id) {
+        // Held until it is pushed: nothing follows the host's answer.
+        let emissions = self.emissions.lock();
+        if emissions.contains_key(&id) {
             self.outbox.push(Event::EmissionCancelled { id, error });
         }
     }

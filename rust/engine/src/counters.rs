@@ -54,6 +54,8 @@ pub struct Stats {
     pub panics_total: u64,
     /// Total of pipeline restarts.
     pub restarts_total: u64,
+    /// Errors under way inside pipelines.
+    pub errors_carried: u64,
 }
 
 impl Counters {
@@ -71,6 +73,7 @@ impl Counters {
             late_completions_total: get(&self.late_completions_total),
             panics_total: get(&self.panics_total),
             restarts_total: get(&self.restarts_total),
+            errors_carried: 0,
         }
     }
 }

@@ -129,6 +129,11 @@ impl ContextAwareEffectHandler<OtapPdata> {
     #[must_use]
     pub fn hold(&self, data: OtapPdata) -> Held {
         let signal = signal(&data);
+        let request = request_id(&data).and_then(|id| self.core.find(id));
+        let request_context = match &request {
+            Some(request) => request.context().clone(),
+            None => self.context().clone(),
+        };
         let (context, payload) = data.into_parts();
         let message = if context.may_return_payload() {
             OtapPdata::new(context, payload)
@@ -137,7 +142,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
         };
         Held {
             message: Some(message),
-            context: self.context().clone(),
+            context: request_context,
             core: Arc::clone(&self.core),
             unanswered: self.unanswered(),
         }
@@ -169,7 +174,9 @@ impl ContextAwareEffectHandler<OtapPdata> {
             }
             _ => {
                 let context = RequestContext::merged(&contexts, metadata_keys);
-                Request::begin(&self.core, context, origins)
+                // A single request's context is not merged, but the same.
+                let owned = !contexts.iter().any(|input| input.same(&context));
+                Request::begin(&self.core, context, origins, owned)
             }
         }
     }
@@ -177,7 +184,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
     /// Begins a request that stems from no other.
     #[must_use]
     pub fn begin_request(&self, context: RequestContext) -> Request {
-        Request::begin(&self.core, context, Vec::new())
+        Request::begin(&self.core, context, Vec::new(), false)
     }
 
     fn origins_of(&self, message: &OtapPdata, origins: &mut Vec<Arc<Call>>) {

@@ -183,9 +183,13 @@ impl HostExporter {
         });
         let watch = watched.then(|| {
             let core = Arc::clone(&self.core);
-            // The host has its own clock for the deadline.
             Watch(tokio::task::spawn_local(async move {
-                context.cancelled().await;
+                // A mere timeout does not count the time at the host.
+                if context.is_deadline_a_timeout() {
+                    context.cancelled().await;
+                } else {
+                    let _ = context.done().await;
+                }
                 if let Some(error) = context.error() {
                     core.cancel_emission(id, error);
                 }

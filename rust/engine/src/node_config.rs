@@ -25,16 +25,27 @@ enum Step {
 /// Everything that is wrong with a node's configuration.
 pub(crate) fn check(node: &NodeType, config: &Value, path: &Path) -> Vec<ProcessingError> {
     if let Some(check) = node.check {
-        return check(config)
-            .err()
-            .map(|error| placed(error, path))
+        let complaint = |config: &Value| {
+            let error = check(config).err()?;
+            let place = steps(config, error.field().unwrap_or_default());
+            Some((error.message().to_owned(), place))
+        };
+        return each(config, complaint)
             .into_iter()
+            .map(|(message, place)| at(path, &place).error(message))
             .collect();
     }
     let complaint = |config: &Value| (node.validate)(config).err().map(|error| error.to_string());
-    if let Some(message) = complaint(config) {
+    let wrong = each(config, |config| {
+        let message = complaint(config)?;
         let place = culprit(config, &message, &complaint);
-        return vec![at(path, &place).error(message)];
+        Some((message, place))
+    });
+    if !wrong.is_empty() {
+        return wrong
+            .into_iter()
+            .map(|(message, place)| at(path, &place).error(message))
+            .collect();
     }
     let mut unknown = Vec::new();
     let mut places = Vec::new();
@@ -63,13 +74,59 @@ pub(crate) fn check_built(
     Some(at(path, &place).error(message))
 }
 
-/// Prefixes the path of an error of our own nodes.
-fn placed(error: ProcessingError, path: &Path) -> ProcessingError {
-    let place = match error.field() {
-        Some(field) if !field.is_empty() => path.key(field),
-        _ => path.clone(),
+/// What is complained about, one after the other: each time without what was
+/// complained about before, as far as that can be told.
+fn each(
+    config: &Value,
+    complaint: impl Fn(&Value) -> Option<(String, Steps)>,
+) -> Vec<(String, Steps)> {
+    const MAX: usize = 32;
+    let mut config = config.clone();
+    let mut found: Vec<(String, Steps)> = Vec::new();
+    for _ in 0..MAX {
+        let Some((message, place)) = complaint(&config) else {
+            break;
+        };
+        let removed = remove(&mut config, &place);
+        // What is missing now was there, and has been complained about.
+        if found.is_empty() || !message.contains("missing field") {
+            found.push((message, place));
+        }
+        if !removed {
+            break;
+        }
+    }
+    found
+}
+
+/// Takes a key out of its object.
+fn remove(config: &mut Value, place: &[Step]) -> bool {
+    let Some((Step::Key(key), parent)) = place.split_last() else {
+        return false;
     };
-    place.error(error.message().to_owned())
+    match value_at(config, parent) {
+        Some(Value::Object(map)) => map.remove(key).is_some(),
+        _ => false,
+    }
+}
+
+/// The steps of a path as errors of our own nodes write it, `a::1::b`.
+fn steps(config: &Value, field: &str) -> Steps {
+    let mut value = Some(config);
+    let mut steps = Vec::new();
+    for name in field.split("::").filter(|name| !name.is_empty()) {
+        let index = value.and_then(Value::as_array).and(name.parse().ok());
+        let step = match index {
+            Some(index) => Step::Index(index),
+            None => Step::Key(name.to_owned()),
+        };
+        value = value.and_then(|value| match &step {
+            Step::Index(index) => value.get(index),
+            Step::Key(key) => value.get(key),
+        });
+        steps.push(step);
+    }
+    steps
 }
 
 fn at(path: &Path, place: &[Step]) -> Path {

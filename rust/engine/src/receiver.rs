@@ -111,7 +111,7 @@ impl ReceiverEffectHandler {
     /// Begins a request.
     #[must_use]
     pub fn begin_request(&self, context: RequestContext) -> Request {
-        Request::begin(&self.core, context, Vec::new())
+        Request::begin(&self.core, context, Vec::new(), true)
     }
 
     /// Sends a message of `request` into the pipeline and waits for its answer, until

@@ -146,6 +146,8 @@ pub struct Request {
     in_flight: InFlight,
     /// Something of it was not delivered.
     pub(crate) failed: AtomicBool,
+    /// Its context is nobody else's.
+    owns_context: bool,
 }
 
 impl Request {
@@ -154,6 +156,7 @@ impl Request {
         core: &Arc<Core>,
         context: RequestContext,
         origins: Vec<Arc<Call>>,
+        owns_context: bool,
     ) -> Self {
         let local = Arc::new(LocalRequest {
             context,
@@ -166,6 +169,7 @@ impl Request {
             id: RequestId::Local(core.begin_request(Arc::clone(&local))),
             in_flight: InFlight::Local(local),
             failed: AtomicBool::new(false),
+            owns_context,
         }
     }
 
@@ -176,6 +180,7 @@ impl Request {
             id: RequestId::Call(call.id),
             in_flight: InFlight::Call(call),
             failed: AtomicBool::new(false),
+            owns_context: false,
         }
     }
 
@@ -206,9 +211,8 @@ impl Drop for Request {
         if let RequestId::Local(id) = self.id {
             self.core.end_request(id, failed);
         }
-        // Who still works on it may stop, unless its context is that of a call.
-        let of_call = |call: &Arc<Call>| call.context.same(&request.context);
-        if failed && !request.origins.iter().any(of_call) {
+        // Who still works on it may stop.
+        if failed && self.owns_context {
             let _ = request
                 .context
                 .cancel(CancelReason::Cancelled, "the request has ended");

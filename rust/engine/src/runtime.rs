@@ -95,7 +95,12 @@ impl Runtime {
     /// The runtime's counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.inner.counters.read()
+        let components = self.components.lock();
+        let components = components.iter().flatten().filter_map(Weak::upgrade);
+        Stats {
+            errors_carried: components.map(|c| c.carried_errors() as u64).sum(),
+            ..self.inner.counters.read()
+        }
     }
 }
 

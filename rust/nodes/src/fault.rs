@@ -28,7 +28,7 @@ use crate::duration;
 ///
 /// `error` has `kind` (`permanent`, `retryable`, `cancelled`, `timeout`,
 /// `resource_exhausted` or `configuration`) and optionally `message`,
-/// `grpc_code` (1 to 16), `http_status` (100 to 599), `retry_after` and `field`.
+/// `grpc_code` (1 to 16), `http_status` (400 to 599), `retry_after` and `field`.
 /// Durations are in Go's notation.
 #[derive(Debug)]
 pub struct Fault {
@@ -112,7 +112,7 @@ impl ErrorConfig {
             error = error.with_grpc_code(in_range(code, 1, 16, "error.grpc_code")?);
         }
         if let Some(status) = self.http_status {
-            error = error.with_http_status(in_range(status, 100, 599, "error.http_status")?);
+            error = error.with_http_status(in_range(status, 400, 599, "error.http_status")?);
         }
         if let Some(delay) = self.retry_after {
             error = error.with_retry_after(delay);

@@ -25,7 +25,7 @@ impl Random {
         match self.below(4) {
             0 => self.next() as i32,
             1 => self.below(700) as i32 - 50,
-            2 => [i32::MIN, i32::MAX, -1, 0, 99, 100, 599, 600][self.below(8)],
+            2 => [i32::MIN, i32::MAX, -1, 0, 399, 400, 599, 600][self.below(8)],
             _ => self.below(20) as i32 - 1,
         }
     }
@@ -148,7 +148,7 @@ fn any_error_of_the_host_is_read_or_refused() {
         cut += usize::from(size < full);
         assert!(size >= 8);
         assert!((1..=16).contains(&error.grpc_code()), "{error:?}");
-        assert!((100..=599).contains(&error.http_status()), "{error:?}");
+        assert!((400..=599).contains(&error.http_status()), "{error:?}");
         assert!(!error.message().is_empty());
         if size >= full {
             let flag = |flag| given.flags & flag != 0;
@@ -158,7 +158,7 @@ fn any_error_of_the_host_is_read_or_refused() {
                 assert_eq!(error.grpc_code(), code);
             }
             if flag(OTAPB_ERROR_FLAG_HTTP_STATUS) {
-                let known = (100..=599).contains(&given.http_status);
+                let known = (400..=599).contains(&given.http_status);
                 let status = if known { given.http_status } else { 500 };
                 assert_eq!(i32::from(error.http_status()), status);
             }

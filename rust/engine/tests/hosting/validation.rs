@@ -163,6 +163,33 @@ fn several_mistakes_are_all_named() {
 }
 
 #[test]
+fn several_mistakes_in_one_node_are_all_named() {
+    for (config, mut expected) in [
+        (
+            json!({"type": "processor:retry", "config": {
+                "initial_interval": "soon", "multiplier": "fast", "max_elapsed_time": [1],
+            }}),
+            vec!["initial_interval", "max_elapsed_time", "multiplier"],
+        ),
+        (
+            json!({"type": "urn:otapbridge:processor:fault", "config": {
+                "delay": "soon", "every": 0, "error": {"kind": "bad", "message": 5}, "what": 1,
+            }}),
+            vec!["delay", "error::kind", "error::message", "every", "what"],
+        ),
+    ] {
+        let mut found = findings(config.clone());
+        found.sort();
+        expected.sort_unstable();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|place| format!("::config::{place}"))
+            .collect();
+        assert_eq!(found, expected, "{config}");
+    }
+}
+
+#[test]
 fn keys_deep_in_an_engine_nodes_configuration_are_checked() {
     let found = findings(
         json!({"type": "processor:retry", "config": {"multiplier": 2.0, "initial_intervall": "1s"}}),
