@@ -6,16 +6,12 @@ package cbridge
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
 	"go.opentelemetry.io/collector/client"
-	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/pdata/testdata"
 	"go.opentelemetry.io/otel/trace"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/otapbridge/otapbridge/capi"
 )
@@ -108,31 +104,6 @@ func BenchmarkCrossing(b *testing.B) {
 					}
 				}
 			})
-		})
-	}
-}
-
-// BenchmarkFailedCall is BenchmarkCrossing for calls that fail: in a node, whose error
-// is made anew for its caller, and in the next consumer, whose error comes back.
-func BenchmarkFailedCall(b *testing.B) {
-	refusal := errors.New("refused on purpose")
-	for _, test := range []struct {
-		name, settings string
-		refusal        error
-	}{
-		{"node", `"error": {"kind": "retryable", "message": "refused on purpose", "retry_after": "1s"}`, nil},
-		{"consumer/plain", "", refusal},
-		{"consumer/permanent", "", consumererror.NewPermanent(refusal)},
-		{"consumer/status", "", status.Error(codes.ResourceExhausted, "refused on purpose")},
-	} {
-		b.Run(test.name, func(b *testing.B) {
-			component := startFault(b, test.settings, test.refusal)
-			b.ReportAllocs()
-			for b.Loop() {
-				if crossing(context.Background(), component, unknownField) == nil {
-					b.Fatal("no error")
-				}
-			}
 		})
 	}
 }

@@ -255,12 +255,13 @@ func statusOf(err error) (*status.Status, int) {
 	}
 	// Never called for other errors: it panics on them.
 	st := consumererror.ToGRPCStatus(collectorError)
-	if len(st.Proto().GetDetails()) == 0 {
+	if len(st.Details()) == 0 {
 		inner, httpStatus := statusOf(collectorError.Unwrap())
+		onlyRetryable := saysOnlyRetryable(collectorError, st)
 		switch {
-		case isOnlyRetryable(collectorError) && inner != nil:
+		case onlyRetryable && inner != nil:
 			return inner, httpStatus
-		case isOnlyRetryable(collectorError) && isContextEnd(partialFailureCause(err)):
+		case onlyRetryable && isContextEnd(partialFailureCause(err)):
 			return nil, 0
 		case inner != nil && agree(st.Code(), inner.Code()):
 			st = withDetailsOf(st, inner)
@@ -309,8 +310,11 @@ func isContextEnd(err error) bool {
 // isOnlyRetryable: the error says no more than that a retry may help, as that in
 // every partial failure does; what it wraps may say more.
 func isOnlyRetryable(err *consumererror.Error) bool {
-	return err != nil && err.IsRetryable() && consumererror.ToHTTPStatus(err) == http.StatusServiceUnavailable &&
-		consumererror.ToGRPCStatus(err).Code() == codes.Unavailable
+	return err != nil && err.IsRetryable() && saysOnlyRetryable(err, consumererror.ToGRPCStatus(err))
+}
+
+func saysOnlyRetryable(err *consumererror.Error, st *status.Status) bool {
+	return err.IsRetryable() && st.Code() == codes.Unavailable && consumererror.ToHTTPStatus(err) == http.StatusServiceUnavailable
 }
 
 // carriedStatus is the status of the first error in the tree that has one.
@@ -347,16 +351,16 @@ func (e *ProcessingError) withStatus(st *status.Status, httpStatus int) *Process
 	} else {
 		e.authorStatus = isErrorStatus(httpStatus)
 	}
-	statusProto := st.Proto()
-	for _, detail := range st.Details() {
+	details := st.Details()
+	for _, detail := range details {
 		if info, ok := detail.(*errdetails.RetryInfo); ok && info.GetRetryDelay() != nil {
 			if delay := info.GetRetryDelay().AsDuration(); delay >= 0 {
 				e.retryAfter, e.hasRetryAfter = delay, true
 			}
 		}
 	}
-	if len(statusProto.GetDetails()) > 0 {
-		e.details, _ = proto.Marshal(statusProto)
+	if len(details) > 0 {
+		e.details, _ = proto.Marshal(st.Proto())
 	}
 	return e
 }
