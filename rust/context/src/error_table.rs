@@ -76,7 +76,8 @@ struct Entry {
 
 impl Entry {
     fn size(&self) -> usize {
-        self.error.message().len() + self.error.status_details().len()
+        let field = self.error.field().unwrap_or_default();
+        self.error.message().len() + self.error.status_details().len() + field.len()
     }
 }
 
