@@ -62,10 +62,8 @@ impl Core {
     }
 
     /// Forgets an error that nobody will hear of.
-    pub(crate) fn forget_spent(&self, request: Option<RequestId>, reason: &str) {
-        let (Some(request), Some(id)) =
-            (request.and_then(|id| self.find(id)), self.errors.id(reason))
-        else {
+    pub(crate) fn forget_spent(&self, request: Option<RequestId>, id: u64) {
+        let Some(request) = request.and_then(|request| self.find(request)) else {
             return;
         };
         if let Some(ids) = request.errors().0.lock().as_mut()

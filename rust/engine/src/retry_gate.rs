@@ -44,13 +44,11 @@ use crate::pipeline::RETRY_QUEUE;
 
 pub(crate) const RETRY_URN: &str = "urn:otel:processor:retry";
 
-/// Says when a waiting message may be sent again, in nanoseconds since the
-/// node was built. The message carries it to itself, through the node's own queue.
-const NOT_BEFORE_HEADER: &str = "otapbridge-not-before";
+/// A waiting message carries it to itself, through the node's own queue: see [`Note`].
+const NOTE_HEADER: &str = "otapbridge-retry";
 
-static NOT_BEFORE_NAME: LazyLock<ContextEntryName> = LazyLock::new(|| {
-    ContextEntryName::try_from(NOT_BEFORE_HEADER).expect("a printable ASCII name")
-});
+static NOTE_NAME: LazyLock<ContextEntryName> =
+    LazyLock::new(|| ContextEntryName::try_from(NOTE_HEADER).expect("a printable ASCII name"));
 
 /// The processor with its gate and what stands between them.
 pub(crate) const FACTORY: ProcessorFactory<OtapPdata> = ProcessorFactory {
@@ -135,12 +133,13 @@ impl RetryGate {
             return;
         }
         self.waiting.push(Reverse(now + delay));
-        // What was refused is sent again, so nobody will hear of this.
-        self.core
-            .forget_spent(request_id(&nack.refused), &nack.reason);
-        if asked > own_delay {
-            set_not_before(&mut nack.refused, self.built.elapsed() + asked);
-        }
+        let not_before = if asked > own_delay {
+            self.built.elapsed() + asked
+        } else {
+            Duration::ZERO
+        };
+        let spent = self.core.errors.id(&nack.reason).unwrap_or_default();
+        set_note(&mut nack.refused, &Note { not_before, spent });
     }
 
     /// How long the processor waits before this retry.
@@ -168,7 +167,12 @@ impl RetryGate {
             effect_handler.notify_nack(nack).await?;
             return Ok(None);
         }
-        let not_before = take_not_before(&mut data).map(|after| self.built + after);
+        let note = take_note(&mut data);
+        if let Some(note) = &note {
+            // It is sent again, so nobody will hear of the last refusal.
+            self.core.forget_spent(request_id(&data), note.spent);
+        }
+        let not_before = note.map(|note| self.built + note.not_before);
         if let Some(not_before) = not_before
             && not_before > Instant::now()
         {
@@ -218,31 +222,40 @@ fn seconds_since_1970() -> f64 {
         .as_secs_f64()
 }
 
-fn set_not_before(data: &mut OtapPdata, after: Duration) {
-    let nanoseconds = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+/// What a waiting message carries to itself.
+struct Note {
+    /// When it may be sent again, counted from when the node was built.
+    not_before: Duration,
+    /// The error it was refused with, or 0.
+    spent: u64,
+}
+
+fn set_note(data: &mut OtapPdata, note: &Note) {
+    let nanoseconds = u64::try_from(note.not_before.as_nanos()).unwrap_or(u64::MAX);
+    let mut value = [0; 16];
+    value[..8].copy_from_slice(&nanoseconds.to_ne_bytes());
+    value[8..].copy_from_slice(&note.spent.to_ne_bytes());
     let context = data.context_mut();
     let mut headers = context.take_transport_headers().unwrap_or_default();
-    headers.push(TransportHeader::binary(
-        NOT_BEFORE_NAME.clone(),
-        nanoseconds.to_ne_bytes(),
-    ));
+    headers.push(TransportHeader::binary(NOTE_NAME.clone(), value));
     context.set_transport_headers(headers);
 }
 
-/// Takes the time off the message, so that nobody else sees it.
-fn take_not_before(data: &mut OtapPdata) -> Option<Duration> {
-    let header = data
-        .transport_headers()?
-        .find_by_name(NOT_BEFORE_HEADER)
-        .next()?;
-    let nanoseconds = u64::from_ne_bytes(header.value.bytes.try_into().ok()?);
+/// Takes the note off the message, so that nobody else sees it.
+fn take_note(data: &mut OtapPdata) -> Option<Note> {
+    let header = data.transport_headers()?.find_by_name(NOTE_HEADER).next()?;
+    let (nanoseconds, spent) = header.value.bytes.split_at_checked(8)?;
+    let note = Note {
+        not_before: Duration::from_nanos(u64::from_ne_bytes(nanoseconds.try_into().ok()?)),
+        spent: u64::from_ne_bytes(spent.try_into().ok()?),
+    };
     let headers = data.context_mut().take_transport_headers()?;
     let mut others = TransportHeaders::with_capacity(headers.len());
     for header in headers.iter() {
         let Ok(name) = ContextEntryName::try_from(header.name.as_str()) else {
             continue;
         };
-        if header.name.as_str() != NOT_BEFORE_HEADER {
+        if header.name.as_str() != NOTE_HEADER {
             others.push(TransportHeader {
                 name,
                 value: TransportHeaderValue {
@@ -254,5 +267,5 @@ fn take_not_before(data: &mut OtapPdata) -> Option<Duration> {
         }
     }
     data.set_transport_headers(others);
-    Some(Duration::from_nanos(nanoseconds))
+    Some(note)
 }
