@@ -4,6 +4,7 @@ package cbridge
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -36,6 +37,15 @@ type emission struct {
 	// cancel is set while it is being handed on, cause when it was cancelled before.
 	cancel context.CancelCauseFunc
 	cause  error
+	// timed: its context has a deadline, and ends with it by itself: as exceeded, which
+	// no cancel can say.
+	timed bool
+}
+
+// endsByItself reports whether the cause is the deadline that the context has, too.
+// With workers.mu.
+func (e *emission) endsByItself() bool {
+	return e.timed && errors.Is(e.cause, context.DeadlineExceeded)
 }
 
 func newWorkers(component *Component, limit int) *workers {
@@ -73,7 +83,10 @@ func (w *workers) onCancelled(emissionID uint64, cause error) {
 	var cancel context.CancelCauseFunc
 	queued := -1
 	if e != nil {
-		cancel, e.cause = e.cancel, cause
+		e.cause = cause
+		if !e.endsByItself() {
+			cancel = e.cancel
+		}
 		queued = slices.Index(w.queue, e)
 	}
 	if queued >= 0 {
@@ -165,10 +178,11 @@ func (w *workers) deliver(e *emission) error {
 	ctx, cancel := decoded.context(w.ctx)
 	defer cancel(nil)
 	w.mu.Lock()
-	e.cancel = cancel
+	e.cancel, e.timed = cancel, decoded.hasDeadline
 	cause := e.cause
+	ending := cause != nil && !e.endsByItself()
 	w.mu.Unlock()
-	if cause != nil {
+	if ending {
 		cancel(cause)
 	}
 	// A view, which ends with the event's buffer.
