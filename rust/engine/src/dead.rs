@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use crate::context_headers::RequestId;
 
 /// Ended requests that are remembered; older ones have left the pipeline long since.
-const MAX_DEAD: usize = 16 * 1024;
+const MAX_DEAD: usize = 64 * 1024;
 
 #[derive(Default)]
 pub(crate) struct Dead {

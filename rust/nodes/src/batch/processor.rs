@@ -312,8 +312,15 @@ impl State {
                     let _ = caller.error.get_or_insert_with(|| error.clone());
                 }
             }
-            if caller.under_way > 0 || !caller.all_sent {
+            if caller.under_way > 0 {
                 return;
+            }
+            if !caller.all_sent {
+                if caller.accepted || caller.error.is_none() {
+                    return;
+                }
+                // Nothing was accepted yet: the rest need not be sent to be refused, too.
+                let _ = self.partitions.borrow_mut().remove(item);
             }
             callers.remove(&item)
         };
