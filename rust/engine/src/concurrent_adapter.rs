@@ -35,16 +35,16 @@ const OWN_WAKEUPS: usize = 64;
 struct Place {
     places: Arc<Semaphore>,
     permit: Option<OwnedSemaphorePermit>,
-    effect_handler: EffectHandler<OtapPdata>,
+    effect_handler: Rc<EffectHandler<OtapPdata>>,
 }
 
 impl Place {
     /// There is one, because data are let in only then.
-    fn take(places: &Arc<Semaphore>, effect_handler: &EffectHandler<OtapPdata>) -> Self {
+    fn take(places: &Arc<Semaphore>, effect_handler: Rc<EffectHandler<OtapPdata>>) -> Self {
         Self {
             places: Arc::clone(places),
             permit: Arc::clone(places).try_acquire_owned().ok(),
-            effect_handler: effect_handler.clone(),
+            effect_handler,
         }
     }
 }
@@ -126,10 +126,11 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
         };
         let core = Arc::clone(&self.core);
         let processor = Rc::clone(&self.processor);
-        let place = Place::take(&self.places, effect_handler);
         let spare = Rc::clone(&self.spare);
-        let nacker = effect_handler.clone();
+        let places = Arc::clone(&self.places);
         let running = self.running(effect_handler);
+        let nacker = running.handler.shared_inner();
+        let place = Place::take(&places, Rc::clone(&nacker));
         let reused = spare.borrow_mut().pop();
         let mut handler = reused.unwrap_or_else(|| running.handler.for_task(false));
         handler.begin(context.clone(), routing);

@@ -36,7 +36,8 @@ use crate::tasks::{Tasks, TasksOwner};
 /// The engine's effect handler together with the context of the request that
 /// is being processed.
 pub struct ContextAwareEffectHandler<PData> {
-    inner: EffectHandler<PData>,
+    /// Shared by the node's handlers: a copy would copy the table of its outputs.
+    inner: Rc<EffectHandler<PData>>,
     context: RequestContext,
     /// What an answer to the message needs; see [`crate::gate::Admitted`].
     routing: Option<OtapPdata>,
@@ -54,6 +55,10 @@ impl<PData> ContextAwareEffectHandler<PData> {
     pub(crate) fn end(&mut self) -> Option<OtapPdata> {
         self.context = RequestContext::empty();
         self.routing.take()
+    }
+
+    pub(crate) fn shared_inner(&self) -> Rc<EffectHandler<PData>> {
+        Rc::clone(&self.inner)
     }
 
     pub(crate) fn unanswered(&self) -> mpsc::UnboundedSender<OtapPdata> {
@@ -96,7 +101,8 @@ impl ContextAwareEffectHandler<OtapPdata> {
     pub(crate) fn new(inner: EffectHandler<OtapPdata>, core: Arc<Core>) -> (Self, TasksOwner) {
         let (unanswered, mut messages) = mpsc::unbounded_channel();
         let tasks = Tasks::new(unanswered);
-        let nacker = inner.clone();
+        let inner = Rc::new(inner);
+        let nacker = Rc::clone(&inner);
         let nack_core = Arc::clone(&core);
         tasks.spawn(async move {
             while let Some(message) = messages.recv().await {
@@ -121,7 +127,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
     pub(crate) fn for_task(&self, drain_waits: bool) -> TaskEffectHandler<OtapPdata> {
         TaskEffectHandler {
             handler: Self {
-                inner: self.inner.clone(),
+                inner: self.shared_inner(),
                 context: self.context.clone(),
                 routing: self.routing.clone(),
                 core: Arc::clone(&self.core),
@@ -236,7 +242,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
         F: Future<Output = Result<(), ProcessingError>> + 'static,
     {
         let mut handler = self.for_task(true);
-        let inner = self.inner.clone();
+        let inner = self.shared_inner();
         let core = Arc::clone(&self.core);
         let context = self.context.clone();
         let routing = handler.routing.take();
