@@ -174,6 +174,22 @@ fn a_caller_whose_data_is_divided_waits_for_all_of_it() {
 }
 
 #[test]
+fn a_refused_part_lets_go_of_what_is_still_pending() {
+    // Sent later and accepted, the rest would make the refusal a permanent one.
+    let bridge = Bridge::start(batch(2, json!({"max_size": 2})));
+    bridge.submit(1, &logs(&["1", "2", "3"])).unwrap();
+    let first = bridge.host.emission();
+    assert!(bridge.component.emission_done(first.id, Some(refusal())));
+    assert!(!bridge.host.done(1).unwrap_err().is_permanent());
+    bridge.submit(2, &logs(&["4", "5"])).unwrap();
+    let next = bridge.host.emission();
+    assert_eq!(next.call_id, Some(2), "nothing of the first is in it");
+    assert!(bridge.component.emission_done(next.id, None));
+    drop((first, next));
+    let _ = bridge.finish();
+}
+
+#[test]
 fn what_comes_after_the_drain_began_is_not_kept() {
     // The retry node sends what was refused once more at the end, behind the flush.
     let mut config = batch(100, json!({}));

@@ -122,16 +122,11 @@ impl ContextAwareProcessor<OtapPdata> for Batch {
             let after = partitions.next_flush();
             (added, after.is_some() && after != before)
         };
-        let all_sent = added
-            .batches
-            .iter()
-            .flat_map(|batch| &batch.parts)
-            .any(|part| part.id == added.item && part.last);
         let caller = Caller {
             held: effect_handler.hold(data),
             under_way: 0,
             joined: 0,
-            all_sent,
+            all_sent: false,
             error: None,
             accepted: false,
             _watch: state.watch(added.item, effect_handler),
