@@ -12,7 +12,8 @@ use parking_lot::Mutex;
 
 use crate::context_headers::RequestId;
 
-/// Ended requests that are remembered; older ones have left the pipeline long since.
+/// Ended requests that are remembered. What an engine node still holds of an older one
+/// would go on.
 const MAX_DEAD: usize = 64 * 1024;
 
 #[derive(Default)]
@@ -25,7 +26,7 @@ pub(crate) struct Dead {
 #[derive(Default)]
 struct State {
     ids: HashSet<RequestId>,
-    /// Oldest first; some may be alive again.
+    /// The same, oldest first.
     order: VecDeque<RequestId>,
 }
 

@@ -73,9 +73,7 @@ impl Held {
             None => Ok(()),
         }
     }
-}
 
-impl Held {
     /// Refuses the message for good, although the error may allow a retry: for one of
     /// which a part was accepted, that nobody must send again.
     ///

@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::nodes;
 
 /// Longer than anything here takes; a test that waits this long has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 type Answer = Box<dyn Fn(&Emission) -> Option<Result<(), ProcessingError>> + Send + Sync>;
 
