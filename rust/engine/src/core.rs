@@ -293,12 +293,17 @@ impl Core {
         self.shards[shard].some_cancelled.notified().await;
     }
 
-    /// The calls that were cancelled since the last time.
+    /// The calls that were cancelled since the last time. Those whose output the host
+    /// holds are left out: its answer may come at any moment, and counts.
     pub(crate) fn take_cancelled(&self, shard: usize) -> Vec<u64> {
-        std::mem::take(&mut *self.shards[shard].cancelled.lock())
+        let mut cancelled = std::mem::take(&mut *self.shards[shard].cancelled.lock());
+        let calls = &self.shards[shard].calls;
+        cancelled.retain(|id| calls.get(*id).is_some_and(|call| !call.at_host.any()));
+        cancelled
     }
 
-    /// The calls of a shard whose deadline has passed, and the next deadline.
+    /// The calls of a shard whose deadline has passed, without those whose output the host
+    /// holds, and the next deadline.
     pub(crate) fn overdue(&self, shard: usize) -> (Vec<u64>, Option<Instant>) {
         let now = Instant::now();
         let (mut overdue, mut next) = (Vec::new(), None::<Instant>);
@@ -307,7 +312,9 @@ impl Core {
                 return;
             };
             if deadline <= now {
-                overdue.push(call.id);
+                if !call.at_host.any() {
+                    overdue.push(call.id);
+                }
             } else {
                 next = Some(next.map_or(deadline, |next| next.min(deadline)));
             }
