@@ -230,6 +230,9 @@ type stage struct {
 	leave chan struct{}
 	// busy: the runtime's counters count others' work, too.
 	busy bool
+	// before is the number of calls submitted before the stage's; probes, of those
+	// that the stage has made and that are over.
+	before, probes uint64
 
 	fillers        sync.WaitGroup
 	fillersStarted int
@@ -272,6 +275,7 @@ func (p *place) build(tb testing.TB, runtime *cbridge.Runtime, busy bool, change
 	})
 	require.NoError(tb, s.component.Start(tb.Context(), componenttest.NewNopHost()))
 	s.clear = sync.OnceFunc(s.endFillers)
+	s.before = s.stats().CallsTotal
 	s.fill()
 	return s
 }
@@ -363,9 +367,13 @@ func (s *stage) awaitCallers(callers int) {
 	s.await(func() bool { return s.component.Callers() == callers })
 }
 
+// awaitInRust waits until that many calls are in Rust, and in the pipeline's queue: a
+// call counts as in Rust shortly before.
 func (s *stage) awaitInRust(calls int) {
 	s.Helper()
-	s.await(func() bool { return s.component.InRust() == calls })
+	s.await(func() bool {
+		return s.component.InRust() == calls && (s.busy || s.stats().CallsTotal-s.before >= s.probes+uint64(calls))
+	})
 }
 
 // await looks again and again: what it waits for has no event.
@@ -404,6 +412,7 @@ func (s *stage) probe() {
 	ctx, cancel := context.WithTimeout(s.Context(), patience)
 	defer cancel()
 	require.NoError(s, s.component.ConsumeTraces(ctx, testdata.GenerateTraces(1)))
+	s.probes++
 }
 
 // patience bounds waits for what should come soon.
