@@ -17,6 +17,7 @@ use otel_arrow_dfe_engine::local::processor::{EffectHandler, Processor};
 use otel_arrow_dfe_engine::message::Message;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 
+use crate::context_headers::{RequestId, request_id};
 use crate::core::Core;
 use crate::drain;
 use crate::effect_handler::ContextAwareEffectHandler;
@@ -55,9 +56,11 @@ pub(crate) async fn contained(
     Err(node_failed(effect_handler.processor_id(), &error))
 }
 
-/// Awaits a node's work on a request, and drops it when the request ends: it really
-/// stops then. Contains a panic of the work, also one while it is dropped.
+/// Awaits a node's work on the message of a request, and drops it when the request ends:
+/// it really stops then. Contains a panic of the work, also one while it is dropped.
 pub(crate) async fn until_done(
+    core: &Core,
+    id: Option<RequestId>,
     context: &RequestContext,
     work: impl Future<Output = Result<(), ProcessingError>>,
 ) -> std::thread::Result<Result<(), ProcessingError>> {
@@ -65,10 +68,31 @@ pub(crate) async fn until_done(
         tokio::select! {
             biased;
             done = work => done,
-            error = context.done() => Err(error),
+            error = ended(core, id, context) => Err(error),
         }
     };
     AssertUnwindSafe(until_done).catch_unwind().await
+}
+
+/// Waits until a request ends. A mere timeout does not count the time at the host, which
+/// is known when the host has answered.
+async fn ended(core: &Core, id: Option<RequestId>, context: &RequestContext) -> ProcessingError {
+    loop {
+        let error = context.done().await;
+        let may_be_put_off = context.is_deadline_a_timeout() && !context.is_cancelled();
+        let request = id.filter(|_| may_be_put_off);
+        let Some(request) = request.and_then(|id| core.find(id)) else {
+            return error;
+        };
+        if !request.at_host().any() {
+            return error;
+        }
+        tokio::select! {
+            biased;
+            () = context.cancelled() => {}
+            () = request.at_host().answers_returned() => {}
+        }
+    }
 }
 
 pub(crate) struct Adapter<P> {
@@ -144,11 +168,12 @@ impl<P: ContextAwareProcessor<OtapPdata>> Adapter<P> {
             .running
             .get_or_insert_with(|| Running::new(effect_handler, core))
             .handler;
+        let request = request_id(&routing);
         handler.begin(context.clone(), routing);
         let processed = self
             .processor
             .process_with_context(Message::PData(pdata), handler);
-        let outcome = until_done(&context, processed).await;
+        let outcome = until_done(core, request, &context, processed).await;
         let routing = handler.end();
         let error = match outcome {
             Ok(Ok(())) => return Ok(()),

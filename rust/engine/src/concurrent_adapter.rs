@@ -19,6 +19,7 @@ use otel_arrow_dfe_otap::pdata::OtapPdata;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::adapter::{Running, contained, until_done};
+use crate::context_headers::request_id;
 use crate::core::Core;
 use crate::drain;
 use crate::effect_handler::TaskEffectHandler;
@@ -133,10 +134,11 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
         let place = Place::take(&places, Rc::clone(&nacker));
         let reused = spare.borrow_mut().pop();
         let mut handler = reused.unwrap_or_else(|| running.handler.for_task(false));
+        let request = request_id(&routing);
         handler.begin(context.clone(), routing);
         running.handler.tasks.spawn(async move {
             let processed = processor.process_with_context(pdata, &mut handler);
-            let outcome = until_done(&context, processed).await;
+            let outcome = until_done(&core, request, &context, processed).await;
             drop(place);
             let routing = handler.end();
             spare.borrow_mut().push(handler);

@@ -163,15 +163,20 @@ impl Deliveries {
         }
         // A drain must not wait for an answer that may only come because of it.
         let was_busy = busy.take().is_some();
-        let answered = tokio::select! {
-            biased;
-            answer = &mut awaited.answer => answer,
-            error = context.done() => {
-                tokio::select! {
-                    biased;
-                    answer = &mut awaited.answer => answer,
-                    () = request.at_host().answers_returned() => return Err(error),
-                }
+        let answered = loop {
+            tokio::select! {
+                biased;
+                answer = &mut awaited.answer => break answer,
+                _ = context.done() => {}
+            }
+            tokio::select! {
+                biased;
+                answer = &mut awaited.answer => break answer,
+                () = request.at_host().answers_returned() => {}
+            }
+            // The time at the host may have put a timeout off.
+            if let Some(error) = context.error() {
+                return Err(error);
             }
         };
         if was_busy {

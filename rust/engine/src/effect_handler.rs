@@ -24,6 +24,7 @@ use otel_arrow_dfe_pdata_codec::{EncodePolicy, EncodingPlan};
 use tokio::sync::mpsc;
 
 use crate::adapter::until_done;
+use crate::context_headers::request_id;
 use crate::core::Core;
 use crate::deliveries::Busy;
 use crate::gate::{panic_error, refuse};
@@ -246,9 +247,10 @@ impl ContextAwareEffectHandler<OtapPdata> {
         let core = Arc::clone(&self.core);
         let context = self.context.clone();
         let routing = handler.routing.take();
+        let request = routing.as_ref().and_then(request_id);
         self.tasks.spawn(async move {
             let work = async move { work(handler).await };
-            let error = match until_done(&context, work).await {
+            let error = match until_done(&core, request, &context, work).await {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => error,
                 Err(panic) => panic_error(&core, &*panic),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use otapbridge_context::{CancelReason, ErrorKind, ProcessingError};
+use otapbridge_context::{BlockBuilder, CancelReason, ContextBlock, ErrorKind, ProcessingError};
 use otapbridge_engine::engine::{Message, OtapPdata};
 use otapbridge_engine::node::{
     ConcurrentContextAwareProcessor, ContextAwareProcessor, ProcessorNode,
@@ -172,6 +172,56 @@ fn messages_that_wait_for_a_place_do_not_keep_answers_from_those_inside() {
         assert!(bridge.component.emission_done(emission.id, None));
         bridge.host.done(call).unwrap();
     }
+    let _ = bridge.finish();
+}
+
+/// Only the host's timeout: it counts no time in the host.
+fn timeout(after: Duration) -> ContextBlock {
+    let mut block = BlockBuilder::new();
+    let _ = block.timeout(after).deadline_is_a_timeout();
+    block.build().unwrap()
+}
+
+#[test]
+fn time_at_the_host_does_not_count_for_a_node_that_awaits_its_answer() {
+    for (node, deliveries) in [
+        (json!({"type": RELAY_NODE}), 1),
+        (
+            json!({"type": SPAWN_NODE, "config": {"child": "send_twice"}}),
+            2,
+        ),
+    ] {
+        let bridge = Bridge::start(node);
+        let after = Duration::from_millis(100);
+        bridge
+            .submit_with(1, &logs(&["body"]), timeout(after))
+            .unwrap();
+        for _ in 0..deliveries {
+            let emission = bridge.host.emission();
+            // The passing of time is what is looked at.
+            std::thread::sleep(after * 2);
+            bridge.host.seen(|seen| assert!(seen.answers.is_empty(), "{:?}", seen.answers));
+            assert!(bridge.component.emission_done(emission.id, None));
+        }
+        bridge.host.done(1).unwrap();
+        let _ = bridge.finish();
+    }
+}
+
+#[test]
+fn a_cancel_meanwhile_ends_the_wait_for_a_host_that_takes_longer_than_the_timeout() {
+    let bridge = Bridge::start(json!({"type": RELAY_NODE}));
+    let after = Duration::from_millis(50);
+    bridge
+        .submit_with(1, &logs(&["body"]), timeout(after))
+        .unwrap();
+    let emission = bridge.host.emission();
+    std::thread::sleep(after * 2);
+    assert!(bridge.component.cancel(1, CancelReason::Cancelled, "bored"));
+    let error = bridge.host.done(1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert!(bridge.component.emission_done(emission.id, None));
+    drop(emission);
     let _ = bridge.finish();
 }
 

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use crate::harness::{Bridge, gauge, logs};
 use crate::nodes::{NOTED_HEADER, NOTES, Noted, TEST_NODE};
 
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/nodes.md");
+/// From the package's folder, in which cargo runs its tests.
+const DOCUMENT: &str = "../../docs/nodes.md";
 
 /// A processor, configured so that a message goes through its work and out.
 struct Case {
