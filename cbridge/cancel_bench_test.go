@@ -7,8 +7,6 @@ package cbridge_test
 import (
 	"context"
 	"runtime"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +19,7 @@ import (
 
 	"github.com/otapbridge/otapbridge/cbridge"
 	"github.com/otapbridge/otapbridge/cbridge/cbridgetest"
+	"github.com/otapbridge/otapbridge/internal/latency"
 )
 
 // The time from a caller's cancel or deadline to its return, and to the moment when
@@ -39,7 +38,7 @@ var loads = []struct {
 func BenchmarkCancel(b *testing.B) {
 	all := func(*place) bool { return true }
 	eachPlaceAndLoad(b, all, func(b *testing.B, runtime *cbridge.Runtime, p *place) {
-		var returned, dropped latencies
+		var returned, dropped latency.Samples
 		var s *stage
 		for uses := 0; b.Loop(); uses++ {
 			if s == nil || p.uses > 0 && uses%p.uses == 0 {
@@ -51,15 +50,15 @@ func BenchmarkCancel(b *testing.B) {
 			s.measureCancel(&returned, &dropped)
 		}
 		s.tearDown()
-		returned.report(b, "return")
-		dropped.report(b, "drop")
+		returned.Report(b, "return")
+		dropped.Report(b, "drop")
 	})
 }
 
 func BenchmarkDeadline(b *testing.B) {
 	unanswered := func(p *place) bool { return p.early == nil }
 	eachPlaceAndLoad(b, unanswered, func(b *testing.B, runtime *cbridge.Runtime, p *place) {
-		var returned latencies
+		var returned, dropped latency.Samples
 		var s *stage
 		for uses := 0; b.Loop(); uses++ {
 			if s == nil || p.uses > 0 && uses%p.uses == 0 {
@@ -68,15 +67,11 @@ func BenchmarkDeadline(b *testing.B) {
 				}
 				s = p.build(b, runtime, true, func(l *cbridge.Limits) { l.CancelGrace = forever })
 			}
-			// Time enough to come to its place.
-			deadline := time.Now().Add(20 * time.Millisecond)
-			ctx, cancel := context.WithDeadline(context.Background(), deadline)
-			_ = s.component.ConsumeLogs(ctx, placeLogs(theCall))
-			returned.add(time.Since(deadline))
-			cancel()
+			s.measureDeadline(&returned, &dropped)
 		}
 		s.tearDown()
-		returned.report(b, "return")
+		returned.Report(b, "return")
+		dropped.Report(b, "drop")
 	})
 }
 
@@ -101,53 +96,63 @@ func eachPlaceAndLoad(b *testing.B, wanted func(*place) bool, run func(*testing.
 }
 
 // measureCancel makes one call, and cancels it at its place.
-func (s *stage) measureCancel(returned, dropped *latencies) {
+func (s *stage) measureCancel(returned, dropped *latency.Samples) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	back := s.startCall(ctx)
+	s.place.arrived(s)
+	var gone <-chan time.Time
+	if s.place.stops {
+		gone = s.awaitDrop()
+	}
+	runtime.Gosched()
+	began := time.Now()
+	cancel()
+	returned.Add((<-back).Sub(began))
+	if s.place.stops {
+		dropped.Add((<-gone).Sub(began))
+	}
+}
+
+// measureDeadline makes one call with a deadline that leaves time to come to its place.
+func (s *stage) measureDeadline(returned, dropped *latency.Samples) {
+	const enough = 20 * time.Millisecond
+	deadline := time.Now().Add(enough)
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
+	back := s.startCall(ctx)
+	if s.place.stops {
+		time.Sleep(enough * 9 / 10)
+		// One that came late to its place is no sample.
+		if after := (<-s.awaitDrop()).Sub(deadline); after > 0 {
+			dropped.Add(after)
+		}
+	}
+	returned.Add((<-back).Sub(deadline))
+}
+
+// startCall makes a call, and says when its caller is back.
+func (s *stage) startCall(ctx context.Context) <-chan time.Time {
 	s.mu.Lock()
 	clear(s.visits)
 	s.mu.Unlock()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	back := make(chan time.Time, 1)
 	go func() {
 		_ = s.component.ConsumeLogs(ctx, placeLogs(theCall))
 		back <- time.Now()
 	}()
-	s.place.arrived(s)
-
-	released := make(chan time.Time, 1)
-	if s.place.stops {
-		go func() {
-			if s.component.AwaitReleased(context.Background()) == nil {
-				released <- time.Now()
-			}
-		}()
-	}
-	runtime.Gosched()
-	began := time.Now()
-	cancel()
-	returned.add((<-back).Sub(began))
-	if s.place.stops {
-		dropped.add((<-released).Sub(began))
-	}
+	return back
 }
 
-// latencies are samples of a time.
-type latencies struct{ samples []time.Duration }
-
-func (l *latencies) add(sample time.Duration) { l.samples = append(l.samples, sample) }
-
-// report makes the percentiles the benchmark's figures, in milliseconds.
-func (l *latencies) report(b *testing.B, name string) {
-	b.Helper()
-	if len(l.samples) == 0 {
-		return
-	}
-	slices.Sort(l.samples)
-	for _, percent := range []int{50, 90, 99, 100} {
-		rank := (len(l.samples)*percent+99)/100 - 1
-		b.ReportMetric(float64(l.samples[rank])/float64(time.Millisecond), name+"-p"+strconv.Itoa(percent)+"-ms")
-	}
-	b.ReportMetric(float64(len(l.samples)), "samples")
+// awaitDrop says when the future is gone that works on nothing but the call.
+func (s *stage) awaitDrop() <-chan time.Time {
+	dropped := make(chan time.Time, 1)
+	go func() {
+		if s.component.AwaitReleased(context.Background()) == nil {
+			dropped <- time.Now()
+		}
+	}()
+	return dropped
 }
 
 // startTraffic sends requests through a component of its own, from more goroutines than

@@ -33,6 +33,9 @@ type place struct {
 	// routed: traces go past the nodes, which a probe needs.
 	routed bool
 	limits func(*cbridge.Limits)
+	// primed: a call goes through the nodes before all others, so that a node which
+	// strikes every second time strikes the first filler, and not the call.
+	primed bool
 	// fillers are calls that occupy the place before.
 	fillers int
 	// next is what the next consumer does with the call's output; nil: takes it.
@@ -70,8 +73,8 @@ const (
 
 const (
 	waitingNode = `{"type": "urn:otapbridge:processor:fault", "config": {"delay": "1h"}}`
-	// busyNode works on one message at a time.
-	busyNode      = `{"type": "urn:otapbridge:processor:fault", "config": {"delay": "1h", "max_concurrency": 1}}`
+	// busyNode works on one message at a time; every other one goes on at once.
+	busyNode      = `{"type": "urn:otapbridge:processor:fault", "config": {"delay": "1h", "max_concurrency": 1, "every": 2}}`
 	attributeNode = `{"type": "processor:attribute", "config": {"actions": [{"action": "insert", "key": "env", "value": "prod"}], "apply_to": ["resource"]}}`
 	batchNode     = `{"type": "processor:batch", "config": {"otlp": {"min_size": 1000000, "sizer": "bytes"}, "format": "otlp", "max_batch_duration": "1h"}}`
 	ownBatchNode  = `{"type": "urn:otapbridge:processor:batch", "config": {"flush_timeout": "1h"}}`
@@ -93,7 +96,7 @@ var places = []place{
 		arrived: func(s *stage) { s.awaitCallers(2) },
 	},
 	{
-		name: "queued before a node", nodes: busyNode, fillers: busyHolds, routed: true, uses: nodeQueue / 2,
+		name: "queued before a node", nodes: busyNode, primed: true, fillers: busyHolds, routed: true, uses: nodeQueue / 2,
 		arrived: (*stage).settle,
 	},
 	{
@@ -102,7 +105,7 @@ var places = []place{
 	},
 	{
 		// The engine node has worked on the call's data and cannot send them on.
-		name: "inside an engine node", nodes: chain(attributeNode, busyNode), fillers: busyHolds + nodeQueue, routed: true, uses: 1,
+		name: "inside an engine node", nodes: chain(attributeNode, busyNode), primed: true, fillers: busyHolds + nodeQueue, routed: true, uses: 1,
 		arrived: func(s *stage) {
 			s.settle()
 			if s.busy {
@@ -230,8 +233,8 @@ type stage struct {
 	leave chan struct{}
 	// busy: the runtime's counters count others' work, too.
 	busy bool
-	// before is the number of calls submitted before the stage's; probes, of those
-	// that the stage has made and that are over.
+	// before is the number of calls submitted before the stage's; probes, of the
+	// stage's own that are over.
 	before, probes uint64
 
 	fillers        sync.WaitGroup
@@ -313,6 +316,10 @@ func (s *stage) consume(ctx context.Context, logs plog.Logs) error {
 // fill makes the calls that occupy the place.
 func (s *stage) fill() {
 	s.fillersContext, s.cancelFillers = context.WithCancel(context.Background())
+	if s.place.primed {
+		require.NoError(s, s.component.ConsumeLogs(s.Context(), placeLogs("primer")))
+		s.probes++
+	}
 	for range s.place.fillers {
 		s.startFiller()
 	}

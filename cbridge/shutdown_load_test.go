@@ -118,7 +118,7 @@ func TestShutdownWithManyCallsInFlight(t *testing.T) {
 		},
 		{
 			name:          "in an engine node and its queue",
-			configuration: chain(attributeNode, busyNode), shutdown: shortShutdown, answer: codes.Unavailable,
+			configuration: chain(attributeNode, faultNode(`"delay": "1h", "max_concurrency": 1`)), shutdown: shortShutdown, answer: codes.Unavailable,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -29,7 +29,7 @@ func oneLog(body string) plogotlp.ExportRequest {
 }
 
 // dial connects to the collector's OTLP/gRPC receiver, from a given local IP address.
-func dial(t *testing.T, to *collectorProcess, from string) *grpc.ClientConn {
+func dial(t testing.TB, to *collectorProcess, from string) *grpc.ClientConn {
 	t.Helper()
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	connection, err := grpc.NewClient(to.grpc,
@@ -45,7 +45,7 @@ func dial(t *testing.T, to *collectorProcess, from string) *grpc.ClientConn {
 }
 
 // connect is dial for a log client from 127.0.0.1.
-func connect(t *testing.T, to *collectorProcess) plogotlp.GRPCClient {
+func connect(t testing.TB, to *collectorProcess) plogotlp.GRPCClient {
 	t.Helper()
 	return plogotlp.NewGRPCClient(dial(t, to, "127.0.0.1"))
 }
@@ -123,7 +123,7 @@ func expectBodies(t *testing.T, arrived *sink, want ...string) {
 }
 
 // awaitText waits until a file contains a text.
-func awaitText(t *testing.T, path, text string) {
+func awaitText(t testing.TB, path, text string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

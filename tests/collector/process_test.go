@@ -43,6 +43,8 @@ type setup struct {
 	receiver   string // further settings of both protocols
 	telemetry  string // the `service::telemetry` section; default: none
 	program    string // the collector; default: bin/otapcol
+	// watch sees each line of its log when it comes.
+	watch func(line string)
 }
 
 func (s setup) yaml(grpcAddress, httpAddress, sinkAddress string) string {
@@ -84,7 +86,7 @@ func indent(text string, columns int) string {
 }
 
 // freeAddress returns a loopback address nobody listens on.
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	var config net.ListenConfig
 	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -96,10 +98,10 @@ func freeAddress(t *testing.T) string {
 }
 
 // start runs a collector in front of the sink until the test ends.
-func start(t *testing.T, to *sink, how setup) *collectorProcess {
+func start(t testing.TB, to *sink, how setup) *collectorProcess {
 	t.Helper()
 	grpcAddress, httpAddress := freeAddress(t), freeAddress(t)
-	c := startProgram(t, cmp.Or(how.program, otapcol), how.yaml(grpcAddress, httpAddress, to.address))
+	c := startProgram(t, cmp.Or(how.program, otapcol), how.yaml(grpcAddress, httpAddress, to.address), how.watch)
 	c.grpc, c.http = grpcAddress, httpAddress
 	return c
 }
@@ -108,10 +110,10 @@ func start(t *testing.T, to *sink, how setup) *collectorProcess {
 // over those of the files.
 func startWith(t *testing.T, text string, files ...string) *collectorProcess {
 	t.Helper()
-	return startProgram(t, otapcol, text, files...)
+	return startProgram(t, otapcol, text, nil, files...)
 }
 
-func startProgram(t *testing.T, program, text string, files ...string) *collectorProcess {
+func startProgram(t testing.TB, program, text string, watch func(line string), files ...string) *collectorProcess {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -134,7 +136,7 @@ func startProgram(t *testing.T, program, text string, files ...string) *collecto
 	if err := c.command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go c.follow(bufio.NewScanner(stderr))
+	go c.follow(bufio.NewScanner(stderr), watch)
 	t.Cleanup(func() {
 		c.stop(t)
 		if t.Failed() {
@@ -152,10 +154,13 @@ func startProgram(t *testing.T, program, text string, files ...string) *collecto
 	return c
 }
 
-func (c *collectorProcess) follow(lines *bufio.Scanner) {
+func (c *collectorProcess) follow(lines *bufio.Scanner, watch func(line string)) {
 	defer close(c.ended)
 	lines.Buffer(nil, 1<<24)
 	for lines.Scan() {
+		if watch != nil {
+			watch(lines.Text())
+		}
 		c.mu.Lock()
 		c.log.WriteString(lines.Text() + "\n")
 		c.mu.Unlock()
@@ -173,7 +178,7 @@ func (c *collectorProcess) logged() string {
 }
 
 // stop ends the collector as an operator would, and checks that it ends well.
-func (c *collectorProcess) stop(t *testing.T) {
+func (c *collectorProcess) stop(t testing.TB) {
 	t.Helper()
 	if c.stopped {
 		return

@@ -35,7 +35,10 @@ type record struct {
 	attributes map[string]any
 	name       string // span name, metric name, body
 	id         string // span id; empty for others
-	// Of spans only: what its status says, its parent's id, and the ids of linked traces.
+	// Of spans only: its trace's id, its end, what its status says, its parent's id, and
+	// the ids of linked traces.
+	trace   string
+	ended   time.Time
 	failure string
 	parent  string
 	links   []string
@@ -51,7 +54,7 @@ type sink struct {
 	more    chan struct{}
 }
 
-func startSink(t *testing.T) *sink {
+func startSink(t testing.TB) *sink {
 	t.Helper()
 	var config net.ListenConfig
 	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -129,6 +132,7 @@ func (s *traceSink) Export(_ context.Context, request ptraceotlp.ExportRequest) 
 			for _, span := range scopeSpans.Spans().All() {
 				one := record{
 					name: span.Name(), id: span.SpanID().String(), failure: span.Status().Message(), parent: span.ParentSpanID().String(),
+					trace: span.TraceID().String(), ended: span.EndTimestamp().AsTime(),
 				}
 				for _, link := range span.Links().All() {
 					one.links = append(one.links, link.TraceID().String())

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -31,6 +32,10 @@ type place struct {
 	// refusal is what a node says that knows of the deadline before it passes; empty:
 	// none does.
 	refusal string
+	// uses is how many requests can come to the place before it is another one; 0: any number.
+	uses int
+	// logsDrop: the node there logs when it drops its work.
+	logsDrop bool
 	// flushed: a node sends in time what has a deadline.
 	flushed bool
 	// later: what a node keeps may come out when the collector stops.
@@ -39,7 +44,7 @@ type place struct {
 
 const (
 	oneNode  = "{type: urn:otapbridge:processor:fault, timeout: 0s, config: {delay: 300s}%s}"
-	waitNode = "{type: urn:otapbridge:processor:fault, config: {delay: 300s}}"
+	waitNode = "{type: urn:otapbridge:processor:fault, config: {delay: 300s, log_cancels: true}}"
 	// busyNode works on one message at a time, and holds another that waits for it.
 	busyNode  = "{type: urn:otapbridge:processor:fault, config: {delay: 300s, max_concurrency: 1}}"
 	busyHolds = 2
@@ -71,16 +76,19 @@ var places = []place{
 		name:       "queued before a node",
 		components: []string{nodesOf(debugNode, busyNode)},
 		fillers:    busyHolds,
+		uses:       nodeQueue / 2,
 	},
 	{
 		name:       "inside a context-aware node",
 		components: []string{nodesOf(debugNode, waitNode)},
+		logsDrop:   true,
 	},
 	{
 		name: "inside an engine node",
 		components: []string{nodesOf(debugNode,
 			"{type: processor:attribute, config: {apply_to: [resource], actions: [{action: insert, key: env, value: prod}]}}", busyNode)},
 		fillers: busyHolds + nodeQueue,
+		uses:    1,
 	},
 	{
 		name:       "inside a batch",
@@ -158,25 +166,44 @@ func TestWhoStopsWhat(t *testing.T) {
 	}
 }
 
-// run starts a collector, has something done with it, and stops it. The receiver ends
-// only when it has the answer to every request, before the nodes are stopped; failure is
-// what the request's answer says.
-func (p *place) run(t *testing.T, failure *regexp.Regexp, do func(c *collectorProcess, seen string)) {
+// stage is a collector with a place in it.
+type stage struct {
+	collector *collectorProcess
+	// seen is the file that tells what has come to the nodes.
+	seen string
+	// arrived is what was sent on; own are the collector's own spans.
+	arrived, own *sink
+	// dropped gets when a node says that it has dropped its work on the request.
+	dropped    chan time.Time
+	endFillers func()
+}
+
+// setUp starts a collector and fills the place.
+func (p *place) setUp(t testing.TB) *stage {
 	t.Helper()
-	arrived, own := startSink(t), startSink(t)
-	seen := filepath.Join(t.TempDir(), "seen.txt")
-	how := setup{telemetry: ownSpans(own)}
+	s := &stage{
+		arrived: startSink(t), own: startSink(t), seen: filepath.Join(t.TempDir(), "seen.txt"), dropped: make(chan time.Time, 1),
+	}
+	how := setup{telemetry: ownSpans(s.own), watch: func(line string) {
+		if strings.Contains(line, "\tdropped\t") {
+			s.dropped <- time.Now()
+		}
+	}}
 	for i, component := range p.components {
 		name := fmt.Sprintf("otap/%d", i)
 		how.names = append(how.names, name)
-		how.processors += name + ": " + strings.ReplaceAll(component, "%s", seen) + "\n"
+		how.processors += name + ": " + strings.ReplaceAll(component, "%s", s.seen) + "\n"
 	}
-	c := start(t, arrived, how)
+	s.collector = start(t, s.arrived, how)
 
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
 	var fillers sync.WaitGroup
-	client := connect(t, c)
+	s.endFillers = sync.OnceFunc(func() {
+		cancel()
+		fillers.Wait()
+	})
+	t.Cleanup(s.endFillers)
+	client := connect(t, s.collector)
 	for i := range p.fillers {
 		fillers.Go(func() {
 			if _, err := client.Export(ctx, oneLog(fmt.Sprintf("filler %03d", i))); status.Code(err) != codes.Canceled {
@@ -185,15 +212,44 @@ func (p *place) run(t *testing.T, failure *regexp.Regexp, do func(c *collectorPr
 		})
 	}
 	for i := range p.fillers {
-		awaitText(t, seen, fmt.Sprintf("filler %03d", i))
+		awaitText(t, s.seen, fmt.Sprintf("filler %03d", i))
 	}
-	do(c, seen)
-	cancel()
-	fillers.Wait()
-	c.stop(t)
+	return s
+}
+
+// awaitDrop returns when the node's work on the request was dropped.
+func (s *stage) awaitDrop(t testing.TB) time.Time {
+	t.Helper()
+	select {
+	case at := <-s.dropped:
+		return at
+	case <-time.After(patience):
+		t.Fatal("the node does not drop its work")
+		return time.Time{}
+	}
+}
+
+// tearDown ends the fillers and the collector, which then has sent its spans.
+func (s *stage) tearDown(t testing.TB) {
+	t.Helper()
+	s.endFillers()
+	s.collector.stop(t)
+}
+
+// run starts a collector, has something done with it, and stops it. The receiver ends
+// only when it has the answer to every request, before the nodes are stopped; failure is
+// what the request's answer says.
+func (p *place) run(t *testing.T, failure *regexp.Regexp, do func(c *collectorProcess, seen string)) {
+	t.Helper()
+	s := p.setUp(t)
+	do(s.collector, s.seen)
+	if p.logsDrop {
+		s.awaitDrop(t)
+	}
+	s.tearDown(t)
 
 	sent := 0
-	for _, one := range arrived.got(logs) {
+	for _, one := range s.arrived.got(logs) {
 		if one.name == theRequest {
 			sent++
 		}
@@ -204,10 +260,10 @@ func (p *place) run(t *testing.T, failure *regexp.Regexp, do func(c *collectorPr
 			t.Errorf("it was sent on %d times, want once", sent)
 		}
 	case sent > 0 && !p.later:
-		t.Errorf("it was sent on: %v", arrived.got(logs))
+		t.Errorf("it was sent on: %v", s.arrived.got(logs))
 	}
 	answers := 0
-	for _, span := range own.got(traces) {
+	for _, span := range s.own.got(traces) {
 		if span.name == "receiver/otlp/LogsReceived" && failure.MatchString(span.failure) {
 			answers++
 		}
@@ -216,7 +272,7 @@ func (p *place) run(t *testing.T, failure *regexp.Regexp, do func(c *collectorPr
 		answers -= p.fillers
 	}
 	if answers != 1 {
-		t.Errorf("%d answers say %v, want 1 besides those of %d fillers; all: %v", answers, failure, p.fillers, own.got(traces))
+		t.Errorf("%d answers say %v, want 1 besides those of %d fillers; all: %v", answers, failure, p.fillers, s.own.got(traces))
 	}
 }
 

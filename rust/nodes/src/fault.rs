@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use otapbridge::{
     ConcurrentContextAwareProcessor, ContextAwareEffectHandler, ErrorKind, NodeControlMsg,
-    OtapPdata, ProcessingError, ProcessorNode, TaskEffectHandler, async_trait,
+    OtapPdata, ProcessingError, ProcessorNode, RequestContext, TaskEffectHandler, async_trait,
 };
 use serde::Deserialize;
 
@@ -25,6 +25,7 @@ use crate::duration;
 /// | `every` | which messages are hit: each Nth of this node | 1 |
 /// | `max_concurrency` | how many messages are delayed at a time; the others queue | 1000 |
 /// | `log_refusals` | log why what was passed on is refused behind this node | false |
+/// | `log_cancels` | log when work on a message is dropped because its request ended | false |
 ///
 /// `error` has `kind` (`permanent`, `retryable`, `cancelled`, `timeout`,
 /// `resource_exhausted` or `configuration`) and optionally `message`,
@@ -54,6 +55,8 @@ pub struct Config {
     max_concurrency: NonZeroUsize,
     #[serde(default)]
     log_refusals: bool,
+    #[serde(default)]
+    log_cancels: bool,
 }
 
 fn default_max_concurrency() -> NonZeroUsize {
@@ -164,6 +167,23 @@ impl Fault {
     }
 }
 
+/// Logs when it is dropped unfinished.
+struct LogCancel(Option<RequestContext>);
+
+impl LogCancel {
+    fn finished(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for LogCancel {
+    fn drop(&mut self) {
+        if let Some(error) = self.0.take().and_then(|context| context.error()) {
+            tracing::info!(kind = %error.kind(), error = error.message(), "dropped");
+        }
+    }
+}
+
 /// `permanent` is what the nodes before this one go by.
 fn log(refusal: &ProcessingError, permanent: bool) {
     tracing::info!(
@@ -204,13 +224,21 @@ impl ConcurrentContextAwareProcessor<OtapPdata> for Fault {
         mut data: OtapPdata,
         effect_handler: &mut TaskEffectHandler<OtapPdata>,
     ) -> Result<(), ProcessingError> {
+        let log_cancel = self
+            .config
+            .log_cancels
+            .then(|| LogCancel(Some(effect_handler.context().clone())));
         if self.hits() {
             self.strike().await?;
         }
         if self.config.log_refusals {
             effect_handler.await_answer(&mut data, false);
         }
-        effect_handler.send_message(data).await
+        let sent = effect_handler.send_message(data).await;
+        if let Some(log_cancel) = log_cancel {
+            log_cancel.finished();
+        }
+        sent
     }
 
     /// The answers that `log_refusals` asks for.

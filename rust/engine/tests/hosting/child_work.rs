@@ -200,7 +200,9 @@ fn time_at_the_host_does_not_count_for_a_node_that_awaits_its_answer() {
             let emission = bridge.host.emission();
             // The passing of time is what is looked at.
             std::thread::sleep(after * 2);
-            bridge.host.seen(|seen| assert!(seen.answers.is_empty(), "{:?}", seen.answers));
+            bridge
+                .host
+                .seen(|seen| assert!(seen.answers.is_empty(), "{:?}", seen.answers));
             assert!(bridge.component.emission_done(emission.id, None));
         }
         bridge.host.done(1).unwrap();
