@@ -5,7 +5,6 @@ package cbridge
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/otapbridge/otapbridge/capi"
@@ -75,57 +74,4 @@ func (c *call) answerWithin(grace time.Duration, refusal *capi.HostError) bool {
 			grace = 0
 		}
 	}
-}
-
-// cancelWatchDelay is how long a call may be inside the next consumer before a
-// cancel is watched for. Most calls are shorter, and watching allocates.
-const cancelWatchDelay = 5 * time.Millisecond
-
-// cancelWatch lets a cancel reach Rust while the caller is inside the next consumer
-// and cannot see it: other output of the call may still be worked on.
-type cancelWatch struct {
-	call *call
-
-	mu     sync.Mutex
-	delay  *time.Timer
-	ctx    context.Context
-	callID uint64
-	stop   func() bool
-}
-
-// enter begins to watch. It allocates nothing after the record's first call.
-func (w *cancelWatch) enter(ctx context.Context, callID uint64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.ctx, w.callID = ctx, callID
-	if w.delay == nil {
-		w.delay = time.AfterFunc(cancelWatchDelay, w.arm)
-	} else {
-		w.delay.Reset(cancelWatchDelay)
-	}
-}
-
-// leave ends watching.
-func (w *cancelWatch) leave() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.delay.Stop()
-	if w.stop != nil {
-		w.stop()
-	}
-	w.ctx, w.callID, w.stop = nil, 0, nil
-}
-
-// arm runs when the delay is over. One that comes too late, for the record's next
-// call, only watches that earlier than needed.
-func (w *cancelWatch) arm() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.ctx == nil || w.stop != nil {
-		return
-	}
-	ctx, callID, component := w.ctx, w.callID, w.call.component
-	w.stop = context.AfterFunc(ctx, func() {
-		component.native().Cancel(callID, cancelReason(ctx), errorText(endOf(ctx)))
-	})
 }

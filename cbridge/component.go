@@ -70,6 +70,8 @@ type Component struct {
 	workers      *workers
 	hostErrors   hostErrors
 	mergedErrors *mergedErrors
+	// cancelWatches are those of callers inside the next consumer.
+	cancelWatches cancelWatches
 	// callers counts goroutines inside Consume methods.
 	callers lease.Lease
 	// buffers counts buffers of events from their arrival to their release.

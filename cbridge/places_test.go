@@ -67,6 +67,9 @@ const (
 	busyHolds = 1
 	// nodeQueue is how many messages fit in the queue before an engine node.
 	nodeQueue = 128
+	// keptSlots is how many payloads can be kept beyond their calls' ends, which is
+	// the default of MaxInFlight.
+	keptSlots = 1000
 	// retryWaits is how many messages can wait in a retry node.
 	retryWaits = 128
 )
@@ -126,7 +129,7 @@ var places = []place{
 		arrived: (*stage).settle,
 	},
 	{
-		name: "inside an engine's batch", nodes: batchNode, routed: true, keeps: true, later: true,
+		name: "inside an engine's batch", nodes: batchNode, routed: true, keeps: true, uses: keptSlots / 2, later: true,
 		arrived: (*stage).settle,
 	},
 	{

@@ -36,12 +36,9 @@ var bounds = []time.Duration{
 	50 * time.Millisecond, 100 * time.Millisecond,
 }
 
-// Histogram has a line for each bucket between the smallest and the largest time:
-//
-//	 <= 50µs      120  ########
-//	<= 100µs       30  ##
+// Histogram says how many samples are in each bucket between the smallest and the
+// largest time, such as "up to 50µs: 120, 100µs: 30, 200µs: 0, 500µs: 1".
 func (s *Samples) Histogram() string {
-	const width = 50
 	counts := make([]int, len(bounds)+1)
 	for _, sample := range s.times {
 		bucket, _ := slices.BinarySearch(bounds, sample)
@@ -51,19 +48,15 @@ func (s *Samples) Histogram() string {
 	if first < 0 {
 		return ""
 	}
-	last := len(counts) - 1
-	for counts[last] == 0 {
-		last--
-	}
 	var text strings.Builder
-	most := slices.Max(counts)
-	for bucket := first; bucket <= last; bucket++ {
+	separator, left := "up to ", len(s.times)
+	for bucket := first; left > 0; bucket++ {
 		name := "more"
 		if bucket < len(bounds) {
-			name = "<= " + bounds[bucket].String()
+			name = bounds[bucket].String()
 		}
-		bar := strings.Repeat("#", (counts[bucket]*width+most-1)/most)
-		fmt.Fprintf(&text, "%8s %8d  %s\n", name, counts[bucket], bar)
+		fmt.Fprintf(&text, "%s%s: %d", separator, name, counts[bucket])
+		separator, left = ", ", left-counts[bucket]
 	}
 	return text.String()
 }
@@ -80,5 +73,5 @@ func (s *Samples) Report(b *testing.B, name string) {
 		b.ReportMetric(figure, name+"-p"+strconv.Itoa(percent)+"-ms")
 	}
 	b.ReportMetric(float64(len(s.times)), "samples")
-	b.Logf("time to %s:\n%s", name, s.Histogram())
+	b.Logf("%s: %s", name, s.Histogram())
 }

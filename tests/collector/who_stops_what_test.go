@@ -99,6 +99,7 @@ var places = []place{
 		name: "inside an engine's batch",
 		components: []string{nodesOf(debugNode,
 			"{type: processor:batch, config: {otlp: {min_size: 1000000, sizer: bytes}, format: otlp, max_batch_duration: 1h}}")},
+		uses:  500,
 		later: true,
 	},
 	{
@@ -276,10 +277,11 @@ func (p *place) run(t *testing.T, failure *regexp.Regexp, do func(c *collectorPr
 	}
 }
 
-// ownSpans has the collector send its own spans to a sink.
+// ownSpans has the collector send its own spans to a sink, and write every line of its log.
 func ownSpans(to *sink) string {
 	return `
 metrics: {level: none}
+logs: {sampling: {enabled: false}}
 traces:
   level: detailed
   propagators: [tracecontext]
