@@ -163,9 +163,10 @@ context-mirror-path: $(SYSO)
 program-paths: bin/otapcol $(TELEMETRYGEN) $(PYTHON)
 	@printf '%s\n' otapcol=bin/otapcol telemetrygen=$(TELEMETRYGEN) python=$(PYTHON)
 
-bench: $(SYSO) ## Measure the crossing, what a context costs, and how soon a cancel works.
+bench: $(SYSO) bin/otapcol ## Measure the crossing, what a context costs, and how soon a cancel works.
 	$(call say,Measuring the crossing and cancels)
-	CGO_ENABLED=1 go test -run '^$$' -bench . -benchmem -timeout=20m $(PACKAGES)
+	CGO_ENABLED=1 go test -run '^$$' -bench . -benchmem -timeout=30m $(PACKAGES)
+	CGO_ENABLED=1 go test -run '^$$' -bench . -timeout=30m ./tests/collector
 
 # Both decoders of the context block. Rust's target is a workspace of its own with its own
 # target folder, because it is compiled with coverage; the stable compiler does it.

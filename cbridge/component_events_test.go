@@ -127,6 +127,13 @@ func TestEmissionWithoutACallGetsARebuiltContext(t *testing.T) {
 	assert.Equal(t, "the batch was cancelled", cause.Message())
 }
 
+func TestQueuedOutputIsRefusedAsWhatEndedIt(t *testing.T) {
+	late := newProcessingError(KindTimeout, "", "").classified()
+	assert.Equal(t, &errDeadlinePassed, refusalOfCancelled(late))
+	left := newProcessingError(KindCancelled, "", "").classified()
+	assert.Equal(t, &errCallerLeft, refusalOfCancelled(left))
+}
+
 func TestWorkersAreBounded(t *testing.T) {
 	const limit, emissions = 3, 50
 	var present, most, handled atomic.Int64

@@ -96,10 +96,18 @@ func (w *workers) onCancelled(emissionID uint64, cause error) {
 	w.mu.Unlock()
 	switch {
 	case queued >= 0:
-		w.component.refuse(&e.event, &errCallerLeft)
+		w.component.refuse(&e.event, refusalOfCancelled(cause))
 	case cancel != nil:
 		cancel(cause)
 	}
+}
+
+// refusalOfCancelled is the answer to output whose work was cancelled in Rust.
+func refusalOfCancelled(cause error) *capi.HostError {
+	if FromError(cause).Kind() == KindTimeout {
+		return &errDeadlinePassed
+	}
+	return &errCallerLeft
 }
 
 // stop cancels what is under way and refuses what is queued; no event comes any

@@ -153,7 +153,8 @@ func TestPayloadOutlivesItsCall(t *testing.T) {
 			runtime := cbridgetest.VerifyIdle(t)
 			component := newComponent(t, mergingForAnHour, logsFunc(t, accept), func(s *cbridge.Settings) { set(&s.Limits) })
 			require.NoError(t, component.Start(t.Context(), componenttest.NewNopHost()))
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			// Time enough to come to the node.
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 			defer cancel()
 			require.ErrorIs(t, component.ConsumeLogs(ctx, testdata.GenerateLogs(3)), context.DeadlineExceeded)
 			awaitInRust(t, runtime, 0)

@@ -178,7 +178,7 @@ func TestCustomNodeValidation(t *testing.T) {
 		t.Fatal(err)
 	}
 	for program, want := range map[string]string{
-		how.program: "processors::otap/quota: nodes::quota::config::requests_per_second: must be a number above 0",
+		how.program: "processors::otap/quota: nodes::quota::config::requests_per_second: must be at least 0.00002",
 		otapcol:     "nodes::quota::type: ",
 	} {
 		output, err := exec.CommandContext(t.Context(), program, "validate", "--config", path).CombinedOutput()

@@ -13,6 +13,9 @@ use serde::Deserialize;
 /// Tenants that are remembered at a time. Clients choose their names.
 const MAX_TENANTS: usize = 10_000;
 
+/// The longest time between two requests of a tenant.
+const MAX_INTERVAL: Duration = Duration::from_secs(50_000);
+
 /// Processor `urn:example:processor:tenant_quota`: passes on what each tenant may
 /// send, lets a request wait for its turn if its deadline leaves time for that, and
 /// refuses it otherwise, with the time after which there is a turn for it.
@@ -106,11 +109,13 @@ impl ProcessorNode for TenantQuota {
     type Config = Config;
 
     fn create(config: Config) -> Result<Self, ProcessingError> {
-        let interval = Duration::try_from_secs_f64(1.0 / config.requests_per_second);
-        let interval = interval.map_err(|_| {
-            let field = Some("requests_per_second".to_owned());
-            ProcessingError::configuration("must be a number above 0", field)
-        })?;
+        let interval = Duration::try_from_secs_f64(1.0 / config.requests_per_second)
+            .ok()
+            .filter(|interval| *interval <= MAX_INTERVAL)
+            .ok_or_else(|| {
+                let field = Some("requests_per_second".to_owned());
+                ProcessingError::configuration("must be at least 0.00002", field)
+            })?;
         Ok(Self {
             config,
             interval,

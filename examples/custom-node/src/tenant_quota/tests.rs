@@ -159,6 +159,10 @@ fn mistakes_in_the_configuration_are_named() {
             "config::requests_per_second",
         ),
         (
+            json!({"metadata_key": "x-tenant", "requests_per_second": 1e-18}),
+            "config::requests_per_second",
+        ),
+        (
             json!({"metadata_key": "x-tenant", "requests_per_second": 1, "burst": 0}),
             "config::burst",
         ),

@@ -7,6 +7,7 @@ mod calls;
 mod cancellation;
 mod child_work;
 mod concurrency;
+mod control_messages;
 mod engine_nodes;
 mod failures;
 mod harness;

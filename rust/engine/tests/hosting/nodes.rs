@@ -22,6 +22,7 @@ use serde::Deserialize;
 use tokio::sync::Notify;
 
 use crate::child_work::{Relay, Spawn};
+use crate::control_messages::{Clock, ConcurrentClock};
 
 pub(crate) const TEST_NODE: &str = "urn:test:processor:behave";
 
@@ -50,6 +51,8 @@ pub(crate) fn factories() -> Vec<NodeFactory> {
         concurrent_processor_factory::<Meet>(),
         processor_factory::<Spawn>(),
         concurrent_processor_factory::<Relay>(),
+        processor_factory::<Clock>(),
+        concurrent_processor_factory::<ConcurrentClock>(),
     ];
     factories.extend(otapbridge_nodes::factories());
     factories
