@@ -122,7 +122,7 @@ func (s *stage) measureDeadline(returned, dropped *latency.Samples) {
 	defer cancel()
 	back := s.startCall(ctx)
 	if s.place.stops {
-		time.Sleep(enough * 9 / 10)
+		time.Sleep(enough / 2)
 		// One that came late to its place is no sample.
 		if after := (<-s.awaitDrop()).Sub(deadline); after > 0 {
 			dropped.Add(after)

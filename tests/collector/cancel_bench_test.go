@@ -47,6 +47,8 @@ func (p *place) measureCancels(b *testing.B) {
 	// When the clients of the stage have cancelled, by trace.
 	cancelled := map[string]time.Time{}
 	finish := func() {
+		// The fillers' end would delay the answer to the last.
+		time.Sleep(50 * time.Millisecond)
 		s.tearDown(b)
 		for _, span := range s.own.got(traces) {
 			if at, ours := cancelled[span.trace]; ours && span.name == "receiver/otlp/LogsReceived" {
