@@ -36,28 +36,16 @@ var loads = []struct {
 }
 
 func BenchmarkCancel(b *testing.B) {
-	all := func(*place) bool { return true }
-	eachPlaceAndLoad(b, all, func(b *testing.B, runtime *cbridge.Runtime, p *place) {
-		var returned, dropped latency.Samples
-		var s *stage
-		for uses := 0; b.Loop(); uses++ {
-			if s == nil || p.uses > 0 && uses%p.uses == 0 {
-				if s != nil {
-					s.tearDown()
-				}
-				s = p.build(b, runtime, true, func(l *cbridge.Limits) { l.CancelGrace = forever })
-			}
-			s.measureCancel(&returned, &dropped)
-		}
-		s.tearDown()
-		returned.Report(b, "return")
-		dropped.Report(b, "drop")
-	})
+	measureEach(b, func(*place) bool { return true }, (*stage).measureCancel)
 }
 
 func BenchmarkDeadline(b *testing.B) {
-	unanswered := func(p *place) bool { return p.early == nil }
-	eachPlaceAndLoad(b, unanswered, func(b *testing.B, runtime *cbridge.Runtime, p *place) {
+	measureEach(b, func(p *place) bool { return p.early == nil }, (*stage).measureDeadline)
+}
+
+func measureEach(b *testing.B, wanted func(*place) bool, measure func(s *stage, returned, dropped *latency.Samples)) {
+	b.Helper()
+	eachPlaceAndLoad(b, wanted, func(b *testing.B, runtime *cbridge.Runtime, p *place) {
 		var returned, dropped latency.Samples
 		var s *stage
 		for uses := 0; b.Loop(); uses++ {
@@ -67,7 +55,7 @@ func BenchmarkDeadline(b *testing.B) {
 				}
 				s = p.build(b, runtime, true, func(l *cbridge.Limits) { l.CancelGrace = forever })
 			}
-			s.measureDeadline(&returned, &dropped)
+			measure(s, &returned, &dropped)
 		}
 		s.tearDown()
 		returned.Report(b, "return")
