@@ -54,6 +54,7 @@ pub use counters::Stats;
 pub use effect_handler::{ContextAwareEffectHandler, TaskEffectHandler};
 pub use event::{ComponentStatus, Emission, Event, EventSink, LogLevel, LogRecord, LogSink};
 pub use held::Held;
+pub use nack::error_of_engine;
 pub use payload::{from_otlp_bytes, signal, with_otlp_bytes};
 pub use request::Request;
 pub use runtime::{Runtime, RuntimeOptions};

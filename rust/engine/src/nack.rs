@@ -62,9 +62,21 @@ pub(crate) fn error_of(errors: &ErrorTable, nack: &NackMsg<OtapPdata>) -> Proces
     }
 }
 
-/// What a node's own failure means to the caller of the message it failed on.
-/// The engine's error is its source.
-pub(crate) fn error_of_engine(error: Error) -> ProcessingError {
+/// What an error of the engine's means to the caller of the message that a node failed
+/// on with it. The engine's error is its source.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use otapbridge::prelude::*;
+///
+/// async fn tick(effect_handler: &ContextAwareEffectHandler<OtapPdata>) -> Result<(), ProcessingError> {
+///     let timer = effect_handler.inner().start_periodic_timer(Duration::from_secs(1)).await;
+///     timer.map(drop).map_err(otapbridge::error_of_engine)
+/// }
+/// ```
+#[must_use]
+pub fn error_of_engine(error: Error) -> ProcessingError {
     let text = error.to_string();
     let meant = match &error {
         Error::PdataConversionError { .. } | Error::PdataCodec(_) | Error::PDataError { .. } => {

@@ -12,7 +12,7 @@ use otapbridge_engine::engine::{Message, NodeControlMsg, OtapPdata};
 use otapbridge_engine::node::{
     ConcurrentContextAwareProcessor, ContextAwareProcessor, ProcessorNode,
 };
-use otapbridge_engine::{ContextAwareEffectHandler, TaskEffectHandler};
+use otapbridge_engine::{ContextAwareEffectHandler, TaskEffectHandler, error_of_engine};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -40,12 +40,10 @@ pub(crate) struct Clock;
 
 impl Clock {
     async fn start(handler: &ContextAwareEffectHandler<OtapPdata>) -> Result<(), ProcessingError> {
-        let started = handler
+        let timer = handler
             .inner()
-            .start_periodic_timer(Duration::from_millis(1))
-            .await;
-        let _ = started.map_err(|error| ProcessingError::permanent(error.to_string()))?;
-        Ok(())
+            .start_periodic_timer(Duration::from_millis(1));
+        timer.await.map(drop).map_err(error_of_engine)
     }
 
     fn control(control: &NodeControlMsg<OtapPdata>) {

@@ -14,7 +14,7 @@ use otapbridge_engine::node::{
     ConcurrentContextAwareProcessor, ContextAwareProcessor, NodeFactory, ProcessorNode,
     concurrent_processor_factory, processor_factory,
 };
-use otapbridge_engine::{ContextAwareEffectHandler, TaskEffectHandler};
+use otapbridge_engine::{ContextAwareEffectHandler, TaskEffectHandler, error_of_engine};
 use otel_arrow_dfe_engine::ConsumerEffectHandlerExtension;
 use otel_arrow_dfe_engine::control::NackMsg;
 use parking_lot::Mutex;
@@ -186,10 +186,7 @@ impl ContextAwareProcessor<OtapPdata> for Behave {
                 let timer = effect_handler
                     .inner()
                     .start_periodic_timer(Duration::from_millis(1));
-                let _ = timer
-                    .await
-                    .map_err(|error| ProcessingError::permanent(error.to_string()))?;
-                Ok(())
+                timer.await.map(drop).map_err(error_of_engine)
             }
             Behaviour::SendAndFail {} => {
                 effect_handler.send_message(pdata).await?;
