@@ -4,39 +4,40 @@ package cbridge
 
 import "time"
 
-// merged is what a call knows of merged output with its data that workers hand on.
-// Its timeout, which bounds the time in Rust, does not run meanwhile. With call.mu.
+// merged is what a call knows of merged output with its data that waits for a worker or is
+// handed on by one. Its timeout, which bounds the time in Rust, does not run meanwhile.
+// With call.mu.
 type merged struct {
-	// inside is how many of them are in the next consumer, since when the first.
-	inside int
-	since  time.Time
+	// out is how many of them have come out of Rust and are not answered, since when the first.
+	out   int
+	since time.Time
 	// spent is the time that they took and the timeout does not count.
 	spent time.Duration
-	// expired: the timeout's timer fired while some were inside.
+	// expired: the timeout's timer fired while some were out.
 	expired bool
 }
 
-// enterNext is called by a worker before it hands on output with this call's data.
-func (c *call) enterNext(callID uint64) {
+// onMergedOut is called when output with this call's data has come out.
+func (c *call) onMergedOut(callID uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.names(callID) {
 		return
 	}
-	if c.merged.inside == 0 {
+	if c.merged.out == 0 {
 		c.merged.since = time.Now()
 	}
-	c.merged.inside++
+	c.merged.out++
 }
 
-// leaveNext is called by the worker afterwards.
-func (c *call) leaveNext(callID uint64) {
+// onMergedAnswered is called when that output was handed on or refused.
+func (c *call) onMergedAnswered(callID uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.names(callID) || c.merged.inside == 0 {
+	if !c.names(callID) || c.merged.out == 0 {
 		return
 	}
-	if c.merged.inside--; c.merged.inside > 0 {
+	if c.merged.out--; c.merged.out > 0 {
 		return
 	}
 	c.merged.spent += time.Since(c.merged.since)
@@ -46,11 +47,11 @@ func (c *call) leaveNext(callID uint64) {
 }
 
 // prolong is for a caller whose timer fired: it reports whether there is time left,
-// because merged output with its data was, or is, in the next consumer.
+// because merged output with its data was, or is, out of Rust.
 func (c *call) prolong() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.merged.expired = c.merged.inside > 0
+	c.merged.expired = c.merged.out > 0
 	if c.merged.expired {
 		return true
 	}
@@ -63,11 +64,11 @@ func (c *call) prolong() bool {
 	return left > 0
 }
 
-// resume starts the timer again that fired while merged output was in the next
-// consumer, once it has left.
+// resume starts the timer again that fired while merged output was out of Rust, once
+// it was answered.
 func (c *call) resume() {
 	c.mu.Lock()
-	again := c.merged.expired && c.merged.inside == 0
+	again := c.merged.expired && c.merged.out == 0
 	c.mu.Unlock()
 	if again && !c.prolong() {
 		c.timer.Reset(0)

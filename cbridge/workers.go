@@ -34,6 +34,8 @@ type emission struct {
 	event capi.Event
 	// arrived is what the time left in the event's context counts from.
 	arrived time.Time
+	// origins are the calls whose data it carries.
+	origins []uint64
 	// cancel is set while it is being handed on, cause when it was cancelled before.
 	cancel context.CancelCauseFunc
 	cause  error
@@ -65,7 +67,9 @@ func (w *workers) enqueue(event *capi.Event) {
 		return
 	}
 	defer w.mu.Unlock()
-	e := &emission{event: *event, arrived: time.Now()}
+	// A view, which ends with the event's buffer.
+	e := &emission{event: *event, arrived: time.Now(), origins: slices.Clone(event.Origins)}
+	w.component.forCalls(e.origins, (*call).onMergedOut)
 	w.queue = append(w.queue, e)
 	w.present[event.EmissionID] = e
 	if w.running < w.limit {
@@ -96,6 +100,7 @@ func (w *workers) onCancelled(emissionID uint64, cause error) {
 	w.mu.Unlock()
 	switch {
 	case queued >= 0:
+		w.component.forCalls(e.origins, (*call).onMergedAnswered)
 		w.component.refuse(&e.event, refusalOfCancelled(cause))
 	case cancel != nil:
 		cancel(cause)
@@ -123,6 +128,7 @@ func (w *workers) stop(cause error) <-chan struct{} {
 	w.mu.Unlock()
 	w.cancel(cause)
 	for _, e := range queue {
+		w.component.forCalls(e.origins, (*call).onMergedAnswered)
 		w.component.refuse(&e.event, &errCallerLeft)
 	}
 	return w.idle
@@ -160,6 +166,7 @@ func (w *workers) handOn(e *emission) {
 		w.mu.Lock()
 		delete(w.present, id)
 		w.mu.Unlock()
+		c.forCalls(e.origins, (*call).onMergedAnswered)
 		if !answered {
 			c.native().EmissionDone(id, &errConsumerPanicked)
 		}
@@ -193,8 +200,6 @@ func (w *workers) deliver(e *emission) error {
 	if ending {
 		cancel(cause)
 	}
-	// A view, which ends with the event's buffer.
-	origins := slices.Clone(e.event.Origins)
 	out, err := w.component.unmarshal(&e.event)
 	if err != nil {
 		return err
@@ -202,7 +207,5 @@ func (w *workers) deliver(e *emission) error {
 	if ctx.Err() != nil {
 		return contextError(ctx, "before the output was handed on")
 	}
-	w.component.forCalls(origins, (*call).enterNext)
-	defer w.component.forCalls(origins, (*call).leaveNext)
 	return out.consume(ctx, &w.component.settings.Next)
 }

@@ -213,8 +213,9 @@
 #define OTAPB_EVENT_PAYLOAD_RELEASED 3
 
 /**
- * The work behind `emission_id` (one without a `call_id`) was cancelled or its
- * deadline passed; `error` says which. The emission still needs its answer.
+ * The work behind `emission_id` (one without a `call_id`) was cancelled, its
+ * deadline passed, or its pipeline ended; `error` says which. The emission still needs
+ * its answer.
  */
 #define OTAPB_EVENT_EMISSION_CANCELLED 4
 

@@ -87,14 +87,25 @@ pub struct RequestContext {
 struct State {
     block: ContextBlock,
     deadline: Option<Instant>,
-    /// Nanoseconds that the deadline was put off.
-    prolonged: AtomicU64,
+    /// When the deadline is a mere timeout: how it was put off.
+    pauses: Mutex<Pauses>,
     cancellation: OnceLock<(CancelReason, Box<str>)>,
+    /// Wakes at a cancel and at the end of a pause.
     notify: Notify,
     /// Merged contexts that have this one among their inputs.
     merged_into: Mutex<Vec<Weak<State>>>,
     /// Set in a merged context.
     inputs: Option<merge::Inputs>,
+}
+
+/// The times that a timeout does not count.
+#[derive(Debug, Default)]
+struct Pauses {
+    /// How many have paused it, and since when the first of them.
+    count: usize,
+    since: Option<Instant>,
+    /// The pauses that are over.
+    spent: Duration,
 }
 
 impl State {
@@ -103,7 +114,7 @@ impl State {
         Self {
             block,
             deadline,
-            prolonged: AtomicU64::new(0),
+            pauses: Mutex::default(),
             cancellation: OnceLock::new(),
             notify: Notify::new(),
             merged_into: Mutex::default(),
@@ -167,18 +178,45 @@ impl RequestContext {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let state = self.state.as_ref()?;
-        let prolonged = Duration::from_nanos(state.prolonged.load(Ordering::Relaxed));
-        Some(state.deadline? + prolonged)
+        let deadline = state.deadline?;
+        if !self.is_deadline_a_timeout() {
+            return Some(deadline);
+        }
+        let pauses = state.pauses.lock();
+        let under_way = pauses.since.map_or(Duration::ZERO, |since| since.elapsed());
+        Some(deadline + pauses.spent + under_way)
     }
 
-    /// Puts off a deadline that is [a mere timeout](Self::is_deadline_a_timeout), for
-    /// time that it does not count. A caller's deadline stays.
-    pub fn prolong(&self, by: Duration) {
+    /// Stops the time of a deadline that is [a mere timeout](Self::is_deadline_a_timeout)
+    /// until [`resume`](Self::resume) was called as often. Meanwhile the deadline moves
+    /// on, and does not pass. A caller's deadline stays.
+    pub fn pause(&self) {
         if let Some(state) = &self.state
             && self.is_deadline_a_timeout()
         {
-            let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-            let _ = state.prolonged.fetch_add(by, Ordering::Relaxed);
+            let mut pauses = state.pauses.lock();
+            pauses.count += 1;
+            if pauses.count == 1 {
+                pauses.since = Some(Instant::now());
+            }
+        }
+    }
+
+    /// Ends a [`pause`](Self::pause).
+    pub fn resume(&self) {
+        if let Some(state) = &self.state
+            && self.is_deadline_a_timeout()
+        {
+            let mut pauses = state.pauses.lock();
+            pauses.count = pauses.count.saturating_sub(1);
+            if pauses.count > 0 {
+                return;
+            }
+            if let Some(since) = pauses.since.take() {
+                pauses.spent += since.elapsed();
+            }
+            drop(pauses);
+            state.notify.notify_waiters();
         }
     }
 
@@ -247,32 +285,38 @@ impl RequestContext {
         let Some(state) = &self.state else {
             return pending().await;
         };
-        let mut notified = pin!(state.notify.notified());
-        // Registered before the check, so that a cancel in between wakes it.
-        notified.as_mut().enable();
-        if state.cancellation.get().is_none() {
-            notified.await;
+        loop {
+            let mut changed = pin!(state.notify.notified());
+            // Registered before the check, so that a cancel in between wakes it.
+            changed.as_mut().enable();
+            if state.cancellation.get().is_some() {
+                return;
+            }
+            changed.await;
         }
     }
 
     /// Waits until the request is cancelled or its deadline passes, and says
     /// which. Needs a tokio runtime with a timer if there is a deadline.
     pub async fn done(&self) -> ProcessingError {
-        if let Some(error) = self.error() {
-            return error;
-        }
+        let Some(state) = &self.state else {
+            return pending().await;
+        };
         loop {
-            match self.deadline() {
-                Some(deadline) => tokio::select! {
-                    biased;
-                    () = self.cancelled() => {}
-                    () = tokio::time::sleep_until(deadline.into()) => {}
-                },
-                None => self.cancelled().await,
-            }
-            // It may have been prolonged meanwhile.
+            let mut changed = pin!(state.notify.notified());
+            // Registered before the check, so that a cancel in between wakes it.
+            changed.as_mut().enable();
             if let Some(error) = self.error() {
                 return error;
+            }
+            let paused = state.pauses.lock().count > 0;
+            match self.deadline().filter(|_| !paused) {
+                Some(deadline) => tokio::select! {
+                    biased;
+                    () = changed => {}
+                    () = tokio::time::sleep_until(deadline.into()) => {}
+                },
+                None => changed.await,
             }
         }
     }

@@ -32,6 +32,9 @@ pub(crate) struct Sweeper {
     /// There is nothing in flight, so it waits for a call to enter.
     idle: Cell<bool>,
     entered: Notify,
+    /// The receiver waits for room before the first node: calls behind it do not enter,
+    /// and end all the same.
+    blocked: Cell<bool>,
 }
 
 impl Sweeper {
@@ -42,6 +45,14 @@ impl Sweeper {
             earliest: Cell::new(None),
             idle: Cell::new(false),
             entered: Notify::new(),
+            blocked: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn set_blocked(&self, blocked: bool) {
+        self.blocked.set(blocked);
+        if blocked && self.idle.get() {
+            self.entered.notify_one();
         }
     }
 
@@ -64,7 +75,7 @@ impl Sweeper {
     pub(crate) async fn run(&self) {
         let mut next_look = Instant::now() + SWEEP_INTERVAL;
         loop {
-            if self.core.calls_in_flight(self.shard) == 0 {
+            if self.core.calls_in_flight(self.shard) == 0 && !self.blocked.get() {
                 self.earliest.set(None);
                 self.idle.set(true);
                 self.entered.notified().await;

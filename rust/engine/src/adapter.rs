@@ -74,23 +74,24 @@ pub(crate) async fn until_done(
     AssertUnwindSafe(until_done).catch_unwind().await
 }
 
-/// Waits until a request ends. A mere timeout does not count the time at the host, which
-/// is known when the host has answered.
+/// Waits until a request ends. A mere timeout leaves an answer that the host has just
+/// given the time to return.
 async fn ended(core: &Core, id: Option<RequestId>, context: &RequestContext) -> ProcessingError {
     loop {
         let error = context.done().await;
-        let may_be_put_off = context.is_deadline_a_timeout() && !context.is_cancelled();
-        let request = id.filter(|_| may_be_put_off);
+        let is_timeout = context.is_deadline_a_timeout() && !context.is_cancelled();
+        let request = id.filter(|_| is_timeout);
         let Some(request) = request.and_then(|id| core.find(id)) else {
             return error;
         };
-        if !request.at_host().any() {
-            return error;
-        }
         tokio::select! {
             biased;
             () = context.cancelled() => {}
             () = request.at_host().answers_returned() => {}
+        }
+        // The host may have got more output meanwhile.
+        if let Some(error) = context.error() {
+            return error;
         }
     }
 }

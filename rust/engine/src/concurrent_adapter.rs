@@ -40,12 +40,20 @@ struct Place {
 }
 
 impl Place {
-    /// There is one, because data are let in only then.
+    /// Takes one if there is any, as there is unless the pipeline drains.
     fn take(places: &Arc<Semaphore>, effect_handler: Rc<EffectHandler<OtapPdata>>) -> Self {
         Self {
             places: Arc::clone(places),
             permit: Arc::clone(places).try_acquire_owned().ok(),
             effect_handler,
+        }
+    }
+
+    /// Waits until it is taken.
+    async fn taken(&mut self) {
+        if self.permit.is_none() {
+            // The semaphore is never closed.
+            self.permit = Arc::clone(&self.places).acquire_owned().await.ok();
         }
     }
 }
@@ -86,9 +94,18 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
     }
 
     fn running(&mut self, effect_handler: &EffectHandler<OtapPdata>) -> &mut Running {
-        let core = &self.core;
-        self.running
-            .get_or_insert_with(|| Running::new(effect_handler, core))
+        let (core, shard) = (&self.core, self.shard);
+        self.running.get_or_insert_with(|| {
+            let running = Running::new(effect_handler, core);
+            let (core, waker) = (Arc::clone(core), effect_handler.clone());
+            // From then on all data are let in: they wait in their tasks. The engine asks
+            // no more after it has told the node to end.
+            running.handler.tasks.spawn(async move {
+                core.drain_begun(shard).await;
+                let _ = waker.set_wakeup(PLACE_FREE, Instant::now());
+            });
+            running
+        })
     }
 
     async fn control(
@@ -131,13 +148,16 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
         let places = Arc::clone(&self.places);
         let running = self.running(effect_handler);
         let nacker = running.handler.shared_inner();
-        let place = Place::take(&places, Rc::clone(&nacker));
+        let mut place = Place::take(&places, Rc::clone(&nacker));
         let reused = spare.borrow_mut().pop();
         let mut handler = reused.unwrap_or_else(|| running.handler.for_task(false));
         let request = request_id(&routing);
         handler.begin(context.clone(), routing);
         running.handler.tasks.spawn(async move {
-            let processed = processor.process_with_context(pdata, &mut handler);
+            let processed = async {
+                place.taken().await;
+                processor.process_with_context(pdata, &mut handler).await
+            };
             let outcome = until_done(&core, request, &context, processed).await;
             drop(place);
             let routing = handler.end();
@@ -183,9 +203,10 @@ where
         }
     }
 
-    /// While all places are taken, data wait in the node's queue.
+    /// While all places are taken, data wait in the node's queue: with them a drain's mark,
+    /// which must not.
     fn accept_pdata(&self) -> bool {
-        self.places.available_permits() > 0
+        self.places.available_permits() > 0 || self.core.drain_until(self.shard).is_some()
     }
 
     fn runtime_requirements(&self) -> ProcessorRuntimeRequirements {

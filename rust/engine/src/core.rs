@@ -6,13 +6,14 @@
 //! in-flight table owns its answer, so each call is answered exactly once.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
 use otapbridge_context::{
-    CancelReason, ErrorTable, InFlightTable, ProcessingError, RequestContext, Signal,
+    CancelReason, ErrorKind, ErrorTable, InFlightTable, ProcessingError, RequestContext, Signal,
 };
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
@@ -94,6 +95,7 @@ struct Shard {
     some_cancelled: Notify,
     /// When a drain that is under way must have ended.
     drain_until: Mutex<Option<Instant>>,
+    drain_begun: Notify,
 }
 
 /// State shared by a component, its pipelines and the nodes in them.
@@ -169,6 +171,20 @@ impl Core {
 
     pub(crate) fn begin_drain(&self, shard: usize, until: Instant) {
         *self.shards[shard].drain_until.lock() = Some(until);
+        self.shards[shard].drain_begun.notify_waiters();
+    }
+
+    /// Resolves when a drain of a shard has begun.
+    pub(crate) async fn drain_begun(&self, shard: usize) {
+        loop {
+            let mut begun = pin!(self.shards[shard].drain_begun.notified());
+            // Registered before the look, so that a beginning in between is not missed.
+            let _ = begun.as_mut().enable();
+            if self.drain_until(shard).is_some() {
+                return;
+            }
+            begun.await;
+        }
     }
 
     pub(crate) fn drain_until(&self, shard: usize) -> Option<Instant> {
@@ -311,10 +327,11 @@ impl Core {
             let Some(deadline) = call.context.deadline() else {
                 return;
             };
+            if call.at_host.any() && (deadline <= now || call.context.is_deadline_a_timeout()) {
+                return;
+            }
             if deadline <= now {
-                if !call.at_host.any() {
-                    overdue.push(call.id);
-                }
+                overdue.push(call.id);
             } else {
                 next = Some(next.map_or(deadline, |next| next.min(deadline)));
             }
@@ -355,8 +372,14 @@ impl Core {
 
     fn answer(&self, call: &Call, error: Option<ProcessingError>) {
         self.forget_errors(&call.errors);
-        if error.is_some() {
+        if let Some(error) = &error {
             self.dead.add(RequestId::Call(call.id));
+            let reason = match error.kind() {
+                ErrorKind::Timeout => CancelReason::Deadline,
+                _ => CancelReason::Cancelled,
+            };
+            // Who still works on it may stop.
+            let _ = call.context.cancel(reason, "");
         }
         {
             // The release of the payload may happen on another thread right now:
@@ -434,22 +457,28 @@ impl Core {
             return false;
         };
         decrement(&self.counters.emissions_in_flight);
-        emitted.answered();
         if let Some(ingress) = self.shards[emitted.shard].ingress.read().as_ref() {
             // A closed queue means the pipeline ended, and with it the calls
             // this answer was for.
             let _ = ingress.answers.send(Answer { emission_id, error });
         }
+        // Behind the answer, which counts if the call has ended meanwhile.
+        emitted.answered();
         true
     }
 
     /// Forgets what a pipeline that ended was waiting for.
     pub(crate) fn abandon_emissions(&self, shard: usize) {
-        self.emissions.lock().retain(|_, emitted| {
+        self.emissions.lock().retain(|id, emitted| {
             let keep = emitted.shard != shard;
             if !keep {
                 emitted.answered();
                 decrement(&self.counters.emissions_in_flight);
+                if !matches!(emitted.request, Some(InFlight::Call(_))) {
+                    let error = ProcessingError::retryable("the pipeline ended");
+                    self.outbox
+                        .push(Event::EmissionCancelled { id: *id, error });
+                }
             }
             keep
         });

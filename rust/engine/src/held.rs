@@ -10,11 +10,11 @@ use otapbridge_context::{ProcessingError, RequestContext};
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 use tokio::sync::mpsc;
 
-use crate::context_headers::{RequestId, request_id};
-use crate::core::{Call, Core};
+use crate::context_headers::request_id;
+use crate::core::Core;
 use crate::effect_handler::ContextAwareEffectHandler;
 use crate::payload::{routing_only, signal};
-use crate::request::Request;
+use crate::request::{Origins, Request};
 
 /// A message whose data a node has taken and whose answer it owes. Answer it with
 /// [`Held::ack`] or [`Held::nack`]; one that is dropped is refused as retryable.
@@ -33,8 +33,8 @@ impl Held {
         &self.context
     }
 
-    /// Resolves at once if the host holds no output with this message's data, and
-    /// otherwise when it has answered and the answer has had the time to come back.
+    /// Resolves when the host holds no output with this message's data, and its last
+    /// answer has had the time to come back: at once if there was none of late.
     pub fn left_host(&self) -> impl Future<Output = ()> + use<> {
         let core = Arc::clone(&self.core);
         let id = self.message.as_ref().and_then(request_id);
@@ -147,7 +147,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
     }
 
     /// Begins the request of a message that is made of the data of several others.
-    /// That of a single one is its own.
+    /// That of a single request is its own.
     ///
     /// Its context: the latest deadline, if all have one; cancelled when all are;
     /// metadata under `metadata_keys`, and what all have alike; no span, but a link
@@ -159,15 +159,17 @@ impl ContextAwareEffectHandler<OtapPdata> {
         metadata_keys: &[&str],
     ) -> Request {
         let mut contexts = Vec::new();
-        let mut origins = Vec::new();
+        let mut origins = Origins::default();
         for held in held {
             contexts.push(held.context.clone());
-            if let Some(message) = &held.message {
-                self.origins_of(message, &mut origins);
+            let id = held.message.as_ref().and_then(request_id);
+            if let Some(request) = id.and_then(|id| self.core.find(id)) {
+                origins.add(request);
             }
         }
-        match (contexts.as_slice(), origins.as_slice()) {
-            ([only], [call]) if only.same(&call.context) => {
+        let origins = origins.distinct();
+        match origins.only_call() {
+            Some(call) if contexts.iter().all(|context| context.same(&call.context)) => {
                 Request::of(&self.core, Arc::clone(call))
             }
             _ => {
@@ -182,13 +184,6 @@ impl ContextAwareEffectHandler<OtapPdata> {
     /// Begins a request that stems from no other.
     #[must_use]
     pub fn begin_request(&self, context: RequestContext) -> Request {
-        Request::begin(&self.core, context, Vec::new(), false)
-    }
-
-    fn origins_of(&self, message: &OtapPdata, origins: &mut Vec<Arc<Call>>) {
-        let in_flight = request_id(message).and_then(|id: RequestId| self.core.find(id));
-        if let Some(in_flight) = in_flight {
-            origins.extend_from_slice(in_flight.origins());
-        }
+        Request::begin(&self.core, context, Origins::default(), false)
     }
 }

@@ -166,7 +166,7 @@ impl HostExporter {
         let (call_id, block, origins) = match &request {
             Some(InFlight::Call(call)) => (Some(call.id), ContextBlock::empty(), Vec::new()),
             Some(InFlight::Local(local)) => {
-                let origins = local.origins.iter().map(|call| call.id).collect();
+                let origins = local.origins.calls.iter().map(|call| call.id).collect();
                 (None, context.to_block(), origins)
             }
             None => (None, merged_context(&routing), Vec::new()),

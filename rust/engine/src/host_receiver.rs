@@ -122,6 +122,7 @@ impl HostReceiver {
                     return Ok(terminal_state(deadline));
                 }
             }
+            self.sweeper.set_blocked(sending.is_some());
             let may_receive = open && sending.is_none();
             tokio::select! {
                 biased;

@@ -33,7 +33,7 @@ use crate::drain;
 use crate::gate::panic_error;
 use crate::host_receiver::terminal_state;
 use crate::node::{self, Factory, NodeFactory};
-use crate::request::Request;
+use crate::request::{Origins, Request};
 use crate::sending::looking_again;
 
 /// A source of requests.
@@ -79,6 +79,7 @@ pub fn receiver_factory<N: ReceiverNode>() -> NodeFactory {
                 let adapter = Adapter {
                     receiver,
                     core: building::core()?,
+                    shard: building::shard()?,
                 };
                 Ok::<_, ConfigError>(ReceiverWrapper::local(
                     adapter,
@@ -111,7 +112,7 @@ impl ReceiverEffectHandler {
     /// Begins a request.
     #[must_use]
     pub fn begin_request(&self, context: RequestContext) -> Request {
-        Request::begin(&self.core, context, Vec::new(), true)
+        Request::begin(&self.core, context, Origins::default(), true)
     }
 
     /// Sends a message of `request` into the pipeline and waits for its answer, until
@@ -150,6 +151,7 @@ impl ReceiverEffectHandler {
 struct Adapter<R> {
     receiver: R,
     core: Arc<Core>,
+    shard: usize,
 }
 
 #[async_trait(?Send)]
@@ -185,6 +187,7 @@ impl<R: ContextAwareReceiver> Receiver<OtapPdata> for Adapter<R> {
                 message = control.recv() => match message? {
                     NodeControlMsg::DrainIngress { deadline: until, .. } => {
                         deadline = Some(until);
+                        self.core.begin_drain(self.shard, until);
                         let _ = drain.send(true);
                         let (deliveries, handler) = (Rc::clone(&deliveries), effect_handler.clone());
                         marking = Some(Box::pin(async move {

@@ -3,6 +3,7 @@
 //! Requests: the calls of the host, and those that begin inside a pipeline, such as
 //! a merged batch or what a receiver makes.
 
+use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,45 +23,48 @@ use crate::payload::otlp_payload;
 /// Counts the emissions of a request that the host has not answered.
 #[derive(Default)]
 pub(crate) struct AtHost {
-    state: Mutex<(u32, Option<Instant>)>,
+    state: Mutex<EmissionsAtHost>,
     left: Notify,
+}
+
+#[derive(Default)]
+struct EmissionsAtHost {
+    count: u32,
+    /// When the last of them was answered.
+    left: Option<Instant>,
 }
 
 /// An answer that has left the host is with its node this much later at most.
 const ANSWER_RETURNS: Duration = Duration::from_millis(100);
 
 impl AtHost {
-    pub(crate) fn enter(&self) {
-        let mut state = self.state.lock();
-        if state.0 == 0 {
-            state.1 = Some(Instant::now());
-        }
-        state.0 += 1;
+    /// The time at the host does not count as time in this library.
+    pub(crate) fn enter(&self, context: &RequestContext) {
+        self.state.lock().count += 1;
+        context.pause();
     }
 
-    /// The time at the host does not count as time in this library.
     pub(crate) fn leave(&self, context: &RequestContext) {
+        context.resume();
         let mut state = self.state.lock();
-        state.0 -= 1;
-        if state.0 > 0 {
-            return;
+        state.count -= 1;
+        if state.count == 0 {
+            state.left = Some(Instant::now());
+            drop(state);
+            self.left.notify_waiters();
         }
-        if let Some(since) = state.1.take() {
-            context.prolong(since.elapsed());
-        }
-        drop(state);
-        self.left.notify_waiters();
     }
 
     pub(crate) fn any(&self) -> bool {
-        self.state.lock().0 > 0
+        self.state.lock().count > 0
     }
 
-    /// Waits until the host holds none, and then for its last answer to return.
+    /// Waits until the host holds none, and its last answer has had the time to return.
     pub(crate) async fn answers_returned(&self) {
-        if self.any() {
-            self.none().await;
-            tokio::time::sleep(ANSWER_RETURNS).await;
+        self.none().await;
+        let left = self.state.lock().left;
+        if let Some(left) = left {
+            tokio::time::sleep_until((left + ANSWER_RETURNS).into()).await;
         }
     }
 
@@ -81,8 +85,47 @@ pub(crate) struct LocalRequest {
     pub(crate) context: RequestContext,
     pub(crate) errors: CallErrors,
     pub(crate) at_host: AtHost,
-    /// The calls it stems from.
-    pub(crate) origins: Vec<Arc<Call>>,
+    pub(crate) origins: Origins,
+}
+
+/// What the data of a request stem from.
+#[derive(Default)]
+pub(crate) struct Origins {
+    pub(crate) calls: Vec<Arc<Call>>,
+    /// The requests of other nodes in this pipeline.
+    requests: Vec<Arc<LocalRequest>>,
+}
+
+impl Origins {
+    /// Adds a request, and what it stems from.
+    pub(crate) fn add(&mut self, request: InFlight) {
+        match request {
+            InFlight::Call(call) => self.calls.push(call),
+            InFlight::Local(local) => {
+                self.calls.extend_from_slice(&local.origins.calls);
+                self.requests.extend_from_slice(&local.origins.requests);
+                self.requests.push(local);
+            }
+        }
+    }
+
+    /// Leaves each in it once, where it came first.
+    pub(crate) fn distinct(mut self) -> Self {
+        let mut calls = HashSet::with_capacity(self.calls.len());
+        self.calls.retain(|call| calls.insert(Arc::as_ptr(call)));
+        let mut requests = HashSet::with_capacity(self.requests.len());
+        self.requests
+            .retain(|request| requests.insert(Arc::as_ptr(request)));
+        self
+    }
+
+    /// The one call that all of it is, if it is one.
+    pub(crate) fn only_call(&self) -> Option<&Arc<Call>> {
+        match (self.calls.as_slice(), self.requests.as_slice()) {
+            ([only], []) => Some(only),
+            _ => None,
+        }
+    }
 }
 
 /// A request that awaits its answer.
@@ -117,23 +160,28 @@ impl InFlight {
     pub(crate) fn origins(&self) -> &[Arc<Call>] {
         match self {
             Self::Call(call) => std::slice::from_ref(call),
-            Self::Local(request) => &request.origins,
+            Self::Local(request) => &request.origins.calls,
         }
     }
 
     pub(crate) fn enter_host(&self) {
-        if let Self::Local(request) = self {
-            request.at_host.enter();
-        }
-        self.origins().iter().for_each(|call| call.at_host.enter());
+        self.each_at_host(AtHost::enter);
     }
 
     pub(crate) fn leave_host(&self) {
+        self.each_at_host(AtHost::leave);
+    }
+
+    /// Itself, and all that it stems from.
+    fn each_at_host(&self, change: impl Fn(&AtHost, &RequestContext)) {
         for call in self.origins() {
-            call.at_host.leave(&call.context);
+            change(&call.at_host, &call.context);
         }
         if let Self::Local(request) = self {
-            request.at_host.leave(&request.context);
+            for origin in &request.origins.requests {
+                change(&origin.at_host, &origin.context);
+            }
+            change(&request.at_host, &request.context);
         }
     }
 }
@@ -151,11 +199,11 @@ pub struct Request {
 }
 
 impl Request {
-    /// Begins a request with the data of these calls, as far as they are known.
+    /// Begins a request with the data of these, as far as they are known.
     pub(crate) fn begin(
         core: &Arc<Core>,
         context: RequestContext,
-        origins: Vec<Arc<Call>>,
+        origins: Origins,
         owns_context: bool,
     ) -> Self {
         let local = Arc::new(LocalRequest {

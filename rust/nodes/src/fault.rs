@@ -235,7 +235,7 @@ impl ConcurrentContextAwareProcessor<OtapPdata> for Fault {
             effect_handler.await_answer(&mut data, false);
         }
         let sent = effect_handler.send_message(data).await;
-        if let Some(log_cancel) = log_cancel {
+        if let Some(log_cancel) = log_cancel.filter(|_| sent.is_ok()) {
             log_cancel.finished();
         }
         sent

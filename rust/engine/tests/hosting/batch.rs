@@ -223,7 +223,7 @@ fn a_batch_ends_when_one_caller_is_overdue_and_the_other_cancelled() {
     let bridge = Bridge::start(json!({
         "nodes": {
             "batch": batch,
-            "wait": {"type": TEST_NODE, "config": {"behaviour": {"wait": {"milliseconds": 3_600_000}}}},
+            "wait": {"type": "urn:otapbridge:processor:fault", "config": {"delay": "1h", "max_concurrency": 1}},
         },
         "connections": [{"from": "batch", "to": "wait"}],
     }));

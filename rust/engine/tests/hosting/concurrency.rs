@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use otapbridge_context::{CancelReason, ErrorKind};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::{Bridge, deadline, logs};
+use crate::harness::{Bridge, PATIENCE, deadline, logs};
 use crate::nodes::MEETING_NODE;
 
 fn meeting(at_a_time: usize) -> Bridge {
@@ -47,4 +47,31 @@ fn the_end_of_one_request_makes_room_for_the_next() {
     bridge.host.done(3).unwrap();
     bridge.host.done(4).unwrap();
     let _ = bridge.finish();
+}
+
+/// One message at a time, for a while.
+fn slow() -> Value {
+    json!({"type": "urn:otapbridge:processor:fault", "config": {"delay": "20ms", "max_concurrency": 1}})
+}
+
+#[test]
+fn a_drain_passes_a_node_that_is_full() {
+    let batch =
+        json!({"type": "urn:otapbridge:processor:batch", "config": {"flush_timeout": "1h"}});
+    for node in [
+        slow(),
+        json!({"nodes": {"slow": slow(), "batch": batch}, "connections": [{"from": "slow", "to": "batch"}]}),
+    ] {
+        let bridge = Bridge::accepting(node);
+        for call in 1..=4 {
+            bridge.submit(call, &logs(&["body"])).unwrap();
+        }
+        let began = std::time::Instant::now();
+        bridge.component.shutdown(PATIENCE);
+        for call in 1..=4 {
+            bridge.host.done(call).unwrap();
+        }
+        assert!(began.elapsed() < PATIENCE / 2, "it took all its time");
+        let _ = bridge.finish();
+    }
 }

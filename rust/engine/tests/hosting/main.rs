@@ -8,6 +8,7 @@ mod cancellation;
 mod child_work;
 mod concurrency;
 mod control_messages;
+mod ended_calls;
 mod engine_nodes;
 mod failures;
 mod harness;

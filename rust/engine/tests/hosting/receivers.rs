@@ -10,7 +10,7 @@ use otapbridge_engine::validate;
 use serde_json::{Value, json};
 
 use crate::harness::{Bridge, PATIENCE, logs, spec};
-use crate::nodes::TEST_NODE;
+use crate::nodes::{NOTES, TEST_NODE};
 
 const GENERATOR: &str = "urn:otapbridge:receiver:generator";
 
@@ -86,14 +86,19 @@ fn a_shutdown_waits_for_what_is_under_way_and_sends_nothing_more() {
 
 #[test]
 fn a_request_that_begins_in_rust_ends_at_its_deadline() {
+    const LIST: &str = "a request that begins in Rust";
     // The node waits an hour, so the deadline it is that lets the shutdown pass.
     let bridge = Bridge::receiver(json!({
         "nodes": {
             "source": {"type": GENERATOR, "config": {"interval": "0s", "count": 1, "timeout": "20ms"}},
-            "wait": {"type": TEST_NODE, "config": {"behaviour": {"wait": {"milliseconds": 3_600_000}}}},
+            "note": {"type": TEST_NODE, "config": {"behaviour": {"note": {"list": LIST}}}},
+            "wait": {"type": "urn:otapbridge:processor:fault", "config": {"delay": "1h", "max_concurrency": 1}},
         },
-        "connections": [{"from": "source", "to": "wait"}],
+        "connections": [{"from": "source", "to": "note"}, {"from": "note", "to": "wait"}],
     }));
+    while !NOTES.lock().iter().any(|(list, _)| list == LIST) {
+        std::thread::yield_now();
+    }
     let began = std::time::Instant::now();
     let _ = bridge.finish();
     // Without the deadline it would take all the time it is given.
