@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -127,6 +128,21 @@ func TestTenantsBeyondTheLimitAreToldToComeAgain(t *testing.T) {
 	for range limit {
 		assert.NoError(t, (<-answers).err)
 	}
+}
+
+// TestACallThatIsLateAfterAPartWasAcceptedIsNotToBeSentAgain: and knows that it is late.
+func TestACallThatIsLateAfterAPartWasAcceptedIsNotToBeSentAgain(t *testing.T) {
+	divided := `{"type": "urn:otapbridge:processor:batch", "config": {"min_size": 1, "max_size": 1}}`
+	component := start(t, divided, logsFunc(t, func(ctx context.Context, _ plog.Logs) error {
+		<-ctx.Done()
+		return nil
+	}), waitsForRust)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	err := component.ConsumeLogs(ctx, tenantLogs("a", 3))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.True(t, consumererror.IsPermanent(err))
+	assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
 }
 
 // manyCallers make a call each, all at once, with a record that names it.

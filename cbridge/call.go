@@ -265,7 +265,7 @@ func (c *call) answer(ctx context.Context) error {
 	if err := c.hostError(native); err != nil {
 		return err
 	}
-	return fromNative(native, causeOf(ctx, native.Kind)).classified()
+	return fromNative(native, causeOf(ctx, native)).classified()
 }
 
 // hostError returns the error value that comes back with an error of the library's, or
@@ -301,7 +301,7 @@ func (c *call) submitError(ctx context.Context, err error) error {
 	if !errors.As(err, &native) {
 		return errStopped()
 	}
-	return fromNative(native, causeOf(ctx, native.Kind)).classified()
+	return fromNative(native, causeOf(ctx, native)).classified()
 }
 
 // leave ends the caller's part, however it ends. The event handler deals with what

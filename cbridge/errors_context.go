@@ -7,6 +7,8 @@ import (
 	"errors"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/otapbridge/otapbridge/capi"
 )
 
@@ -65,10 +67,24 @@ const (
 	timerLag = time.Second
 )
 
-// causeOf is why ctx ended, if that can be what Rust's answer of this kind is
-// about; nil otherwise.
-func causeOf(ctx context.Context, kind ErrorKind) error {
-	if kind != KindCancelled && kind != KindTimeout {
+// endKind is Cancelled or Timeout if that is what an error of Rust's is about, also one
+// that was made permanent because a part of the data was accepted.
+func endKind(native *capi.Error) (ErrorKind, bool) {
+	switch {
+	case native.Kind == KindCancelled || native.Kind == KindTimeout:
+		return native.Kind, true
+	case native.Kind == KindPermanent && codes.Code(native.GRPCCode) == codes.DeadlineExceeded:
+		return KindTimeout, true
+	case native.Kind == KindPermanent && codes.Code(native.GRPCCode) == codes.Canceled:
+		return KindCancelled, true
+	}
+	return 0, false
+}
+
+// causeOf is why ctx ended, if that can be what Rust's answer is about; nil otherwise.
+func causeOf(ctx context.Context, native *capi.Error) error {
+	kind, ended := endKind(native)
+	if !ended {
 		return nil
 	}
 	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && kind == KindTimeout && time.Until(deadline) < deadlineSkew {

@@ -39,6 +39,22 @@ func TestTimeoutDoesNotCountTimeOfMergedOutputInNext(t *testing.T) {
 	}
 }
 
+// TestTimeoutDoesNotCountTheWaitForAWorker: what has come out of Rust is in no node.
+func TestTimeoutDoesNotCountTheWaitForAWorker(t *testing.T) {
+	const timeout = 100 * time.Millisecond
+	component := start(t, batchingTwo, logsFunc(t, func(ctx context.Context, _ plog.Logs) error {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(3 * timeout):
+			return nil
+		}
+	}), func(settings *cbridge.Settings) { settings.Limits.Timeout, settings.Limits.Workers = timeout, 1 })
+	for _, err := range consumeAtOnce(component, 4, t.Context()) {
+		assert.NoError(t, err)
+	}
+}
+
 // TestTimeoutEndsCallersOfABatchThatIsNotSent: nothing is in next, so it counts.
 func TestTimeoutEndsCallersOfABatchThatIsNotSent(t *testing.T) {
 	const untouched = `{"type": "urn:otapbridge:processor:batch", "config": {"min_size": 100, "flush_timeout": "1h"}}`

@@ -71,7 +71,7 @@ const (
 	// the default of MaxInFlight.
 	keptSlots = 1000
 	// retryWaits is how many messages can wait in a retry node.
-	retryWaits = 128
+	retryWaits = 1920
 )
 
 const (
