@@ -91,6 +91,27 @@ fn time_at_the_host_does_not_count_for_other_work_on_the_call() {
 }
 
 #[test]
+fn time_at_the_host_does_not_count_for_a_node_that_works_on_meanwhile() {
+    let bridge = Bridge::start(
+        json!({"type": TEST_NODE, "config": {"behaviour": {"linger": {"milliseconds": 250}}}}),
+    );
+    let after = Duration::from_millis(100);
+    bridge
+        .submit_with(1, &logs(&["body"]), timeout(after))
+        .unwrap();
+    let emission = bridge.host.emission();
+    // The passing of time is what is looked at.
+    std::thread::sleep(after * 3);
+    bridge
+        .host
+        .seen(|seen| assert!(seen.answers.is_empty(), "{:?}", seen.answers));
+    assert!(bridge.component.emission_done(emission.id, None));
+    drop(emission);
+    bridge.host.done(1).unwrap();
+    let _ = bridge.finish();
+}
+
+#[test]
 fn parts_of_a_call_that_are_joined_again_are_that_calls_own() {
     let bridge = Bridge::start(chain(batch(1, 1), batch(2, 0)));
     bridge.submit(1, &logs(&["x", "y"])).unwrap();

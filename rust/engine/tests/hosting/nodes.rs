@@ -82,6 +82,8 @@ pub(crate) enum Behaviour {
     BreakPipeline {},
     /// Answers a message twice: sends it on and fails.
     SendAndFail {},
+    /// Hands on, and goes on working for a while.
+    Linger { milliseconds: u64 },
     /// Hands on, and refuses with what it saw of the refusal behind it.
     Watch {},
     /// Hands on, and notes what it sees of the request.
@@ -191,6 +193,11 @@ impl ContextAwareProcessor<OtapPdata> for Behave {
             Behaviour::SendAndFail {} => {
                 effect_handler.send_message(pdata).await?;
                 Err(ProcessingError::permanent("failed after all"))
+            }
+            Behaviour::Linger { milliseconds } => {
+                effect_handler.send_message(pdata).await?;
+                tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
+                Ok(())
             }
             Behaviour::Watch {} => {
                 let mut pdata = pdata;
