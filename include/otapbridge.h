@@ -214,8 +214,8 @@
 
 /**
  * The work behind `emission_id` (one without a `call_id`) was cancelled, its
- * deadline passed, or its pipeline ended; `error` says which. The emission still needs
- * its answer.
+ * deadline passed, or its pipeline ended unexpectedly; `error` says which. The emission
+ * still needs its answer.
  */
 #define OTAPB_EVENT_EMISSION_CANCELLED 4
 

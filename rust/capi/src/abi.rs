@@ -88,8 +88,8 @@ pub const OTAPB_EVENT_EMIT: u32 = 2;
 /// The library no longer reads the payload of `call_id`.
 pub const OTAPB_EVENT_PAYLOAD_RELEASED: u32 = 3;
 /// The work behind `emission_id` (one without a `call_id`) was cancelled, its
-/// deadline passed, or its pipeline ended; `error` says which. The emission still needs
-/// its answer.
+/// deadline passed, or its pipeline ended unexpectedly; `error` says which. The emission
+/// still needs its answer.
 pub const OTAPB_EVENT_EMISSION_CANCELLED: u32 = 4;
 /// The component's health changed: `status`, and `error` unless it is well.
 pub const OTAPB_EVENT_STATUS: u32 = 5;

@@ -469,17 +469,15 @@ impl Core {
 
     /// Forgets what a pipeline that ended was waiting for.
     pub(crate) fn abandon_emissions(&self, shard: usize) {
-        let end = match self.drain_until(shard) {
-            Some(_) => "the component is shutting down",
-            None => "the pipeline ended",
-        };
+        // Of a shutdown the host knows: it is its own.
+        let unexpected = self.drain_until(shard).is_none();
         self.emissions.lock().retain(|id, emitted| {
             let keep = emitted.shard != shard;
             if !keep {
                 emitted.answered();
                 decrement(&self.counters.emissions_in_flight);
-                if !matches!(emitted.request, Some(InFlight::Call(_))) {
-                    let error = ProcessingError::retryable(end);
+                if unexpected && !matches!(emitted.request, Some(InFlight::Call(_))) {
+                    let error = ProcessingError::retryable("the pipeline ended");
                     self.outbox
                         .push(Event::EmissionCancelled { id: *id, error });
                 }
