@@ -117,6 +117,8 @@ fn parts_of_a_call_that_are_joined_again_are_that_calls_own() {
     bridge.submit(1, &logs(&["x", "y"])).unwrap();
     let emission = bridge.host.emission();
     assert_eq!(emission.call_id, Some(1));
+    // What the host has counts with its answer.
+    assert!(bridge.component.cancel(1, CancelReason::Cancelled, ""));
     assert!(bridge.component.emission_done(emission.id, None));
     drop(emission);
     bridge.host.done(1).unwrap();

@@ -258,7 +258,10 @@ impl State {
             self.partitions.borrow_mut().finished(batch.partition);
             return;
         }
-        let joined = batch.parts.len() > 1;
+        let held = batch.parts.iter().filter_map(|part| callers.get(&part.id));
+        let mut contexts = held.map(|caller| caller.held.context());
+        let first = contexts.next();
+        let joined = first.is_some_and(|first| contexts.any(|context| !context.same(first)));
         if joined {
             for part in &batch.parts {
                 if let Some(caller) = callers.get_mut(&part.id) {
