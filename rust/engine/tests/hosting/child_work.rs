@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use otapbridge_context::{BlockBuilder, CancelReason, ContextBlock, ErrorKind, ProcessingError};
+use otapbridge_context::{CancelReason, ErrorKind, ProcessingError};
 use otapbridge_engine::engine::{Message, OtapPdata};
 use otapbridge_engine::node::{
     ConcurrentContextAwareProcessor, ContextAwareProcessor, ProcessorNode,
@@ -16,7 +16,7 @@ use otapbridge_engine::{ContextAwareEffectHandler, TaskEffectHandler, signal};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::harness::{Bridge, deadline, logs};
+use crate::harness::{Bridge, deadline, logs, timeout};
 
 const SPAWN_NODE: &str = "urn:test:processor:spawn";
 
@@ -173,13 +173,6 @@ fn messages_that_wait_for_a_place_do_not_keep_answers_from_those_inside() {
         bridge.host.done(call).unwrap();
     }
     let _ = bridge.finish();
-}
-
-/// Only the host's timeout: it counts no time in the host.
-fn timeout(after: Duration) -> ContextBlock {
-    let mut block = BlockBuilder::new();
-    let _ = block.timeout(after).deadline_is_a_timeout();
-    block.build().unwrap()
 }
 
 #[test]

@@ -6,17 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use otapbridge_context::{BlockBuilder, CancelReason, ContextBlock, ErrorKind};
+use otapbridge_context::{CancelReason, ErrorKind};
 use serde_json::{Value, json};
 
-use crate::harness::{Bridge, deadline, logs};
+use crate::harness::{Bridge, deadline, logs, timeout};
 use crate::nodes::TEST_NODE;
-
-fn timeout(after: Duration) -> ContextBlock {
-    let mut block = BlockBuilder::new();
-    let _ = block.timeout(after).deadline_is_a_timeout();
-    block.build().unwrap()
-}
 
 fn batch(min_size: usize, max_size: usize) -> Value {
     json!({"type": "urn:otapbridge:processor:batch",

@@ -266,6 +266,13 @@ pub(crate) fn deadline(remaining: Duration) -> ContextBlock {
     block.build().unwrap()
 }
 
+/// A context without a caller's deadline, whose time in the library is bounded.
+pub(crate) fn timeout(after: Duration) -> ContextBlock {
+    let mut block = BlockBuilder::new();
+    let _ = block.timeout(after).deadline_is_a_timeout();
+    block.build().unwrap()
+}
+
 /// A length-delimited protobuf field.
 fn field(number: u8, value: &[u8]) -> Vec<u8> {
     let mut field = vec![number << 3 | 2];
