@@ -145,6 +145,28 @@ func TestACallThatIsLateAfterAPartWasAcceptedIsNotToBeSentAgain(t *testing.T) {
 	assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
 }
 
+// TestACallWhosePartsAreJoinedAgainGetsTheNextConsumersAnswer: also when it is cancelled
+// meanwhile, as any call whose output is there.
+func TestACallWhosePartsAreJoinedAgainGetsTheNextConsumersAnswer(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	rejoined := chain(
+		`{"type": "urn:otapbridge:processor:batch", "config": {"min_size": 1, "max_size": 1}}`,
+		`{"type": "urn:otapbridge:processor:batch", "config": {"min_size": 2, "flush_timeout": "1h"}}`,
+	)
+	component := start(t, rejoined, logsFunc(t, func(given context.Context, logs plog.Logs) error {
+		assert.True(t, given == ctx, "not the caller's context")
+		assert.Equal(t, 2, logs.LogRecordCount())
+		cancel()
+		// Time for the cancel to do what it should not.
+		time.Sleep(20 * cancelWatchReaches)
+		return nil
+	}), waitsForRust)
+	require.NoError(t, component.ConsumeLogs(ctx, tenantLogs("a", 2)))
+}
+
+// cancelWatchReaches is about when a cancel inside the next consumer has reached Rust.
+const cancelWatchReaches = 10 * time.Millisecond
+
 // manyCallers make a call each, all at once, with a record that names it.
 func manyCallers(t testing.TB, component *cbridge.Component, callers int) {
 	var wg sync.WaitGroup
