@@ -34,6 +34,29 @@ func ValidateComponent(options ComponentOptions) error {
 	return takeError(C.otapb_component_validate(&native))
 }
 
+// ComponentWarnings is otapb_component_warnings: one link of the chain for each; nil if
+// there is none.
+func ComponentWarnings(options ComponentOptions) *Error {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	native := componentOptions(&options, &pinner)
+	warnings := OwnedError{C.otapb_component_warnings(&native)}
+	return warnings.Take()
+}
+
+// ComponentSecrets is otapb_component_secrets: the settings that are secrets, by their places.
+func ComponentSecrets(options ComponentOptions) ([]string, error) {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	native := componentOptions(&options, &pinner)
+	secrets := OwnedError{C.otapb_component_secrets(&native)}
+	var places []string
+	for secret := secrets.Take(); secret != nil; secret = secret.Next {
+		places = append(places, secret.Field)
+	}
+	return places, nil
+}
+
 // NewComponent is otapb_component_create. The handler receives the component's
 // events from Start on.
 func (r *Runtime) NewComponent(options ComponentOptions, handler EventHandler) (*Component, error) {
@@ -95,6 +118,7 @@ func componentOptions(options *ComponentOptions, pinner *runtime.Pinner) C.otapb
 		kind:   C.uint32_t(options.Kind),
 		name:   hostSlice(unsafe.StringData(options.Name), len(options.Name), pinner),
 		config: hostSlice(unsafe.SliceData(options.Configuration), len(options.Configuration), pinner),
+		signal: C.uint32_t(options.Signal),
 	}
 }
 

@@ -49,12 +49,14 @@ var (
 	_ [56]bytes = [unsafe.Offsetof(C.otapb_host_error{}.field)]bytes{}
 	_ [72]bytes = [unsafe.Offsetof(C.otapb_host_error{}.status_details)]bytes{}
 
-	_ [48]bytes = [unsafe.Sizeof(C.otapb_component_options{})]bytes{}
+	_ [56]bytes = [unsafe.Sizeof(C.otapb_component_options{})]bytes{}
 	_ [0]bytes  = [unsafe.Offsetof(C.otapb_component_options{}.size)]bytes{}
 	_ [4]bytes  = [unsafe.Offsetof(C.otapb_component_options{}.kind)]bytes{}
 	_ [8]bytes  = [unsafe.Offsetof(C.otapb_component_options{}.host_data)]bytes{}
 	_ [16]bytes = [unsafe.Offsetof(C.otapb_component_options{}.name)]bytes{}
 	_ [32]bytes = [unsafe.Offsetof(C.otapb_component_options{}.config)]bytes{}
+	_ [48]bytes = [unsafe.Offsetof(C.otapb_component_options{}.signal)]bytes{}
+	_ [52]bytes = [unsafe.Offsetof(C.otapb_component_options{}.reserved)]bytes{}
 
 	_ [24]bytes = [unsafe.Sizeof(C.otapb_runtime_options{})]bytes{}
 	_ [0]bytes  = [unsafe.Offsetof(C.otapb_runtime_options{}.size)]bytes{}

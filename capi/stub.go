@@ -47,6 +47,12 @@ type Component struct{}
 // ValidateComponent returns an error that matches ErrUnavailable.
 func ValidateComponent(ComponentOptions) error { return unavailable() }
 
+// ComponentWarnings is nil: there is no library.
+func ComponentWarnings(ComponentOptions) *Error { return nil }
+
+// ComponentSecrets returns an error that matches ErrUnavailable.
+func ComponentSecrets(ComponentOptions) ([]string, error) { return nil, unavailable() }
+
 // NewComponent returns an error that matches ErrUnavailable.
 func (*Runtime) NewComponent(ComponentOptions, EventHandler) (*Component, error) {
 	return nil, unavailable()

@@ -88,6 +88,8 @@ type ComponentOptions struct {
 	Name string
 	// Configuration is JSON, as otapb_component_options.config describes it.
 	Configuration []byte
+	// Signal is the component's only signal, or 0.
+	Signal Signal
 }
 
 // Stats are a runtime's counters. All but the totals are 0 when it is idle.

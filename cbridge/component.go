@@ -54,6 +54,33 @@ type Settings struct {
 	Limits Limits
 }
 
+func (s *Settings) options() capi.ComponentOptions {
+	options := capi.ComponentOptions{Kind: s.Kind, Name: s.Name, Configuration: s.Configuration}
+	// A receiver's signals are those of the pipelines it is in, which can change: what it keeps on
+	// disk must not depend on them.
+	if s.Kind != Receiver {
+		options.Signal = s.Next.onlySignal()
+	}
+	return options
+}
+
+// Warnings says what a user should know of these settings if they are right: which nodes change
+// or drop data of the component's signal although nobody asks them to, and what to use instead. A
+// component also logs them when it starts.
+func (s *Settings) Warnings() []string {
+	var warnings []string
+	for warning := capi.ComponentWarnings(s.options()); warning != nil; warning = warning.Next {
+		warnings = append(warnings, warning.Field+": "+warning.Message)
+	}
+	return warnings
+}
+
+// SecretSettings says which settings of a component's configuration are secrets, by their
+// places, such as "nodes::a::config::actions::0::salt".
+func SecretSettings(configuration []byte) ([]string, error) {
+	return capi.ComponentSecrets(capi.ComponentOptions{Kind: Processor, Configuration: configuration})
+}
+
 // ValidateConfiguration checks a component's kind, name and configuration without
 // creating anything. Several findings come joined, each with its path.
 func ValidateConfiguration(kind ComponentKind, name string, configuration []byte) error {
@@ -143,9 +170,7 @@ func (c *Component) Start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
-	native, err := runtime.instance.native.NewComponent(capi.ComponentOptions{
-		Kind: c.settings.Kind, Name: c.settings.Name, Configuration: c.settings.Configuration,
-	}, eventHandler{c})
+	native, err := runtime.instance.native.NewComponent(c.settings.options(), eventHandler{c})
 	if err != nil {
 		return errors.Join(toError(err), runtime.Close(ctx))
 	}

@@ -34,6 +34,21 @@ func (c *Consumers) has(signal capi.Signal) bool {
 	return false
 }
 
+// onlySignal is the signal that there is a consumer for, or 0 if there are several.
+func (c *Consumers) onlySignal() capi.Signal {
+	var only capi.Signal
+	for _, signal := range []capi.Signal{capi.SignalTraces, capi.SignalMetrics, capi.SignalLogs} {
+		if !c.has(signal) {
+			continue
+		}
+		if only != 0 {
+			return 0
+		}
+		only = signal
+	}
+	return only
+}
+
 // output is unmarshalled data of one signal, independent of the library's memory.
 type output struct {
 	signal  capi.Signal

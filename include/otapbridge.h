@@ -477,9 +477,20 @@ typedef struct otapb_component_options {
     struct otapb_host_slice name;
     /**
      * The configuration as JSON: either `type` and `config` of one node, or
-     * `nodes` and `connections`.
+     * `nodes` and `connections`; and `shards`. Beside each `config` there may be `expanded`,
+     * a list of {"at": [key or index, ...], "text": "..."}: values of that config which the host
+     * has read from a text, such as an environment variable's. A setting that is a text gets the text.
      */
     struct otapb_host_slice config;
+    /**
+     * OTAPB_SIGNAL_* if the component has exactly one signal, else 0. What its nodes keep on
+     * disk stays apart by it, and warnings are about it.
+     */
+    uint32_t signal;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
 } otapb_component_options;
 
 /**
@@ -886,6 +897,33 @@ void otapb_error_release(struct otapb_error *error);
  * Threading: any thread; needs no runtime. Never blocks.
  */
 struct otapb_error *otapb_component_validate(const struct otapb_component_options *options);
+
+/**
+ * Says what a user should know of options that are right: nodes that change or drop
+ * data of the component's signal (of any signal without one) although nobody asks
+ * them to. A component also logs these when it starts.
+ *
+ * @param options  Never NULL; borrowed for the call.
+ * @return NULL if there is nothing to say or the options are wrong, otherwise a chain of
+ *         errors, one for each warning, with the node's place as `field`, that the
+ *         caller releases.
+ *
+ * Threading: any thread; needs no runtime. Never blocks.
+ */
+struct otapb_error *otapb_component_warnings(const struct otapb_component_options *options);
+
+/**
+ * Says which settings in a component's configuration are secrets, so that a host does
+ * not show them. Other mistakes in the configuration do not matter.
+ *
+ * @param options  Never NULL; borrowed for the call.
+ * @return NULL if there are none, otherwise a chain of errors, one for each, with the
+ *         setting's place as `field` ("nodes::a::config::actions::0::salt"), without the
+ *         component's name, that the caller releases.
+ *
+ * Threading: any thread; needs no runtime. Never blocks.
+ */
+struct otapb_error *otapb_component_secrets(const struct otapb_component_options *options);
 
 /**
  * Creates a component. It holds no thread until it is started.

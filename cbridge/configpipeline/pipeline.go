@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/xconfmap"
 )
 
 // Pipeline is one node (Type and Config), or several (Nodes and Connections). It is
@@ -32,6 +33,9 @@ type Pipeline struct {
 	// Shards is how many copies of the pipeline run, each with a thread of its own.
 	Shards int `mapstructure:"shards"`
 
+	// expanded are the texts of values in Config.
+	expanded []expandedText
+
 	// prevent unkeyed literal initialization
 	_ struct{}
 }
@@ -42,6 +46,9 @@ type NodeConfig struct {
 	Type string `mapstructure:"type"`
 	// Config is the node's own configuration, verbatim.
 	Config any `mapstructure:"config"`
+
+	// expanded are the texts of values in Config.
+	expanded []expandedText
 
 	// prevent unkeyed literal initialization
 	_ struct{}
@@ -61,38 +68,31 @@ type ConnectionConfig struct {
 }
 
 // ReadVerbatim reads the fields of any type once more, from the conf that the whole
-// was read from: confmap leaves its own marks in them where a variable was expanded.
+// was read from: confmap leaves its own marks in them where a variable was expanded. Secrets
+// become values that are not shown when the configuration is.
 func (p *Pipeline) ReadVerbatim(conf *confmap.Conf) error {
-	var verbatim struct {
-		Config any `mapstructure:"config"`
-		Nodes  map[string]struct {
-			Config any `mapstructure:"config"`
-		} `mapstructure:"nodes"`
-		Connections []struct {
-			From any `mapstructure:"from"`
-			To   any `mapstructure:"to"`
-		} `mapstructure:"connections"`
+	raw := xconfmap.ToStringMapRaw(conf)
+	p.Config, p.expanded = verbatim(raw["config"])
+	nodes, _ := value(raw["nodes"]).(map[string]any)
+	for name, node := range p.Nodes {
+		settings, _ := value(nodes[name]).(map[string]any)
+		node.Config, node.expanded = verbatim(settings["config"])
+		p.Nodes[name] = node
 	}
-	if err := confmap.NewFromStringMap(conf.ToStringMap()).Unmarshal(&verbatim, confmap.WithIgnoreUnused()); err != nil {
-		return err
+	connections, _ := value(raw["connections"]).([]any)
+	for i := range min(len(p.Connections), len(connections)) {
+		connection, _ := value(connections[i]).(map[string]any)
+		p.Connections[i].From, p.Connections[i].To = names(connection["from"]), names(connection["to"])
 	}
-	p.Config = verbatim.Config
-	for name, node := range verbatim.Nodes {
-		read := p.Nodes[name]
-		read.Config = node.Config
-		p.Nodes[name] = read
-	}
-	for i, connection := range verbatim.Connections {
-		p.Connections[i].From, p.Connections[i].To = connection.From, connection.To
-	}
-	return nil
+	return p.hideSecrets()
 }
 
 // nodeDocument, connectionDocument and pipelineDocument are the form in which the
 // configuration crosses to Rust.
 type nodeDocument struct {
-	Type   string          `json:"type"`
-	Config json.RawMessage `json:"config,omitempty"`
+	Type     string          `json:"type"`
+	Config   json.RawMessage `json:"config,omitempty"`
+	Expanded []expandedText  `json:"expanded,omitempty"`
 }
 
 type connectionDocument struct {
@@ -104,6 +104,7 @@ type connectionDocument struct {
 type pipelineDocument struct {
 	Type        string                  `json:"type,omitempty"`
 	Config      json.RawMessage         `json:"config,omitempty"`
+	Expanded    []expandedText          `json:"expanded,omitempty"`
 	Nodes       map[string]nodeDocument `json:"nodes,omitempty"`
 	Connections []connectionDocument    `json:"connections,omitempty"`
 	Shards      int                     `json:"shards"`
@@ -111,7 +112,7 @@ type pipelineDocument struct {
 
 // Document is the configuration as cbridge.Settings wants it.
 func (p *Pipeline) Document() ([]byte, error) {
-	document := pipelineDocument{Type: p.Type, Shards: p.Shards}
+	document := pipelineDocument{Type: p.Type, Expanded: p.expanded, Shards: p.Shards}
 	var errs []error
 	var err error
 	if document.Config, err = nodeSettings("config", p.Config); err != nil {
@@ -126,7 +127,7 @@ func (p *Pipeline) Document() ([]byte, error) {
 		if err != nil {
 			errs = append(errs, err)
 		}
-		document.Nodes[name] = nodeDocument{Type: node.Type, Config: settings}
+		document.Nodes[name] = nodeDocument{Type: node.Type, Config: settings, Expanded: node.expanded}
 	}
 	for _, connection := range p.Connections {
 		document.Connections = append(document.Connections,
@@ -143,7 +144,7 @@ func nodeSettings(path string, settings any) (json.RawMessage, error) {
 	if settings == nil {
 		return nil, nil
 	}
-	document, err := json.Marshal(settings)
+	document, err := json.Marshal(shown(settings))
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot be given to the node: %w", path, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/processor"
 
 	"github.com/otapbridge/otapbridge/cbridge"
+	"github.com/otapbridge/otapbridge/cbridge/configpipeline"
 	"github.com/otapbridge/otapbridge/cbridge/otapprocessor/internal/metadata"
 )
 
@@ -50,13 +51,17 @@ func create(set processor.Settings, config component.Config, next cbridge.Consum
 	if err != nil {
 		return otapProcessor{}, err
 	}
-	component, err := cbridge.NewComponent(cbridge.Settings{
+	settings := cbridge.Settings{
 		Kind:          cbridge.Processor,
 		Name:          "processors::" + set.ID.String(),
 		Configuration: configuration,
 		Logger:        set.Logger,
 		Next:          next,
 		Limits:        cfg.limits(),
-	})
+	}
+	component, err := cbridge.NewComponent(settings)
+	if err == nil {
+		configpipeline.WarnValidation(&settings)
+	}
 	return otapProcessor{component}, err
 }

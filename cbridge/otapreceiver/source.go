@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 
 	"github.com/otapbridge/otapbridge/cbridge"
+	"github.com/otapbridge/otapbridge/cbridge/configpipeline"
 )
 
 // sources are the sources that are not shut down, by their configuration: the
@@ -68,17 +69,16 @@ func newSource(set receiver.Settings, cfg *Config, next cbridge.Consumers) (*sou
 	if err := cbridge.ValidateConfiguration(cbridge.Receiver, name, configuration); err != nil {
 		return nil, err
 	}
-	return &source{
-		settings: cbridge.Settings{
-			Kind:          cbridge.Receiver,
-			Name:          name,
-			Configuration: configuration,
-			Logger:        set.Logger,
-			Next:          next,
-			Limits:        cbridge.Limits{Workers: cfg.NumConsumers},
-		},
-		receives: 1,
-	}, nil
+	settings := cbridge.Settings{
+		Kind:          cbridge.Receiver,
+		Name:          name,
+		Configuration: configuration,
+		Logger:        set.Logger,
+		Next:          next,
+		Limits:        cbridge.Limits{Workers: cfg.NumConsumers},
+	}
+	configpipeline.WarnValidation(&settings)
+	return &source{settings: settings, receives: 1}, nil
 }
 
 // join adds the consumer of a further signal. It reports false if there is one

@@ -375,8 +375,15 @@ pub struct otapb_component_options {
     /// "processors::otap/scrub". UTF-8.
     pub name: otapb_host_slice,
     /// The configuration as JSON: either `type` and `config` of one node, or
-    /// `nodes` and `connections`.
+    /// `nodes` and `connections`; and `shards`. Beside each `config` there may be `expanded`,
+    /// a list of {"at": [key or index, ...], "text": "..."}: values of that config which the host
+    /// has read from a text, such as an environment variable's. A setting that is a text gets the text.
     pub config: otapb_host_slice,
+    /// OTAPB_SIGNAL_* if the component has exactly one signal, else 0. What its nodes keep on
+    /// disk stays apart by it, and warnings are about it.
+    pub signal: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 /// Counters of a runtime. All but the totals are 0 when the runtime is idle.

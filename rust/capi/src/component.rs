@@ -5,9 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use otapbridge_context::ProcessingError;
+use otapbridge_context::{ProcessingError, Signal};
 use otapbridge_engine::spec::{ComponentKind, ComponentSpec};
-use otapbridge_engine::{Component, catalogue, validate};
+use otapbridge_engine::{Component, catalogue, secrets, validate, warnings};
 
 use crate::abi::{
     OTAPB_COMPONENT_EXPORTER, OTAPB_COMPONENT_PROCESSOR, OTAPB_COMPONENT_RECEIVER, otapb_component,
@@ -66,8 +66,16 @@ unsafe fn spec(options: *const otapb_component_options) -> Result<ComponentSpec,
             "is empty: give the configuration as JSON",
         ));
     }
+    let signal = match options.signal {
+        0 => None,
+        number => Some(
+            Signal::from_u32(number)
+                .ok_or_else(|| wrong("options.signal", format!("{number} is no signal")))?,
+        ),
+    };
     Ok(ComponentSpec {
         kind,
+        signal,
         name: name.to_owned(),
         component_data: options.host_data,
         config: config.to_owned(),
@@ -92,6 +100,62 @@ pub unsafe extern "C" fn otapb_component_validate(
         let spec = unsafe { spec(options) }?;
         Ok(validate(&spec)?)
     })
+}
+
+/// Says what a user should know of options that are right: nodes that change or drop
+/// data of the component's signal (of any signal without one) although nobody asks
+/// them to. A component also logs these when it starts.
+///
+/// @param options  Never NULL; borrowed for the call.
+/// @return NULL if there is nothing to say or the options are wrong, otherwise a chain of
+///         errors, one for each warning, with the node's place as `field`, that the
+///         caller releases.
+///
+/// Threading: any thread; needs no runtime. Never blocks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otapb_component_warnings(
+    options: *const otapb_component_options,
+) -> *mut otapb_error {
+    guarded(|| {
+        catalogue::install(library::node_types);
+        // SAFETY: NULL or valid, by the function's contract.
+        let spec = unsafe { spec(options) };
+        Ok(found(spec.map(|spec| warnings(&spec)).unwrap_or_default())?)
+    })
+}
+
+/// Says which settings in a component's configuration are secrets, so that a host does
+/// not show them. Other mistakes in the configuration do not matter.
+///
+/// @param options  Never NULL; borrowed for the call.
+/// @return NULL if there are none, otherwise a chain of errors, one for each, with the
+///         setting's place as `field` ("nodes::a::config::actions::0::salt"), without the
+///         component's name, that the caller releases.
+///
+/// Threading: any thread; needs no runtime. Never blocks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otapb_component_secrets(
+    options: *const otapb_component_options,
+) -> *mut otapb_error {
+    guarded(|| {
+        catalogue::install(library::node_types);
+        // SAFETY: NULL or valid, by the function's contract.
+        let spec = unsafe { spec(options) };
+        let places = spec.map(|spec| secrets(&spec)).unwrap_or_default().into_iter();
+        let found_places = places
+            .map(|place| ProcessingError::configuration("is a secret", Some(place)))
+            .collect();
+        Ok(found(found_places)?)
+    })
+}
+
+/// What was found comes back as errors do.
+fn found(findings: Vec<ProcessingError>) -> Result<(), Vec<ProcessingError>> {
+    if findings.is_empty() {
+        Ok(())
+    } else {
+        Err(findings)
+    }
 }
 
 /// Creates a component. It holds no thread until it is started.

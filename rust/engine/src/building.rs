@@ -12,10 +12,13 @@ use otel_arrow_dfe_config::error::Error as ConfigError;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::core::{Answer, Core, Submission};
+use crate::storage::Storage;
 
 pub(crate) struct Building {
     pub(crate) core: Arc<Core>,
     pub(crate) shard: usize,
+    /// Where its nodes may keep what outlives them; none in a trial.
+    pub(crate) storage: Option<Storage>,
     pub(crate) submissions: Option<UnboundedReceiver<Submission>>,
     pub(crate) answers: Option<UnboundedReceiver<Answer>>,
 }
@@ -44,6 +47,10 @@ pub(crate) fn core() -> Result<Arc<Core>, ConfigError> {
 
 pub(crate) fn shard() -> Result<usize, ConfigError> {
     take(|building| Some(building.shard))
+}
+
+pub(crate) fn storage() -> Result<Option<Storage>, ConfigError> {
+    take(|building| Some(building.storage.clone()))
 }
 
 pub(crate) fn take_submissions() -> Result<UnboundedReceiver<Submission>, ConfigError> {

@@ -20,6 +20,7 @@ use otel_arrow_dfe_pdata_codec::CodecRegistry;
 use otel_arrow_dfe_pdata_codec::builtins::OTLP_ENCODING;
 use serde_json::Value;
 
+use crate::divider::DIVIDER;
 use crate::gate::gated;
 use crate::host_exporter::HOST_EXPORTER;
 use crate::host_receiver::HOST_RECEIVER;
@@ -95,7 +96,7 @@ impl Catalogue {
             processors::batch_processor::OTAP_BATCH_PROCESSOR_FACTORY,
             processors::content_router::CONTENT_ROUTER_FACTORY,
             processors::debug_processor::DEBUG_PROCESSOR_FACTORY,
-            processors::durable_buffer_processor::DURABLE_BUFFER_FACTORY,
+            crate::durable_buffer::FACTORY,
             processors::fanout_processor::FANOUT_PROCESSOR_FACTORY,
             processors::filter_processor::FILTER_PROCESSOR_FACTORY,
             processors::log_parser_processor::LOG_PARSER_PROCESSOR_FACTORY,
@@ -157,6 +158,7 @@ impl Catalogue {
                 }
             }
         }
+        factories.push(DIVIDER.clone());
         // The engine wants slices that live as long as the process; there is
         // one catalogue in it.
         let factory = PipelineFactory::new(
@@ -188,7 +190,8 @@ pub fn self_test() -> Result<(), ProcessingError> {
     }
     let catalogue = get();
     let known = catalogue.factory.get_processor_factory_map().len();
-    if known != catalogue.processors.len() {
+    // The divider is none that a user can name.
+    if known != catalogue.processors.len() + 1 {
         return Err(incomplete("two node types share a name"));
     }
     Ok(())

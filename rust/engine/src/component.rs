@@ -13,11 +13,13 @@ use parking_lot::Mutex;
 use crate::catalogue;
 use crate::core::{Core, PayloadRelease};
 use crate::counters::{decrement, increment};
+use crate::durable_buffer;
 use crate::logging::HostSubscriber;
 use crate::outbox::Outbox;
 use crate::pipeline::{Launch, PipelineThread};
 use crate::runtime::{Runtime, RuntimeInner};
-use crate::spec::{ComponentKind, ComponentSpec, Topology};
+use crate::spec::{ComponentKind, ComponentSpec, Path, Topology};
+use crate::storage::Storage;
 use crate::validate::topology;
 
 /// Reports the release of a call's payload when it is dropped.
@@ -29,6 +31,10 @@ pub struct Component {
     runtime: Arc<RuntimeInner>,
     core: Arc<Core>,
     topology: Arc<Topology>,
+    /// The folder number of each pipeline; those beyond the topology's shards only deliver
+    /// what former ones have left.
+    folders: Vec<usize>,
+    signal: Option<Signal>,
     component_data: u64,
     life: Mutex<Life>,
 }
@@ -49,11 +55,12 @@ impl Component {
         spec: &ComponentSpec,
     ) -> Result<Arc<Self>, Vec<ProcessingError>> {
         let topology = topology(spec)?;
+        let folders = folders(&topology, spec).map_err(|error| vec![error])?;
         let inner = runtime.inner();
         let outbox = Outbox::new(
             spec.component_data,
             Arc::clone(&inner.events),
-            topology.shards,
+            folders.len(),
         );
         // Nodes of our own read OTLP without recursion.
         let engine_nodes = topology
@@ -62,6 +69,7 @@ impl Component {
             .any(|node| catalogue::is_engine_node(&node.urn));
         let core = Core::new(
             spec.name.clone(),
+            folders.len(),
             topology.shards,
             Arc::clone(&inner.counters),
             outbox,
@@ -72,6 +80,8 @@ impl Component {
             runtime: Arc::clone(inner),
             core,
             topology: Arc::new(topology),
+            folders,
+            signal: spec.signal,
             component_data: spec.component_data,
             life: Mutex::new(Life::Created),
         });
@@ -96,11 +106,17 @@ impl Component {
         let (ready, readiness) = mpsc::channel();
         let mut threads = Vec::new();
         let mut started = Ok(());
-        for shard in 0..self.core.shard_count() {
+        for (shard, folder) in self.folders.iter().enumerate() {
             let launch = Launch {
                 core: Arc::clone(&self.core),
                 shard,
                 topology: Arc::clone(&self.topology),
+                storage: Storage {
+                    component: self.core.name.clone(),
+                    signal: self.signal,
+                    shard: *folder,
+                    shards: self.topology.shards,
+                },
                 reporters: reporters.clone(),
                 log: self.runtime.log.as_ref().map(|sink| {
                     HostSubscriber::dispatch(
@@ -217,6 +233,28 @@ impl Component {
     pub fn emission_done(&self, emission_id: u64, error: Option<ProcessingError>) -> bool {
         self.core.emission_done(emission_id, error)
     }
+}
+
+/// The number of each pipeline that is to run, by which its folders on disk are named: one for
+/// each shard, and further ones for folders of former shards that hold data.
+fn folders(topology: &Topology, spec: &ComponentSpec) -> Result<Vec<usize>, ProcessingError> {
+    let root = Path::new(&spec.name);
+    let storage = Storage {
+        component: spec.name.clone(),
+        signal: spec.signal,
+        shard: 0,
+        shards: topology.shards,
+    };
+    let former = durable_buffer::shards_with_data(topology, &storage, &root)?;
+    if let (ComponentKind::Receiver, Some(last)) = (topology.kind, former.last()) {
+        // A receiver would receive once more.
+        return Err(root.key("shards").error(format!(
+            "there were more shards, and the durable buffer of number {last} still holds data: start once more with {} shards, until \
+             it has delivered them",
+            last + 1
+        )));
+    }
+    Ok((0..topology.shards).chain(former).collect())
 }
 
 /// Longer waits than this are the same as no limit.

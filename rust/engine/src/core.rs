@@ -112,11 +112,12 @@ pub(crate) struct Core {
     next_request: AtomicU64,
     pub(crate) dead: Dead,
     shards: Vec<Shard>,
+    /// So many of them, the first, take calls.
+    open_to_calls: usize,
     next_shard: AtomicU64,
     /// A pipeline's restarts are used up: the component never reports health again.
     given_up: AtomicBool,
-    /// Nodes of the engine's own are in the pipelines: they read metadata as transport
-    /// headers, and payloads with values that are nested too deep overflow their stack.
+    /// Nodes of the engine's own are in the pipelines: they read metadata as transport headers.
     pub(crate) has_engine_nodes: bool,
 }
 
@@ -124,6 +125,7 @@ impl Core {
     pub(crate) fn new(
         name: String,
         shards: usize,
+        open_to_calls: usize,
         counters: Arc<Counters>,
         outbox: Outbox,
         has_engine_nodes: bool,
@@ -139,14 +141,11 @@ impl Core {
             next_request: AtomicU64::new(1),
             dead: Dead::default(),
             shards: (0..shards).map(|_| Shard::default()).collect(),
+            open_to_calls,
             next_shard: AtomicU64::new(0),
             given_up: AtomicBool::new(false),
             has_engine_nodes,
         })
-    }
-
-    pub(crate) fn shard_count(&self) -> usize {
-        self.shards.len()
     }
 
     /// A pipeline's restarts are used up.
@@ -218,8 +217,8 @@ impl Core {
             errors: CallErrors::default(),
         });
         let first = self.next_shard.fetch_add(1, Ordering::Relaxed) as usize;
-        for offset in 0..self.shards.len() {
-            let shard = &self.shards[(first + offset) % self.shards.len()];
+        for offset in 0..self.open_to_calls {
+            let shard = &self.shards[(first + offset) % self.open_to_calls];
             // Held until the call is in the table: whoever closes the shard
             // finds it there and answers it.
             let ingress = shard.ingress.read();

@@ -8,8 +8,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::FutureExt;
-use otapbridge_context::{ProcessingError, RequestContext};
+use otapbridge_context::{ProcessingError, RequestContext, Signal};
+use otel_arrow_dfe_config::NodeUrn;
 use otel_arrow_dfe_config::error::Error as ConfigError;
 use otel_arrow_dfe_engine::ConsumerEffectHandlerExtension;
 use otel_arrow_dfe_engine::control::{NackMsg, NodeControlMsg};
@@ -18,15 +20,16 @@ use otel_arrow_dfe_engine::local::processor as local;
 use otel_arrow_dfe_engine::message::Message;
 use otel_arrow_dfe_engine::node::NodeId;
 use otel_arrow_dfe_engine::processor::{ProcessorRuntimeRequirements, ProcessorWrapper};
-use otel_arrow_dfe_otap::pdata::OtapPdata;
+use otel_arrow_dfe_otap::pdata::{OtapPdata, PdataEffectHandlerExtension};
 
 use crate::building;
 use crate::context_headers::request_id;
 use crate::core::Core;
 use crate::counters::increment;
 use crate::drain;
+use crate::engine_errors;
 use crate::nack;
-use crate::payload::{routing_only, signal};
+use crate::payload::{from_otlp_bytes, routing_only, signal};
 use crate::sending::looking_again;
 
 /// A message that may enter a node: its request is alive, or it stems from no
@@ -155,6 +158,7 @@ pub(crate) fn gated_as(
             runtime_config,
             processor: Box::new(LocalGate {
                 flushed: drain::is_flushed(user_config.r#type.as_str()),
+                node: user_config.r#type.clone(),
                 inner: between(processor, &core),
                 core,
             }),
@@ -174,6 +178,7 @@ pub(crate) fn gated_as(
 struct LocalGate {
     inner: Box<dyn local::Processor<OtapPdata>>,
     core: Arc<Core>,
+    node: NodeUrn,
     /// It is told to flush at a drain.
     flushed: bool,
 }
@@ -214,12 +219,41 @@ impl LocalGate {
         let processed = self.inner.process(Message::PData(pdata), effect_handler);
         let error = match looking_again(AssertUnwindSafe(processed).catch_unwind()).await {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => nack::error_of_engine(error),
-            Err(panic) => panic_error(&self.core, &*panic),
+            Ok(Err(error)) if engine_errors::has_passed_on(self.node.as_str(), &error) => {
+                tracing::warn!(error = %error, "a node failed on data that it had passed on");
+                return Ok(());
+            }
+            Ok(Err(error)) => engine_errors::error_of_node(self.node.as_str(), error),
+            Err(panic) => {
+                let error = panic_error(&self.core, &*panic);
+                return self
+                    .after_panic(error, &context, routing, effect_handler)
+                    .await;
+            }
         };
         effect_handler
             .notify_nack(refuse(&self.core, error, &context, routing))
             .await
+    }
+
+    /// Refuses the message that a node panicked on. One that panicked while it converted data has
+    /// broken the pipeline's codecs, which refuse everything from then on: a new pipeline is needed.
+    async fn after_panic(
+        &self,
+        error: ProcessingError,
+        context: &RequestContext,
+        routing: OtapPdata,
+        effect_handler: &mut local::EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        let broken = node_failed(effect_handler.processor_id(), &error);
+        effect_handler
+            .notify_nack(refuse(&self.core, error, context, routing))
+            .await?;
+        let probe = from_otlp_bytes(Signal::Logs, Bytes::new());
+        match effect_handler.materialize_otap(probe).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(broken),
+        }
     }
 }
 

@@ -31,7 +31,6 @@ use crate::context_headers::{RequestId, engine_context};
 use crate::core::{Core, Submission};
 use crate::drain;
 use crate::nack;
-use crate::nesting;
 use crate::payload::otlp_payload;
 use crate::sending::looking_again;
 
@@ -176,13 +175,6 @@ impl HostReceiver {
             return Ok(None);
         }
         self.sweeper.entered(call.context.deadline());
-        if self.core.has_engine_nodes
-            && let Err(error) = nesting::check(signal, &payload)
-        {
-            drop(payload);
-            self.core.complete(call.id, Some(error));
-            return Ok(None);
-        }
         let context = engine_context(&self.core, RequestId::Call(call.id), &call.context);
         let mut pdata = OtapPdata::new(context, otlp_payload(signal, payload));
         let mut calldata = CallData::new();

@@ -11,6 +11,7 @@ use otel_arrow_dfe_otap::pdata::OtapPdata;
 
 use crate::context_headers::request_id;
 use crate::core::Core;
+use crate::engine_errors::{NackMeaning, nack_meaning};
 
 /// A nack that carries `error` through the engine. A request that nobody waits
 /// for any more is refused for good, so that a retry node lets it go.
@@ -52,6 +53,11 @@ pub(crate) fn error_of(errors: &ErrorTable, nack: &NackMsg<OtapPdata>) -> Proces
     let reason = error_table::strip(&nack.reason).into_owned();
     match (nack.cause, nack.permanent) {
         (NackCause::Refused, true) => ProcessingError::invalid_argument(reason),
+        (NackCause::Unspecified, true) => match nack_meaning(&reason) {
+            NackMeaning::Unreadable => ProcessingError::invalid_argument(reason),
+            NackMeaning::Unavailable => ProcessingError::retryable(reason),
+            NackMeaning::Permanent => ProcessingError::permanent(reason),
+        },
         (_, true) => ProcessingError::permanent(reason),
         (NackCause::RouteFull, false) => ProcessingError::resource_exhausted(reason, None),
         // Another instance, or this one after its restart, may take it.

@@ -11,15 +11,17 @@ use otapbridge_context::ProcessingError;
 use serde_json::{Map, Value, json};
 
 use crate::catalogue::NodeType;
-use crate::spec::Path;
+use crate::spec::{Path, Step};
 
 /// Where a value stands in a configuration.
 type Steps = Vec<Step>;
 
-#[derive(Clone, Debug, PartialEq)]
-enum Step {
-    Key(String),
-    Index(usize),
+/// What a node says first of a configuration; nothing if it is right.
+pub(crate) fn complaint(node: &NodeType, config: &Value) -> Option<String> {
+    match node.check {
+        Some(check) => check(config).err().map(|error| error.message().to_owned()),
+        None => (node.validate)(config).err().map(|error| error.to_string()),
+    }
 }
 
 /// Everything that is wrong with a node's configuration.
@@ -35,7 +37,7 @@ pub(crate) fn check(node: &NodeType, config: &Value, path: &Path) -> Vec<Process
             .map(|(message, place)| at(path, &place).error(message))
             .collect();
     }
-    let complaint = |config: &Value| (node.validate)(config).err().map(|error| error.to_string());
+    let complaint = |config: &Value| complaint(node, config);
     let wrong = each(config, |config| {
         let message = complaint(config)?;
         let place = culprit(config, &message, &complaint);
@@ -203,7 +205,8 @@ fn culprit(config: &Value, message: &str, complaint: &impl Fn(&Value) -> Option<
         .unwrap_or_default()
 }
 
-fn value_at<'a>(value: &'a mut Value, place: &[Step]) -> Option<&'a mut Value> {
+/// The value at a place.
+pub(crate) fn value_at<'a>(value: &'a mut Value, place: &[Step]) -> Option<&'a mut Value> {
     place.iter().try_fold(value, |value, step| match step {
         Step::Key(key) => value
             .as_object_mut()

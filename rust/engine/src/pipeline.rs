@@ -34,6 +34,7 @@ use crate::host_exporter::HOST_EXPORTER_URN;
 use crate::host_receiver::HOST_RECEIVER_URN;
 use crate::retry_gate::RETRY_URN;
 use crate::spec::{ComponentKind, Topology};
+use crate::storage::Storage;
 use crate::telemetry::Reporters;
 
 /// Names of the two host nodes. Validation refuses a leading colon in a user's.
@@ -62,6 +63,7 @@ pub(crate) struct Launch {
     pub(crate) core: Arc<Core>,
     pub(crate) shard: usize,
     pub(crate) topology: Arc<Topology>,
+    pub(crate) storage: Storage,
     pub(crate) reporters: Reporters,
     pub(crate) log: Option<tracing::Dispatch>,
 }
@@ -138,6 +140,15 @@ impl PipelineThread {
 
 fn supervise(launch: &Launch, control: &Control, ready: Ready) {
     let core = &launch.core;
+    if launch.shard == 0 {
+        for warning in &launch.topology.warnings {
+            tracing::warn!(
+                place = warning.field().unwrap_or_default(),
+                "{}",
+                warning.message()
+            );
+        }
+    }
     // Taken by whoever knows first: the engine once it runs, or this thread.
     let ready = Arc::new(Mutex::new(Some(ready)));
     let mut restarts = 0;
@@ -260,11 +271,15 @@ fn run_engine(
         core,
         shard,
         topology,
+        storage,
         reporters,
         ..
     } = launch;
     let group = PipelineGroupId::from(core.name.clone());
-    let id = PipelineId::from(shard.to_string());
+    let id = PipelineId::from(match storage.signal {
+        Some(signal) => format!("{}-{}", signal.as_str(), storage.shard),
+        None => storage.shard.to_string(),
+    });
     let config = pipeline_config(topology, &group, &id)?;
     let (submissions, submissions_end) = async_mpsc::unbounded_channel();
     let (answers, answers_end) = async_mpsc::unbounded_channel();
@@ -282,6 +297,7 @@ fn run_engine(
     let scope = building::begin(Building {
         core: Arc::clone(core),
         shard: *shard,
+        storage: Some(storage.clone()),
         submissions: Some(submissions_end),
         answers: Some(answers_end),
     });

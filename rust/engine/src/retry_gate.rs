@@ -10,7 +10,8 @@
 //!   message back for the rest of it;
 //! - if that, or the processor's own delay, ends after the request's deadline or the
 //!   `max_elapsed_time`, there is no retry: the sender hears of the error now;
-//! - a message whose request ended while it waited is refused, not sent again.
+//! - a message whose request ended while it waited is refused, not sent again;
+//! - a message without items, which the processor would accept and drop, goes by it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -32,7 +33,9 @@ use otel_arrow_dfe_engine::error::Error;
 use otel_arrow_dfe_engine::local::processor::{EffectHandler, Processor};
 use otel_arrow_dfe_engine::message::Message;
 use otel_arrow_dfe_engine::processor::ProcessorRuntimeRequirements;
-use otel_arrow_dfe_engine::{ConsumerEffectHandlerExtension, ProcessorFactory};
+use otel_arrow_dfe_engine::{
+    ConsumerEffectHandlerExtension, MessageSourceLocalEffectHandlerExtension, ProcessorFactory,
+};
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 use serde::Deserialize;
 
@@ -201,6 +204,13 @@ impl Processor<OtapPdata> for RetryGate {
                 }
             }
             Message::Control(NodeControlMsg::Nack(ref mut nack)) => self.look_at(nack),
+            Message::PData(mut data) => {
+                // The processor accepts what has no items, and drops it.
+                if !data.is_empty() && data.num_items() == 0 {
+                    return Ok(effect_handler.send_message_with_source_node(data).await?);
+                }
+                msg = Message::PData(data);
+            }
             _ => {}
         }
         self.inner.process(msg, effect_handler).await

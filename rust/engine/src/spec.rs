@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use otapbridge_context::ProcessingError;
+use otapbridge_context::{ProcessingError, Signal};
 use otel_arrow_dfe_config::NodeUrn;
 use serde::Deserialize;
 use serde_json::Value;
@@ -23,6 +23,8 @@ pub enum ComponentKind {
 pub struct ComponentSpec {
     /// What it is to the host.
     pub kind: ComponentKind,
+    /// Its signal, if it has exactly one. What its nodes keep on disk stays apart by it.
+    pub signal: Option<Signal>,
     /// Prefix of paths in errors, such as `processors::otap/scrub`; may be empty.
     pub name: String,
     /// Comes back with every event and log record.
@@ -36,6 +38,8 @@ pub struct ComponentSpec {
 pub(crate) struct Config {
     pub(crate) r#type: Option<String>,
     pub(crate) config: Option<Value>,
+    #[serde(default)]
+    pub(crate) expanded: Vec<Expanded>,
     pub(crate) nodes: Option<BTreeMap<String, NodeConfig>>,
     pub(crate) connections: Option<Vec<ConnectionConfig>>,
     #[serde(default = "one")]
@@ -52,6 +56,26 @@ pub(crate) struct NodeConfig {
     pub(crate) r#type: String,
     #[serde(default)]
     pub(crate) config: Value,
+    #[serde(default)]
+    pub(crate) expanded: Vec<Expanded>,
+}
+
+/// A value of a node's `config` that the host has read from a text, such as an environment
+/// variable's: a setting that is a text takes that.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expanded {
+    /// Where it stands: keys, and indices of lists.
+    pub(crate) at: Vec<Step>,
+    pub(crate) text: String,
+}
+
+/// A step into a value.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Step {
+    Index(usize),
+    Key(String),
 }
 
 #[derive(Deserialize)]
@@ -98,6 +122,8 @@ pub(crate) struct Topology {
     pub(crate) entry: usize,
     pub(crate) exits: Vec<usize>,
     pub(crate) shards: usize,
+    /// What users should be told of it.
+    pub(crate) warnings: Vec<ProcessingError>,
 }
 
 #[derive(Clone, Debug)]

@@ -70,6 +70,7 @@ fn topology(urn: &NodeUrn, config: &Value, ports: &[Option<String>]) -> Topology
         entry: 0,
         exits,
         shards: 1,
+        warnings: Vec::new(),
     }
 }
 
@@ -83,8 +84,9 @@ fn build(topology: Topology) -> Result<(), String> {
     let (_submissions, submissions_end) = unbounded_channel();
     let (_answers, answers_end) = unbounded_channel();
     let _scope = building::begin(Building {
-        core: Core::new(String::new(), 1, Arc::default(), outbox, false),
+        core: Core::new(String::new(), 1, 1, Arc::default(), outbox, false),
         shard: 0,
+        storage: None,
         submissions: Some(submissions_end),
         answers: Some(answers_end),
     });

@@ -4,15 +4,20 @@
 
 use std::collections::BTreeMap;
 
-use otapbridge_context::ProcessingError;
+use otapbridge_context::{ProcessingError, Signal};
 use otel_arrow_dfe_config::NodeUrn;
 use otel_arrow_dfe_config::node::NodeKind;
 use otel_arrow_dfe_config::node_urn::{canonicalize_plugin_urn, infer_node_kind};
 use serde_json::Value;
 
 use crate::catalogue;
+use crate::divider;
+use crate::durable_buffer;
+use crate::engine_nodes;
+use crate::expanded;
 use crate::node_config;
 use crate::node_values;
+use crate::secrets;
 use crate::spec::{
     ComponentKind, ComponentSpec, Config, Edge, Node, NodeConfig, Path, Topology, parse,
 };
@@ -27,6 +32,14 @@ const MAX_SHARDS: usize = 256;
 /// Every finding, each of kind Configuration and with the path of the setting.
 pub fn validate(spec: &ComponentSpec) -> Result<(), Vec<ProcessingError>> {
     topology(spec).map(drop)
+}
+
+/// What a user should be told of a configuration that is right: nodes that change or drop data
+/// of the component's signal, or of any if it has none, without being asked to. Each is an error of kind Configuration
+/// whose field is the node's place.
+#[must_use]
+pub fn warnings(spec: &ComponentSpec) -> Vec<ProcessingError> {
+    topology(spec).map_or_else(|_| Vec::new(), |topology| topology.warnings)
 }
 
 pub(crate) fn topology(spec: &ComponentSpec) -> Result<Topology, Vec<ProcessingError>> {
@@ -73,6 +86,7 @@ pub(crate) fn topology(spec: &ComponentSpec) -> Result<Topology, Vec<ProcessingE
             let node = NodeConfig {
                 r#type: r#type.clone(),
                 config: config.config.clone().unwrap_or(Value::Null),
+                expanded: config.expanded.clone(),
             };
             let node = node_of("node", &node, spec.kind, &root, &mut errors);
             if let (ComponentKind::Receiver, Some(node)) = (spec.kind, &node)
@@ -87,6 +101,7 @@ pub(crate) fn topology(spec: &ComponentSpec) -> Result<Topology, Vec<ProcessingE
                 entry: 0,
                 exits: vec![0],
                 shards: config.shards,
+                warnings: Vec::new(),
             })
         }
         Config {
@@ -101,15 +116,45 @@ pub(crate) fn topology(spec: &ComponentSpec) -> Result<Topology, Vec<ProcessingE
             graph(&config, spec.kind, nodes, &root, &mut errors)
         }
     };
+    let named = config.nodes.is_some();
     if let Some(topology) = &topology
         && errors.is_empty()
     {
-        errors.extend(build_errors(topology, config.nodes.is_some(), &root));
+        errors.extend(engine_nodes::refused(topology, |index| {
+            node_path(topology, index, named, &root)
+        }));
+        errors.extend(build_errors(topology, named, &root));
     }
     match topology {
-        Some(topology) if errors.is_empty() => Ok(topology),
+        Some(mut topology) if errors.is_empty() => {
+            topology.warnings = warnings_of(&topology, spec.signal, named, &root);
+            divider::insert(&mut topology);
+            Ok(topology)
+        }
         _ => Err(errors),
     }
+}
+
+fn node_path(topology: &Topology, node: usize, named: bool, root: &Path) -> Path {
+    if named {
+        root.key("nodes").key(&topology.nodes[node].name)
+    } else {
+        root.clone()
+    }
+}
+
+fn warnings_of(
+    topology: &Topology,
+    signal: Option<Signal>,
+    named: bool,
+    root: &Path,
+) -> Vec<ProcessingError> {
+    let signals = signal.map_or_else(|| Signal::ALL.to_vec(), |signal| vec![signal]);
+    signals
+        .into_iter()
+        .flat_map(|signal| engine_nodes::warnings(topology, signal))
+        .map(|(node, text)| node_path(topology, node, named, root).error(text))
+        .collect()
 }
 
 /// What the engine's nodes find wrong only when they are built.
@@ -118,14 +163,17 @@ fn build_errors(topology: &Topology, named: bool, root: &Path) -> Vec<Processing
     nodes
         .filter(|(_, node)| catalogue::is_engine_node(&node.urn))
         .filter_map(|(index, node)| {
-            let path = if named {
-                root.key("nodes").key(&node.name)
-            } else {
-                root.clone()
-            };
+            let path = node_path(topology, index, named, root);
             let edges = topology.edges.iter().filter(|edge| edge.from == index);
             let ports: Vec<_> = edges.map(|edge| edge.port.clone()).collect();
+            let shards = topology.shards;
+            let is_buffer = node.urn.as_str() == engine_nodes::DURABLE_BUFFER;
             node_config::check_built(&node.config, &path.key("config"), |config| {
+                if is_buffer {
+                    let part = durable_buffer::share_of(config, shards);
+                    let complaint = trial::complaint(&node.urn, &part, &ports)?;
+                    return Some(durable_buffer::of_each_shard(complaint, shards));
+                }
                 trial::complaint(&node.urn, config, &ports)
             })
         })
@@ -147,16 +195,22 @@ fn node_of(
         }
         Ok((urn, node_type)) => {
             // Engine nodes refuse null, which is what a missing `config` comes as.
-            let config = match &node.config {
+            let mut config = match &node.config {
                 Value::Null => Value::Object(serde_json::Map::new()),
                 config => config.clone(),
             };
+            expanded::resolve(&mut config, &node.expanded, |config| {
+                node_config::complaint(node_type, config)
+            });
             let path = path.key("config");
-            let wrong_values = node_values::check(urn.as_str(), &config, &path);
-            if wrong_values.is_empty() {
-                errors.extend(node_config::check(node_type, &config, &path));
+            let mut wrong = node_values::check(urn.as_str(), &config, &path);
+            if wrong.is_empty() {
+                wrong = node_config::check(node_type, &config, &path);
             }
-            errors.extend(wrong_values);
+            errors.extend(wrong.into_iter().map(|error| {
+                let message = secrets::hide(urn.as_str(), &config, error.message());
+                ProcessingError::configuration(message, error.field().map(str::to_owned))
+            }));
             Some(Node {
                 name: name.to_owned(),
                 urn,
@@ -164,6 +218,13 @@ fn node_of(
             })
         }
     }
+}
+
+/// The full name of a node type that there is.
+pub(crate) fn urn_of(name: &str) -> Option<String> {
+    let urn = canonicalize_plugin_urn(name).ok()?;
+    let known = catalogue::get().node_type(urn.as_str()).is_some();
+    known.then(|| urn.as_str().to_owned())
 }
 
 const NO_RECEIVER: &str = "a receiver component begins with a receiver node";
@@ -315,6 +376,7 @@ fn graph(
         entry,
         exits,
         shards: config.shards,
+        warnings: Vec::new(),
     })
 }
 

@@ -10,13 +10,12 @@ mod partition;
 mod partition_key;
 mod pending;
 mod processor;
-mod shape;
-mod size;
-mod split;
 
+#[cfg(test)]
+mod divide_tests;
+#[cfg(test)]
+mod size_tests;
 #[cfg(test)]
 mod test_otlp;
 
 pub use processor::Batch;
-#[cfg(test)]
-pub(crate) use size::Size;

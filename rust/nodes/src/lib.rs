@@ -2,7 +2,7 @@
 
 //! otapbridge's own nodes: [`Batch`], [`ContextAttributes`], [`Fault`] and [`Generator`].
 //!
-//! They use nothing but the `otapbridge` crate, as any author's nodes do.
+//! They use the `otapbridge` crate, as any author's nodes do, and `otapbridge-otlp`.
 #![forbid(unsafe_code)]
 
 use otapbridge::{NodeFactory, concurrent_processor_factory, processor_factory, receiver_factory};
@@ -13,7 +13,6 @@ mod duration;
 mod fault;
 mod generator;
 mod otlp_rewrite;
-mod wire;
 
 #[cfg(test)]
 mod test_random;

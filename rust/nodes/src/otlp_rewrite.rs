@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use crate::wire::{Field, Malformed, Reader, push_len_field_head, push_varint};
+use otapbridge_otlp::wire::{Field, Malformed, Reader, push_len_field_head, push_varint};
 
 /// What an attribute is set to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ pub use otapbridge_engine::node::{
 pub use otapbridge_engine::receiver::{
     ContextAwareReceiver, ReceiverEffectHandler, ReceiverNode, receiver_factory,
 };
-pub use otapbridge_engine::{ContextAwareEffectHandler, Held, Request, TaskEffectHandler};
+pub use otapbridge_engine::{ContextAwareEffectHandler, Held, Request, Secret, TaskEffectHandler};
 pub use otapbridge_engine::{error_of_engine, from_otlp_bytes, signal, with_otlp_bytes};
 
 /// Everything a node file usually needs.

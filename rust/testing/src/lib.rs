@@ -169,6 +169,7 @@ impl TestHost {
         })
         .map_err(|error| vec![error])?;
         let spec = ComponentSpec {
+            signal: None,
             kind,
             name: String::new(),
             component_data: 0,

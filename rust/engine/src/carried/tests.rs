@@ -59,6 +59,7 @@ fn fail_calls(config: &Value, at_once: u64) -> (usize, usize) {
     })
     .expect("a runtime");
     let spec = ComponentSpec {
+        signal: None,
         kind: crate::spec::ComponentKind::Processor,
         name: String::new(),
         component_data: 0,

@@ -252,6 +252,7 @@ impl AsRef<[u8]> for Guarded {
 
 pub(crate) fn spec(config: Value) -> ComponentSpec {
     ComponentSpec {
+        signal: None,
         kind: ComponentKind::Processor,
         name: "processors::otap/test".to_owned(),
         component_data: 1,

@@ -121,6 +121,7 @@ fn a_receiver_takes_no_calls() {
 fn a_receiver_component_begins_with_a_receiver_and_has_no_other() {
     let check = |kind: ComponentKind, config: Value| {
         validate(&ComponentSpec {
+            signal: None,
             kind,
             ..spec(config)
         })

@@ -10,6 +10,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use otapbridge::ProcessingError;
+use otapbridge_otlp::Sizer;
 use serde::Deserialize;
 
 use crate::duration;
@@ -24,7 +25,7 @@ pub struct Config {
     )]
     flush_timeout: Duration,
     #[serde(default)]
-    sizer: Sizer,
+    sizer: SizerConfig,
     #[serde(default = "default_min_size")]
     min_size: usize,
     #[serde(default)]
@@ -51,15 +52,22 @@ impl Default for PartitionConfig {
     }
 }
 
-/// What sizes count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// What sizes count, as it is configured.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Sizer {
-    /// Spans, metric data points or log records.
+enum SizerConfig {
     #[default]
     Items,
-    /// Bytes of the OTLP request.
     Bytes,
+}
+
+impl From<SizerConfig> for Sizer {
+    fn from(config: SizerConfig) -> Self {
+        match config {
+            SizerConfig::Items => Self::Items,
+            SizerConfig::Bytes => Self::Bytes,
+        }
+    }
 }
 
 fn default_flush_timeout() -> Duration {
@@ -114,7 +122,7 @@ impl Config {
         }
         Ok(Settings {
             flush_timeout: self.flush_timeout,
-            sizer: self.sizer,
+            sizer: self.sizer.into(),
             min_size: self.min_size,
             max_size,
             metadata_keys: metadata_keys(&self.partition.metadata_keys)?,

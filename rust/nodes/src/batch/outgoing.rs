@@ -6,7 +6,7 @@ use otapbridge::{Bytes, Signal};
 
 use super::join::join;
 use super::partition::PartitionId;
-use super::size::Size;
+use otapbridge_otlp::Size;
 
 /// A part of a batch: a request, or a piece of one that a maximum divided.
 #[derive(Clone, Debug, PartialEq, Eq)]

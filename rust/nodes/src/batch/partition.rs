@@ -11,7 +11,7 @@ use super::config::Settings;
 use super::outgoing::{Batch, Part};
 use super::partition_key::PartitionKey;
 use super::pending::{Pending, Request};
-use super::size::Size;
+use otapbridge_otlp::Size;
 
 /// The least time after which a refused partition may try again. OTLP senders
 /// give up without one, and HTTP's `Retry-After` counts whole seconds.

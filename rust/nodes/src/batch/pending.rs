@@ -9,8 +9,8 @@ use otapbridge::{Bytes, ProcessingError, Signal};
 
 use super::config::Settings;
 use super::outgoing::Part;
-use super::size::Size;
-use super::split::{Piece, split};
+use otapbridge_otlp::Size;
+use otapbridge_otlp::{DivideError, Piece, divide};
 
 /// A request on its way into a batch.
 #[derive(Clone, Debug)]
@@ -91,18 +91,24 @@ impl<Id: Copy + Ord> Pending<Id> {
         };
 
         let room = max - pending;
-        let mut split = split(request.signal, &request.bytes, settings.sizer, room, max)?;
-        let left = split
+        let mut divided = divide(request.signal, &request.bytes, settings.sizer, room, max)
+            .map_err(|error| match error {
+                DivideError::Growth { .. } => ProcessingError::invalid_argument(format!(
+                    "{error}, or raise max_size, which is {max}"
+                )),
+                DivideError::Malformed(_) => error.into(),
+            })?;
+        let left = divided
             .rest
             .pop_if(|piece| piece.size.by(settings.sizer) < settings.min_size);
         let mut batches = vec![self.take()];
-        if let Some(Piece { bytes, size }) = split.first {
-            let last = split.rest.is_empty() && left.is_none();
+        if let Some(Piece { bytes, size }) = divided.first {
+            let last = divided.rest.is_empty() && left.is_none();
             batches[0].push(part(bytes, size, last));
         }
         // The room may have been too small for any item, and nothing pending.
         batches.retain(|batch| !batch.is_empty());
-        let mut rest = split.rest.into_iter().peekable();
+        let mut rest = divided.rest.into_iter().peekable();
         while let Some(Piece { bytes, size }) = rest.next() {
             let last = rest.peek().is_none() && left.is_none();
             batches.push(vec![part(bytes, size, last)]);

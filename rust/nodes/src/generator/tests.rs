@@ -4,7 +4,7 @@ use otapbridge::ReceiverNode;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::batch::Size;
+use otapbridge_otlp::Size;
 
 fn create(config: Value) -> Result<Generator, ProcessingError> {
     let config = serde_json::from_value(config)

@@ -2,10 +2,10 @@
 
 use otapbridge::Signal;
 
-use super::super::size::Size;
 use super::super::test_otlp::{decode, random_request, random_signal};
 use super::*;
 use crate::test_random::Random;
+use otapbridge_otlp::Size;
 
 #[test]
 fn joining_keeps_everything_in_order_and_adds_sizes() {

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use otapbridge::{BlockBuilder, ErrorKind, RequestContext};
 
-use super::super::config::Sizer;
+use otapbridge_otlp::Sizer;
 use super::super::test_otlp::{atoms, grows_when_divided};
 use super::*;
 use crate::test_random::Random;

@@ -3,10 +3,10 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::super::config::Sizer;
 use super::super::test_otlp::{atoms, contents, grows_when_divided, random_request, random_signal};
 use super::*;
 use crate::test_random::Random;
+use otapbridge_otlp::Sizer;
 
 fn settings(sizer: Sizer, min_size: usize, max_size: usize) -> Settings {
     Settings {

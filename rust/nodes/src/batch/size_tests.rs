@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-use super::super::test_otlp::{atoms, items, random_request, random_signal};
-use super::*;
+use super::test_otlp::{atoms, items, random_request, random_signal};
 use crate::test_random::Random;
+use otapbridge::Signal;
+use otapbridge_otlp::{Size, Sizer};
 
 #[test]
 fn any_request_has_the_size_that_decoding_shows() {

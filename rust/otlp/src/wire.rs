@@ -5,7 +5,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use otapbridge::ProcessingError;
+use otapbridge_context::ProcessingError;
 
 const VARINT: u32 = 0;
 const FIXED64: u32 = 1;
@@ -19,7 +19,7 @@ const MAX_GROUP_DEPTH: usize = 100;
 
 /// The bytes are not an OTLP export request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Malformed {
+pub struct Malformed {
     offset: usize,
     what: &'static str,
 }
@@ -38,19 +38,20 @@ impl From<Malformed> for ProcessingError {
 
 /// One field, by offsets into the whole input.
 #[derive(Clone, Debug)]
-pub(crate) struct Field {
-    pub(crate) number: u32,
+pub struct Field {
+    /// Its number.
+    pub number: u32,
     /// First byte of the tag.
-    pub(crate) start: usize,
+    pub start: usize,
     /// One past the last byte of the value.
-    pub(crate) end: usize,
+    pub end: usize,
     /// First byte of a length-delimited value.
     content: Option<usize>,
 }
 
 impl Field {
     /// The value of a message, string or bytes field.
-    pub(crate) fn message(&self) -> Result<Range<usize>, Malformed> {
+    pub fn message(&self) -> Result<Range<usize>, Malformed> {
         match self.content {
             Some(content) => Ok(content..self.end),
             None => Err(Malformed {
@@ -62,7 +63,7 @@ impl Field {
 }
 
 /// Reads the fields of one message.
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     input: &'a [u8],
     position: usize,
     end: usize,
@@ -70,7 +71,7 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// A reader of the message at `body`, which lies in the input.
-    pub(crate) fn new(input: &'a [u8], body: Range<usize>) -> Self {
+    pub fn new(input: &'a [u8], body: Range<usize>) -> Self {
         Self {
             input,
             position: body.start,
@@ -79,7 +80,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next field, groups as a whole; `None` at the message's end.
-    pub(crate) fn next(&mut self) -> Result<Option<Field>, Malformed> {
+    pub fn next(&mut self) -> Result<Option<Field>, Malformed> {
         if self.position == self.end {
             return Ok(None);
         }
@@ -199,19 +200,19 @@ impl<'a> Reader<'a> {
 }
 
 /// Appends tag and length of a length-delimited field.
-pub(crate) fn push_len_field_head(out: &mut Vec<u8>, number: u32, len: usize) {
+pub fn push_len_field_head(out: &mut Vec<u8>, number: u32, len: usize) {
     push_varint(out, u64::from(number << 3 | LEN));
     push_varint(out, len as u64);
 }
 
 /// Bytes that a base-128 number takes.
-pub(crate) const fn varint_len(value: usize) -> usize {
+pub const fn varint_len(value: usize) -> usize {
     // One byte for each seven bits begun; zero takes one as well.
     (usize::BITS - (value | 1).leading_zeros()).div_ceil(7) as usize
 }
 
 /// Appends a base-128 number.
-pub(crate) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
+pub fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;

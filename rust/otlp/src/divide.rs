@@ -1,36 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Splits an OTLP request into parts of limited size.
+//! Divides an OTLP request into parts of limited size.
 //!
 //! What fits is copied as it stands. What does not is gone through: a resource
 //! by its scopes, a scope by its items or metrics, a metric by its data points.
 //! Every part repeats what describes the levels around its items (resource,
 //! scope, schema URL, a metric's name and unit, unknown fields).
 
+use std::fmt;
 use std::ops::Range;
 
-use otapbridge::{Bytes, ProcessingError, Signal};
+use bytes::Bytes;
+use otapbridge_context::{ProcessingError, Signal};
 
-use super::config::Sizer;
-use super::shape::{Child, Level};
-use super::size::{Size, count_items};
+use crate::level::{Child, Level};
+use crate::size::{Size, Sizer};
 use crate::wire::{Malformed, Reader, push_len_field_head, varint_len};
 
 /// A part of a request: a request of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Piece {
-    pub(crate) bytes: Bytes,
-    pub(crate) size: Size,
+pub struct Piece {
+    /// OTLP protobuf.
+    pub bytes: Bytes,
+    /// Its size.
+    pub size: Size,
 }
 
-/// A split request, in order.
+/// A divided request, in order.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Split {
+pub struct Divided {
     /// What goes into the room; `None` if not even one item does.
-    pub(crate) first: Option<Piece>,
+    pub first: Option<Piece>,
     /// The rest. Each is filled up to the maximum before the next one begins; one
     /// item that is larger than the maximum is a piece of its own.
-    pub(crate) rest: Vec<Piece>,
+    pub rest: Vec<Piece>,
 }
 
 /// How often the parts together may repeat the request's bytes. Without a bound,
@@ -41,37 +44,74 @@ const MAX_GROWTH: usize = 16;
 /// Up to here the parts may grow in any case.
 const GROWTH_ALLOWED: usize = 64 << 20;
 
-/// Splits a request into a piece of at most `room` and pieces of at most `max`
+/// Why a request cannot be divided. As a [`ProcessingError`] it is an InvalidArgument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DivideError {
+    /// It is no OTLP.
+    Malformed(Malformed),
+    /// Repeating its descriptions would multiply its size.
+    Growth {
+        /// Bytes of the request.
+        request: usize,
+        /// What its parts may have at most.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for DivideError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(malformed) => malformed.fmt(f),
+            Self::Growth { request, limit } => write!(
+                f,
+                "dividing a request of {request} bytes makes more than {limit} bytes, because every part repeats its resource and scope: send smaller requests"
+            ),
+        }
+    }
+}
+
+impl From<Malformed> for DivideError {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+impl From<DivideError> for ProcessingError {
+    fn from(error: DivideError) -> Self {
+        Self::invalid_argument(error.to_string())
+    }
+}
+
+/// Divides a request into a piece of at most `room` and pieces of at most `max`
 /// (`room` ≤ `max`), as the sizer measures.
 ///
 /// # Errors
-/// InvalidArgument if the request is malformed, or if repeating its descriptions
-/// would multiply its size.
-pub(crate) fn split(
+/// See [`DivideError`].
+pub fn divide(
     signal: Signal,
     request: &[u8],
     sizer: Sizer,
     room: usize,
     max: usize,
-) -> Result<Split, ProcessingError> {
-    let mut splitter = Splitter {
+) -> Result<Divided, DivideError> {
+    let mut divider = Divider {
         input: request,
         signal,
         sizer,
         max,
         room,
         path: Vec::new(),
-        items: 0,
+        size: Size::default(),
         ops: Vec::new(),
         in_first: true,
-        split: Split::default(),
+        divided: Divided::default(),
         written: 0,
     };
-    splitter.run()?;
-    Ok(splitter.split)
+    divider.run()?;
+    Ok(divider.divided)
 }
 
-struct Splitter<'a> {
+struct Divider<'a> {
     input: &'a [u8],
     signal: Signal,
     sizer: Sizer,
@@ -80,19 +120,20 @@ struct Splitter<'a> {
     room: usize,
     /// The levels around what is being read, from the request inwards.
     path: Vec<Around>,
-    /// Items of the part in progress.
-    items: usize,
+    /// Size of the part in progress, without its bytes.
+    size: Size,
     /// How the part in progress is written.
     ops: Vec<Op>,
     /// Whether the part in progress goes into the room.
     in_first: bool,
-    split: Split,
+    divided: Divided,
     /// Bytes of all finished parts.
     written: usize,
 }
 
 /// A level that is being gone through.
 struct Around {
+    level: Level,
     /// Its field number in the level outside.
     number: u32,
     /// The fields that describe it.
@@ -124,32 +165,37 @@ const fn field_len(content: usize) -> usize {
     1 + varint_len(content) + content
 }
 
-impl Splitter<'_> {
-    fn run(&mut self) -> Result<(), ProcessingError> {
+impl Divider<'_> {
+    fn run(&mut self) -> Result<(), DivideError> {
         let body = 0..self.input.len();
         let (around, _) = self.around(Level::Request, 0, body.clone())?;
         self.path.push(around);
         self.walk(Level::Request, body)?;
         if self.ops.is_empty() {
             // No resource at all, only what describes the request.
-            self.place(0..0, 0)?;
+            self.place(0..0, Size::default())?;
         }
         self.finish()
     }
 
     /// Places what is in the level at `body`, which is the innermost of the path.
-    fn walk(&mut self, level: Level, body: Range<usize>) -> Result<(), ProcessingError> {
+    fn walk(&mut self, level: Level, body: Range<usize>) -> Result<(), DivideError> {
         let mut reader = Reader::new(self.input, body);
         while let Some(field) = reader.next()? {
             let whole = field.start..field.end;
             match level.child(self.signal, field.number) {
                 None => {}
-                Some(Child::Item) => self.place(whole, 1)?,
+                Some(Child::Item) => self.place(whole, Size::of_item(self.signal))?,
                 Some(Child::Level(inner)) => {
                     let body = field.message()?;
-                    let items = count_items(self.signal, self.input, inner, body.clone())?;
-                    if self.fits(whole.len(), items) {
-                        self.put(whole, items);
+                    let mut size = Size::of_level(inner);
+                    size += Size::inside(self.signal, self.input, inner, body.clone())?;
+                    if self.fits(whole.len(), size) {
+                        self.put(whole, size);
+                        continue;
+                    }
+                    if inner == Level::Metric && self.sizer == Sizer::Rows {
+                        self.place(whole, size)?;
                         continue;
                     }
                     let (around, children) = self.around(inner, field.number, body.clone())?;
@@ -160,7 +206,7 @@ impl Splitter<'_> {
                         self.walk(inner, body)?;
                         self.leave();
                     } else {
-                        self.place(whole, items)?;
+                        self.place(whole, size)?;
                     }
                 }
             }
@@ -176,6 +222,7 @@ impl Splitter<'_> {
         body: Range<usize>,
     ) -> Result<(Around, usize), Malformed> {
         let mut around = Around {
+            level,
             number,
             description: Vec::new(),
             description_len: 0,
@@ -198,10 +245,17 @@ impl Splitter<'_> {
     }
 
     /// Whether a field of the innermost level fits into the part in progress.
-    fn fits(&self, len: usize, items: usize) -> bool {
+    fn fits(&self, len: usize, size: Size) -> bool {
         match self.sizer {
-            Sizer::Items => self.items + items <= self.room,
             Sizer::Bytes => self.len_with(len) <= self.room,
+            sizer => {
+                let mut with = self.size;
+                with += size;
+                for around in self.path.iter().filter(|around| around.open.is_none()) {
+                    with += Size::of_level(around.level);
+                }
+                with.by(sizer) <= self.room
+            }
         }
     }
 
@@ -223,20 +277,21 @@ impl Splitter<'_> {
 
     /// Puts a field that cannot be divided into the part in progress or, if it
     /// does not fit, into the next one.
-    fn place(&mut self, field: Range<usize>, items: usize) -> Result<(), ProcessingError> {
-        if !self.fits(field.len(), items) {
+    fn place(&mut self, field: Range<usize>, size: Size) -> Result<(), DivideError> {
+        if !self.fits(field.len(), size) {
             self.finish()?;
         }
-        self.put(field, items);
+        self.put(field, size);
         Ok(())
     }
 
     /// Adds a field of the innermost level to the part in progress.
-    fn put(&mut self, field: Range<usize>, items: usize) {
+    fn put(&mut self, field: Range<usize>, size: Size) {
         let mut added = field.len();
         // A level is open only if those around it are.
         let opened = self.path.iter().take_while(|a| a.open.is_some()).count();
         for (depth, around) in self.path.iter_mut().enumerate().skip(opened) {
+            self.size += Size::of_level(around.level);
             around.open = Some(Open {
                 len: around.description_len,
                 head: (depth > 0).then_some(self.ops.len()),
@@ -265,7 +320,7 @@ impl Splitter<'_> {
                 added = field_len(open.len) - before;
             }
         }
-        self.items += items;
+        self.size += size;
     }
 
     /// Leaves the innermost level.
@@ -285,7 +340,7 @@ impl Splitter<'_> {
     }
 
     /// Ends the part in progress. The levels around are opened anew in the next.
-    fn finish(&mut self) -> Result<(), ProcessingError> {
+    fn finish(&mut self) -> Result<(), DivideError> {
         let mut len = 0;
         for depth in (0..self.path.len()).rev() {
             let open = self.path[depth].open.take();
@@ -298,25 +353,24 @@ impl Splitter<'_> {
             Some(self.write(len)?)
         };
         self.room = self.max;
-        self.items = 0;
+        self.size = Size::default();
         self.ops.clear();
         if std::mem::take(&mut self.in_first) {
-            self.split.first = piece;
+            self.divided.first = piece;
         } else {
-            self.split.rest.extend(piece);
+            self.divided.rest.extend(piece);
         }
         Ok(())
     }
 
-    fn write(&mut self, len: usize) -> Result<Piece, ProcessingError> {
+    fn write(&mut self, len: usize) -> Result<Piece, DivideError> {
         self.written += len;
         let limit = (self.input.len() * MAX_GROWTH).max(GROWTH_ALLOWED);
         if self.written > limit {
-            return Err(ProcessingError::invalid_argument(format!(
-                "splitting a request of {} bytes to a max_size of {} makes more than {limit} bytes, because every part repeats its resource and scope: send smaller requests or raise max_size",
-                self.input.len(),
-                self.max,
-            )));
+            return Err(DivideError::Growth {
+                request: self.input.len(),
+                limit,
+            });
         }
         let mut bytes = Vec::with_capacity(len);
         for op in &self.ops {
@@ -327,13 +381,10 @@ impl Splitter<'_> {
         }
         Ok(Piece {
             size: Size {
-                items: self.items,
                 bytes: bytes.len(),
+                ..self.size
             },
             bytes: bytes.into(),
         })
     }
 }
-
-#[cfg(test)]
-mod tests;

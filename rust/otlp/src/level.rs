@@ -3,32 +3,36 @@
 //! Where the items are in an OTLP export request. Field numbers are those of
 //! opentelemetry-proto 1.x.
 
-use otapbridge::Signal;
+use otapbridge_context::Signal;
 
 /// A message that holds items, directly or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Level {
+pub enum Level {
     /// `ExportTraceServiceRequest` and its like.
     Request,
     /// `ResourceSpans` and its like.
     Resource,
     /// `ScopeSpans` and its like.
     Scope,
+    /// `Metric`.
     Metric,
     /// `Gauge`, `Sum`, `Histogram`, `ExponentialHistogram`, `Summary`.
     Points,
 }
 
-/// What a field of a level is to batching. Other fields describe the level.
+/// What a field of a level is. Other fields describe the level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Child {
+pub enum Child {
+    /// A message that holds items.
     Level(Level),
     /// A span, data point or log record.
     Item,
 }
 
 impl Level {
-    pub(super) const fn child(self, signal: Signal, field: u32) -> Option<Child> {
+    /// What the field of this number is to the level.
+    #[must_use]
+    pub const fn child(self, signal: Signal, field: u32) -> Option<Child> {
         Some(match (self, field) {
             (Self::Request, 1) => Child::Level(Self::Resource),
             (Self::Resource, 2) => Child::Level(Self::Scope),

@@ -2,17 +2,19 @@
 
 use prost::Message;
 
-use super::super::test_otlp::{
+use super::test_otlp::{
     Atom, Data, Metric, Points, Request, Resource, Scope, atoms, contents, decode,
     grows_when_divided, items, random_request, random_signal, request_of,
 };
-use super::*;
 use crate::test_random::Random;
+use otapbridge::{ProcessingError, Signal};
+use otapbridge_otlp::{DivideError, Divided, Piece, Size, Sizer, divide};
 
 fn sizer_len(sizer: Sizer, atoms: &[Atom]) -> usize {
     match sizer {
         Sizer::Items => items(atoms),
         Sizer::Bytes => request_of(atoms).encoded_len(),
+        Sizer::Rows => unreachable!("it divides no metrics, as atoms are divided"),
     }
 }
 
@@ -35,7 +37,7 @@ fn expected(atoms: &[Atom], sizer: Sizer, room: usize, max: usize) -> Vec<Vec<At
 #[test]
 fn any_request_is_split_as_if_it_had_been_decoded() {
     let mut random = Random::new(1);
-    let (mut divided, mut oversize, mut left_out) = (0, 0, 0);
+    let (mut several, mut oversize, mut left_out) = (0, 0, 0);
     for _ in 0..6_000 {
         let signal = random_signal(&mut random);
         let request = random_request(&mut random, signal);
@@ -50,17 +52,17 @@ fn any_request_is_split_as_if_it_had_been_decoded() {
             random.below(max + 1)
         };
         let whole = atoms(signal, &request);
-        let split = split(signal, &request, sizer, room, max).expect("well-formed");
+        let divided = divide(signal, &request, sizer, room, max).expect("well-formed");
 
         let expected = expected(&whole, sizer, room, max);
         let (first, rest) = expected.split_first().expect("the first is always there");
-        assert_eq!(split.first.is_some(), !first.is_empty());
-        assert_eq!(split.rest.len(), rest.len());
+        assert_eq!(divided.first.is_some(), !first.is_empty());
+        assert_eq!(divided.rest.len(), rest.len());
         let mut together = Vec::new();
-        for (index, (piece, part)) in split
+        for (index, (piece, part)) in divided
             .first
             .iter()
-            .chain(&split.rest)
+            .chain(&divided.rest)
             .zip(expected.iter().filter(|part| !part.is_empty()))
             .enumerate()
         {
@@ -69,7 +71,7 @@ fn any_request_is_split_as_if_it_had_been_decoded() {
                 piece.size,
                 Size::of(signal, &piece.bytes).expect("well-formed")
             );
-            let limit = if index == 0 && split.first.is_some() {
+            let limit = if index == 0 && divided.first.is_some() {
                 room
             } else {
                 max
@@ -80,12 +82,12 @@ fn any_request_is_split_as_if_it_had_been_decoded() {
             together.extend(atoms(signal, &piece.bytes));
         }
         assert_eq!(contents(&together), contents(&whole));
-        divided += usize::from(rest.len() > 1);
-        left_out += usize::from(split.first.is_none());
+        several += usize::from(rest.len() > 1);
+        left_out += usize::from(divided.first.is_none());
     }
     assert!(
-        divided > 500 && oversize > 500 && left_out > 500,
-        "{divided} {oversize} {left_out}"
+        several > 500 && oversize > 500 && left_out > 500,
+        "{several} {oversize} {left_out}"
     );
 }
 
@@ -107,17 +109,17 @@ fn request(items: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
     .encode_to_vec()
 }
 
-fn pieces(split: Split) -> Vec<Piece> {
-    split.first.into_iter().chain(split.rest).collect()
+fn pieces(divided: Divided) -> Vec<Piece> {
+    divided.first.into_iter().chain(divided.rest).collect()
 }
 
 #[test]
 fn what_fits_stays_as_it_is() {
     let request = request([b"a".to_vec(), b"b".to_vec()]);
     for (sizer, max) in [(Sizer::Items, 2), (Sizer::Bytes, request.len())] {
-        let split = split(Signal::Logs, &request, sizer, max, max).expect("well-formed");
-        assert_eq!(split.first.expect("fits").bytes, request);
-        assert_eq!(split.rest, []);
+        let divided = divide(Signal::Logs, &request, sizer, max, max).expect("well-formed");
+        assert_eq!(divided.first.expect("fits").bytes, request);
+        assert_eq!(divided.rest, []);
     }
 }
 
@@ -138,8 +140,8 @@ fn the_points_of_one_metric_are_divided() {
         .encode_to_vec()
     };
     let whole = request([metric(b"abcde")]);
-    let split = split(Signal::Metrics, &whole, Sizer::Items, 1, 3).expect("well-formed");
-    let parts: Vec<_> = pieces(split)
+    let divided = divide(Signal::Metrics, &whole, Sizer::Items, 1, 3).expect("well-formed");
+    let parts: Vec<_> = pieces(divided)
         .iter()
         .map(|piece| decode(Signal::Metrics, &piece.bytes))
         .collect();
@@ -167,8 +169,8 @@ fn a_metric_with_two_kinds_of_data_stays_whole() {
         .encode_to_vec(),
     );
     let request = request([metric.clone(), metric.clone()]);
-    let split = split(Signal::Metrics, &request, Sizer::Items, 1, 1).expect("well-formed");
-    let pieces = pieces(split);
+    let divided = divide(Signal::Metrics, &request, Sizer::Items, 1, 1).expect("well-formed");
+    let pieces = pieces(divided);
     assert_eq!(pieces.len(), 2);
     for piece in pieces {
         let decoded = Request::decode(&piece.bytes[..]).expect("a request");
@@ -184,10 +186,10 @@ fn a_request_without_resources_is_not_lost() {
         unknown: "later version".to_owned(),
     }
     .encode_to_vec();
-    let split = split(Signal::Traces, &request, Sizer::Bytes, 2, 4).expect("well-formed");
-    assert_eq!(split.first, None);
-    assert_eq!(split.rest.len(), 1);
-    assert_eq!(split.rest[0].bytes, request);
+    let divided = divide(Signal::Traces, &request, Sizer::Bytes, 2, 4).expect("well-formed");
+    assert_eq!(divided.first, None);
+    assert_eq!(divided.rest.len(), 1);
+    assert_eq!(divided.rest[0].bytes, request);
 }
 
 #[test]
@@ -201,8 +203,8 @@ fn descriptions_may_stand_anywhere() {
     resource.extend([0x1a, 0x01, b'u', 0x0a, 0x01, b'r']);
     let mut request = vec![0x0a, resource.len() as u8];
     request.extend(resource);
-    let split = split(Signal::Logs, &request, Sizer::Items, 1, 1).expect("well-formed");
-    let items: Vec<_> = pieces(split)
+    let divided = divide(Signal::Logs, &request, Sizer::Items, 1, 1).expect("well-formed");
+    let items: Vec<_> = pieces(divided)
         .iter()
         .map(|piece| {
             let decoded = Request::decode(&piece.bytes[..]).expect("a request");
@@ -225,17 +227,18 @@ fn descriptions_may_stand_anywhere() {
 #[test]
 fn a_request_that_would_grow_without_measure_is_refused() {
     let large = grows_when_divided();
-    let error = split(Signal::Traces, &large, Sizer::Items, 1, 1).expect_err("a gigabyte");
+    let error = divide(Signal::Traces, &large, Sizer::Items, 1, 1).expect_err("a gigabyte");
+    assert!(matches!(error, DivideError::Growth { .. }), "{error}");
+    let error = ProcessingError::from(error);
     assert_eq!(error.grpc_code(), 3);
     assert!(error.is_permanent());
-    assert!(error.message().contains("raise max_size"), "{error}");
     // The same data in fewer parts.
-    let split = split(Signal::Traces, &large, Sizer::Items, 20, 20).expect("fifty megabytes");
-    assert_eq!(pieces(split).len(), 50);
+    let divided = divide(Signal::Traces, &large, Sizer::Items, 20, 20).expect("fifty megabytes");
+    assert_eq!(pieces(divided).len(), 50);
 }
 
 #[test]
-fn damaged_requests_are_refused_or_split() {
+fn damaged_requests_are_refused_or_divide() {
     let mut random = Random::new(3);
     let (mut refused, mut done) = (0, 0);
     for _ in 0..40_000 {
@@ -247,10 +250,10 @@ fn damaged_requests_are_refused_or_split() {
         } else {
             (Sizer::Bytes, 1 + random.below(400))
         };
-        match split(signal, &request, sizer, max, max) {
-            Ok(split) => {
-                let size = Size::of(signal, &request).expect("it was split");
-                let pieces = pieces(split);
+        match divide(signal, &request, sizer, max, max) {
+            Ok(divided) => {
+                let size = Size::of(signal, &request).expect("it was divided");
+                let pieces = pieces(divided);
                 let items: usize = pieces.iter().map(|piece| piece.size.items).sum();
                 assert_eq!(items, size.items);
                 for piece in pieces {
@@ -260,10 +263,36 @@ fn damaged_requests_are_refused_or_split() {
             }
             Err(error) => {
                 assert!(Size::of(signal, &request).is_err());
-                assert_eq!(error.grpc_code(), 3);
+                assert!(matches!(error, DivideError::Malformed(_)), "{error}");
                 refused += 1;
             }
         }
     }
     assert!(refused > 1_000 && done > 1_000, "{refused} {done}");
+}
+
+#[test]
+fn by_rows_no_part_has_too_many_of_any_and_no_metric_is_divided() {
+    let mut random = Random::new(5);
+    let mut divided = 0;
+    for _ in 0..6_000 {
+        let signal = random_signal(&mut random);
+        let request = random_request(&mut random, signal);
+        let max = 1 + random.below(6);
+        let whole = Size::of(signal, &request).expect("well-formed");
+        let parts = pieces(divide(signal, &request, Sizer::Rows, max, max).expect("well-formed"));
+        let mut together = Vec::new();
+        let mut entries = 0;
+        for part in &parts {
+            assert_eq!(Size::of(signal, &part.bytes), Ok(part.size));
+            assert!(part.size.by(Sizer::Rows) <= max, "{:?} > {max}", part.size);
+            entries += part.size.entries;
+            together.extend(atoms(signal, &part.bytes));
+        }
+        assert_eq!(contents(&together), contents(&atoms(signal, &request)));
+        assert_eq!(entries, whole.entries);
+        assert!(parts.len() > 1 || whole.by(Sizer::Rows) <= max);
+        divided += usize::from(parts.len() > 1);
+    }
+    assert!(divided > 500, "{divided}");
 }

@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Refuses OTLP data that is nested deeper than the engine can take.
+//! What has to be known of OTLP data before the engine may convert them: whether they
+//! are nested too deep, and how many rows they make.
 //!
 //! The engine converts attribute values (`AnyValue`) by recursion without a
 //! limit, and a thread whose stack overflows takes the process with it: a
 //! request of 35 KB can do that. It also refuses values nested deeper than its
-//! CBOR limit of 128, so that nothing usable is lost here. The walk follows the
-//! fields that can lead to an `AnyValue`; it neither recurses nor allocates for
-//! data of ordinary depth.
+//! CBOR limit of 128, so that nothing usable is lost here. It panics on a value of the wrong
+//! wire type and on fields of a span that it does not know, and can convert nothing after that.
+//! The walk follows the fields that can lead to an `AnyValue`; it neither recurses nor allocates
+//! for data of ordinary depth.
 
 use otapbridge_context::{ProcessingError, Signal};
 
+use crate::size::Size;
+
 /// Values nested deeper than this are refused.
-pub(crate) const MAX_DEPTH: usize = 100;
+pub const MAX_DEPTH: usize = 100;
+
+/// The last field of a span that the engine knows.
+const LAST_SPAN_FIELD: u64 = 16;
 
 /// A message type of OTLP, as far as it can lead to an `AnyValue`.
 #[derive(Clone, Copy, PartialEq)]
@@ -117,12 +124,12 @@ struct Open {
     depth: usize,
 }
 
-/// Checks a request.
+/// Checks a request, and says its size.
 ///
 /// # Errors
-/// InvalidArgument when a value is nested deeper than [`MAX_DEPTH`], or when the
-/// walk meets something that is no protobuf.
-pub(crate) fn check(signal: Signal, request: &[u8]) -> Result<(), ProcessingError> {
+/// InvalidArgument when a value is nested deeper than [`MAX_DEPTH`], when a span has a field that
+/// the engine does not know, or when the walk meets something that is no OTLP.
+pub fn inspect(signal: Signal, request: &[u8]) -> Result<Size, ProcessingError> {
     let malformed =
         || ProcessingError::invalid_argument(format!("malformed OTLP {}", signal.as_str()));
     // Ordinary data is not deeper than this.
@@ -134,6 +141,10 @@ pub(crate) fn check(signal: Signal, request: &[u8]) -> Result<(), ProcessingErro
         depth: 0,
     });
     let mut at = 0;
+    let mut size = Size {
+        bytes: request.len(),
+        ..Size::default()
+    };
     while let Some(message) = open.last() {
         if at == message.end {
             let _ = open.pop();
@@ -143,8 +154,17 @@ pub(crate) fn check(signal: Signal, request: &[u8]) -> Result<(), ProcessingErro
             (message.r#type, message.field, message.end, message.depth);
         let rest = &request[..end];
         let tag = varint(rest, &mut at).ok_or_else(malformed)?;
-        let field = tag >> 3;
-        match tag & 7 {
+        let (field, wire_type) = (tag >> 3, tag & 7);
+        match r#type {
+            Type::AnyValue if !is_value(field, wire_type) => return Err(malformed()),
+            Type::Span if field > LAST_SPAN_FIELD => {
+                return Err(ProcessingError::invalid_argument(format!(
+                    "a span has field {field}, which the engine does not know and cannot read past",
+                )));
+            }
+            _ => {}
+        }
+        match wire_type {
             0 => {
                 let _ = varint(rest, &mut at).ok_or_else(malformed)?;
             }
@@ -157,6 +177,19 @@ pub(crate) fn check(signal: Signal, request: &[u8]) -> Result<(), ProcessingErro
                     at = value_end;
                     continue;
                 };
+                match child {
+                    Type::ResourceSpans | Type::ResourceMetrics | Type::ResourceLogs => {
+                        size.resources += 1;
+                    }
+                    Type::ScopeSpans | Type::ScopeMetrics | Type::ScopeLogs => size.scopes += 1,
+                    Type::Metric => size.entries += 1,
+                    Type::DataPoint(_) => size.items += 1,
+                    Type::Span | Type::LogRecord => {
+                        size.entries += 1;
+                        size.items += 1;
+                    }
+                    _ => {}
+                }
                 let depth = depth + usize::from(child == Type::AnyValue);
                 if depth > MAX_DEPTH {
                     return Err(ProcessingError::invalid_argument(format!(
@@ -175,7 +208,17 @@ pub(crate) fn check(signal: Signal, request: &[u8]) -> Result<(), ProcessingErro
             _ => return Err(malformed()),
         }
     }
-    Ok(())
+    Ok(size)
+}
+
+/// Whether a field of an `AnyValue` has the wire type of its kind.
+const fn is_value(field: u64, wire_type: u64) -> bool {
+    match field {
+        1 | 5 | 6 | 7 => wire_type == 2,
+        2 | 3 => wire_type == 0,
+        4 => wire_type == 1,
+        _ => true,
+    }
 }
 
 fn skip(at: usize, len: u64, end: usize) -> Option<usize> {
@@ -261,17 +304,56 @@ mod tests {
         for (signal, path) in PATHS {
             for by_list in [false, true] {
                 let right = below(path, &nested(MAX_DEPTH, by_list));
-                check(*signal, &right).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+                inspect(*signal, &right).unwrap_or_else(|error| panic!("{path:?}: {error}"));
                 let wrong = below(path, &nested(MAX_DEPTH + 1, by_list));
-                let error = check(*signal, &wrong).expect_err("too deep");
+                let error = inspect(*signal, &wrong).expect_err("too deep");
                 assert_eq!(error.grpc_code(), 3, "{path:?}");
             }
         }
     }
 
     #[test]
+    fn the_size_is_that_of_every_other_count() {
+        let point = below(&[5, 1], b"");
+        let metric = [
+            below(&[2, 2], &[point.clone(), point].concat()),
+            below(&[2, 2], b""),
+        ]
+        .concat();
+        let request = [below(&[1], &metric), below(&[1], b"")].concat();
+        let size = inspect(Signal::Metrics, &request).expect("well-formed");
+        assert_eq!(Ok(size), Size::of(Signal::Metrics, &request));
+        assert_eq!(
+            (size.resources, size.scopes, size.entries, size.items),
+            (2, 2, 2, 2)
+        );
+        let request = below(&[1, 2], &[below(&[2], b""), below(&[2], b"")].concat());
+        for signal in [Signal::Traces, Signal::Logs] {
+            let size = inspect(signal, &request).expect("well-formed");
+            assert_eq!(Ok(size), Size::of(signal, &request));
+            assert_eq!((size.entries, size.items), (2, 2));
+        }
+    }
+
+    #[test]
+    fn what_the_engine_panics_on_is_refused() {
+        let number = [5 << 3, 1];
+        for body in [[1 << 3, 5], [7 << 3, 5], [5 << 3, 5], [6 << 3, 5]] {
+            let error = inspect(Signal::Logs, &below(&[1, 2, 2, 5], &body)).unwrap_err();
+            assert_eq!(error.grpc_code(), 3, "{body:?}");
+        }
+        assert!(inspect(Signal::Logs, &below(&[1, 2, 2, 5], &[3 << 3, 5])).is_ok());
+        assert!(inspect(Signal::Traces, &below(&[1, 2, 2], &number)).is_ok());
+        let newer = [0x88, 1, 1]; // field 17
+        let error = inspect(Signal::Traces, &below(&[1, 2, 2], &newer)).unwrap_err();
+        assert!(error.message().contains("field 17"), "{error}");
+        assert!(inspect(Signal::Logs, &below(&[1, 2, 2], &newer)).is_ok());
+    }
+
+    #[test]
     fn very_deep_data_is_refused_without_recursion() {
-        let error = check(Signal::Logs, &below(&[1, 2, 2, 5], &nested(20_000, false))).unwrap_err();
+        let error =
+            inspect(Signal::Logs, &below(&[1, 2, 2, 5], &nested(20_000, false))).unwrap_err();
         assert!(error.message().contains("nested"), "{error}");
     }
 
@@ -280,10 +362,10 @@ mod tests {
         let request = below(&[1, 2, 2, 6, 2], &nested(3, true));
         for len in 1..request.len() {
             assert!(
-                check(Signal::Logs, &request[..len]).is_err(),
+                inspect(Signal::Logs, &request[..len]).is_err(),
                 "cut off at {len}"
             );
         }
-        assert!(check(Signal::Logs, &[]).is_ok());
+        assert!(inspect(Signal::Logs, &[]).is_ok());
     }
 }

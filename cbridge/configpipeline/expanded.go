@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package configpipeline
+
+import (
+	"slices"
+	"strconv"
+
+	"go.opentelemetry.io/collector/confmap/xconfmap"
+)
+
+// expandedText is a value of a node's configuration that comes from a variable, such as
+// ${env:SALT}, and is none: the node's setting gets the text if it is a text, as a string field of a Go component does.
+type expandedText struct {
+	// At are the keys and indices that lead to it.
+	At   []any  `json:"at"`
+	Text string `json:"text"`
+}
+
+// verbatim is a node's configuration without confmap's marks, and what they said: the texts of
+// those values that are not texts.
+func verbatim(marked any) (any, []expandedText) {
+	var texts []expandedText
+	return unmark(marked, nil, &texts), texts
+}
+
+func unmark(marked any, at []any, texts *[]expandedText) any {
+	switch marked := marked.(type) {
+	case xconfmap.ExpandedValue:
+		if _, isText := marked.Value.(string); !isText && len(at) > 0 {
+			*texts = append(*texts, expandedText{At: slices.Clone(at), Text: marked.Original})
+		}
+		return unmark(marked.Value, at, texts)
+	case map[string]any:
+		if marked == nil {
+			return nil
+		}
+		plain := make(map[string]any, len(marked))
+		for key, value := range marked {
+			plain[key] = unmark(value, append(at, key), texts)
+		}
+		return plain
+	case []any:
+		if marked == nil {
+			return nil
+		}
+		plain := make([]any, len(marked))
+		for index, value := range marked {
+			plain[index] = unmark(value, append(at, index), texts)
+		}
+		return plain
+	default:
+		return marked
+	}
+}
+
+// value is what confmap has parsed.
+func value(marked any) any {
+	if expanded, ok := marked.(xconfmap.ExpandedValue); ok {
+		return expanded.Value
+	}
+	return marked
+}
+
+// names are the names of nodes: a text, or a list of texts.
+func names(marked any) any {
+	if expanded, ok := marked.(xconfmap.ExpandedValue); ok {
+		if list, ok := expanded.Value.([]any); ok {
+			return names(list)
+		}
+		return expanded.Original
+	}
+	if list, ok := marked.([]any); ok {
+		named := make([]any, len(list))
+		for i, name := range list {
+			named[i] = names(name)
+		}
+		return named
+	}
+	return marked
+}
+
+// step is a key or an index as a path writes it.
+func step(at any) string {
+	if index, ok := at.(int); ok {
+		return strconv.Itoa(index)
+	}
+	return at.(string)
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package configpipeline
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.opentelemetry.io/collector/config/configopaque"
+
+	"github.com/otapbridge/otapbridge/cbridge"
+)
+
+// opaque is a secret that is no text, which no node takes; it is hidden all the same.
+type opaque struct{ value any }
+
+// MarshalText writes what configopaque writes.
+func (opaque) MarshalText() ([]byte, error) { return configopaque.String("").MarshalText() }
+
+// String is what configopaque shows.
+func (opaque) String() string { return configopaque.String("").String() }
+
+// GoString is what configopaque shows.
+func (opaque) GoString() string { return configopaque.String("").GoString() }
+
+// hideSecrets replaces secrets in the nodes' configurations by values that are not shown.
+// The nodes say what is one; in a build without them every text is taken for one.
+func (p *Pipeline) hideSecrets() error {
+	document, err := p.Document()
+	if err != nil {
+		// It cannot be given to the nodes, as Validate will say: what is a secret cannot be known.
+		p.hideTexts()
+		return nil //nolint:nilerr // found again by Validate, with the component's path
+	}
+	places, err := cbridge.SecretSettings(document)
+	if err != nil {
+		p.hideTexts()
+		return nil //nolint:nilerr // there is no library, as the component's creation will say
+	}
+	for _, place := range places {
+		steps := strings.Split(place, "::")
+		switch {
+		case steps[0] == "config":
+			p.expanded = hide(p.Config, steps[1:], p.expanded)
+		case len(steps) > 3:
+			// nodes::<name>::config::<setting>
+			node := p.Nodes[steps[1]]
+			node.expanded = hide(node.Config, steps[3:], node.expanded)
+			p.Nodes[steps[1]] = node
+		}
+	}
+	return nil
+}
+
+// hide replaces the value at a place by one that is not shown: by its text, if it has one, which is then
+// no longer among the texts.
+func hide(config any, steps []string, texts []expandedText) []expandedText {
+	at := slices.IndexFunc(texts, func(text expandedText) bool {
+		return slices.EqualFunc(text.At, steps, func(at any, name string) bool { return step(at) == name })
+	})
+	for len(steps) > 1 {
+		config = child(config, steps[0])
+		steps = steps[1:]
+	}
+	hidden := hiddenValue(child(config, steps[0]))
+	if at >= 0 {
+		hidden = configopaque.String(texts[at].Text)
+		texts = slices.Delete(texts, at, at+1)
+	}
+	switch parent := config.(type) {
+	case map[string]any:
+		parent[steps[0]] = hidden
+	case []any:
+		if index, err := strconv.Atoi(steps[0]); err == nil && index < len(parent) {
+			parent[index] = hidden
+		}
+	}
+	return texts
+}
+
+func child(value any, name string) any {
+	switch value := value.(type) {
+	case map[string]any:
+		return value[name]
+	case []any:
+		if index, err := strconv.Atoi(name); err == nil && index < len(value) {
+			return value[index]
+		}
+	}
+	return nil
+}
+
+func hiddenValue(value any) any {
+	if text, ok := value.(string); ok {
+		return configopaque.String(text)
+	}
+	return opaque{value}
+}
+
+// hideTexts hides every text of the nodes' configurations.
+func (p *Pipeline) hideTexts() {
+	p.Config = hiddenTexts(p.Config)
+	for name, node := range p.Nodes {
+		node.Config = hiddenTexts(node.Config)
+		p.Nodes[name] = node
+	}
+}
+
+func hiddenTexts(value any) any {
+	return mapped(value, func(leaf any) any {
+		if text, ok := leaf.(string); ok {
+			return configopaque.String(text)
+		}
+		return leaf
+	})
+}
+
+// shown is a configuration with its secrets, for the nodes.
+func shown(value any) any {
+	return mapped(value, func(leaf any) any {
+		switch leaf := leaf.(type) {
+		case configopaque.String:
+			return string(leaf)
+		case opaque:
+			return leaf.value
+		}
+		return leaf
+	})
+}
+
+// mapped is a copy of a value with other leaves.
+func mapped(value any, leaf func(any) any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		copied := make(map[string]any, len(value))
+		for key, inner := range value {
+			copied[key] = mapped(inner, leaf)
+		}
+		return copied
+	case []any:
+		copied := make([]any, len(value))
+		for index, inner := range value {
+			copied[index] = mapped(inner, leaf)
+		}
+		return copied
+	}
+	return leaf(value)
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! A hidden node before every conversion of OTLP to Arrow.
+//!
+//! The engine counts in 16 bits there: resources, scopes, and spans, metrics or log records.
+//! Above that it refuses some signals, and gives records of others each other's attributes. It also
+//! follows nested values by recursion, and a stack that overflows ends the process. So data are walked here
+//! once: what is nested too deep is refused, and what has more rows is divided into
+//! messages that are converted one by one, and answered together.
+//! [`insert`] says where such nodes stand; where nothing converts there is none, and nothing is walked.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use otapbridge_context::{ProcessingError, Signal};
+use otapbridge_otlp::{DivideError, Sizer, divide, inspect};
+use otel_arrow_dfe_config::NodeUrn;
+use otel_arrow_dfe_engine::control::{AckMsg, CallData, Context8u8, NodeControlMsg};
+use otel_arrow_dfe_engine::error::Error;
+use otel_arrow_dfe_engine::local::processor::{EffectHandler, Processor};
+use otel_arrow_dfe_engine::message::Message;
+use otel_arrow_dfe_engine::processor::ProcessorWrapper;
+use otel_arrow_dfe_engine::wiring_contract::WiringContract;
+use otel_arrow_dfe_engine::{
+    ConsumerEffectHandlerExtension, Interests, MessageSourceLocalEffectHandlerExtension,
+    ProcessorFactory, ProducerEffectHandlerExtension,
+};
+use otel_arrow_dfe_otap::pdata::OtapPdata;
+use serde_json::json;
+
+use crate::building;
+use crate::core::Core;
+use crate::engine_nodes::{self, Limits};
+use crate::gate::gated;
+use crate::nack;
+use crate::payload::{otlp_payload, routing_only, signal};
+use crate::spec::{Edge, Node, Topology};
+
+pub(crate) const DIVIDER_URN: &str = "urn:otapbridge:processor:divider";
+
+pub(crate) const DIVIDER: ProcessorFactory<OtapPdata> = ProcessorFactory {
+    name: DIVIDER_URN,
+    create: |_pipeline, node, node_config, processor_config, _capabilities| {
+        let limit = |key: &str| {
+            let limit = node_config.config[key].as_u64()?;
+            usize::try_from(limit).ok()
+        };
+        let divider = Divider {
+            limits: Limits {
+                rows: limit(ROWS).unwrap_or(engine_nodes::MAX_ROWS),
+                points: limit(POINTS),
+            },
+            core: building::core()?,
+            divided: HashMap::new(),
+            last: 0,
+        };
+        gated(ProcessorWrapper::local(
+            divider,
+            node,
+            node_config,
+            processor_config,
+        ))
+    },
+    context_declarations: None,
+    wiring_contract: WiringContract::UNRESTRICTED,
+    validate_config: |_| Ok(()),
+};
+
+/// Keys of its configuration, which is made here only.
+const ROWS: &str = "rows";
+const POINTS: &str = "points";
+
+/// Puts a divider before every node that converts what it gets, unless all of it comes from
+/// nodes that have converted it before.
+pub(crate) fn insert(topology: &mut Topology) {
+    for to in 0..topology.nodes.len() {
+        let is_entry = topology.entry == to;
+        let sources = || topology.edges.iter().filter(|edge| edge.to.contains(&to));
+        let needed = engine_nodes::converts(&topology.nodes[to])
+            && (is_entry
+                || sources().any(|edge| !engine_nodes::converts(&topology.nodes[edge.from])));
+        if !needed {
+            continue;
+        }
+        let limits = engine_nodes::limits(topology, to);
+        let divider = topology.nodes.len();
+        topology.nodes.push(Node {
+            // A user's name cannot begin with a colon.
+            name: format!(":divider-{}", topology.nodes[to].name),
+            urn: NodeUrn::from(DIVIDER_URN),
+            config: json!({ROWS: limits.rows, POINTS: limits.points}),
+        });
+        for edge in &mut topology.edges {
+            for target in &mut edge.to {
+                if *target == to {
+                    *target = divider;
+                }
+            }
+        }
+        topology.edges.push(Edge {
+            from: divider,
+            port: None,
+            to: vec![to],
+        });
+        if is_entry {
+            topology.entry = divider;
+        }
+    }
+}
+
+fn divided(
+    signal: Signal,
+    request: &[u8],
+    sizer: Sizer,
+    max: usize,
+) -> Result<Vec<Bytes>, DivideError> {
+    let divided = divide(signal, request, sizer, max, max)?;
+    let pieces = divided.first.into_iter().chain(divided.rest);
+    Ok(pieces.map(|piece| piece.bytes).collect())
+}
+
+struct Divider {
+    limits: Limits,
+    core: Arc<Core>,
+    /// Messages whose parts are under way, by the number that comes back with each answer.
+    divided: HashMap<u64, Divided>,
+    last: u64,
+}
+
+/// A message that was divided.
+struct Divided {
+    /// What it is answered by; with its data if a node before wants them back.
+    original: OtapPdata,
+    /// Parts that are not answered.
+    left: usize,
+    /// Why the first part was refused that was.
+    error: Option<ProcessingError>,
+    accepted: bool,
+}
+
+impl Divider {
+    /// The parts of a request that is too large, or `None`.
+    fn parts(&self, signal: Signal, request: &[u8]) -> Result<Option<Vec<Bytes>>, ProcessingError> {
+        let Limits { rows, points } = self.limits;
+        let size = inspect(signal, request)?;
+        let points = points.filter(|points| signal == Signal::Metrics && size.items > *points);
+        if size.by(Sizer::Rows) <= rows && points.is_none() {
+            return Ok(None);
+        }
+        let mut parts = divided(signal, request, Sizer::Rows, rows)?;
+        if let Some(points) = points {
+            let smaller: Result<Vec<_>, _> = parts
+                .iter()
+                .map(|part| divided(signal, part, Sizer::Items, points))
+                .collect();
+            parts = smaller?.into_iter().flatten().collect();
+        }
+        Ok(Some(parts))
+    }
+
+    async fn data(
+        &mut self,
+        pdata: OtapPdata,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        let signal = signal(&pdata);
+        let (context, payload) = pdata.into_parts();
+        let Some(bytes) = payload.encoded_bytes() else {
+            // Arrow has been converted before.
+            let pdata = OtapPdata::new(context, payload);
+            return Ok(effect_handler.send_message_with_source_node(pdata).await?);
+        };
+        let parts = match self.parts(signal, bytes) {
+            Ok(Some(parts)) => parts,
+            Ok(None) => {
+                let pdata = OtapPdata::new(context, payload);
+                return Ok(effect_handler.send_message_with_source_node(pdata).await?);
+            }
+            Err(error) => {
+                let pdata = OtapPdata::new(context, payload);
+                let nack = nack::nack(&self.core, error, false, pdata);
+                return effect_handler.notify_nack(nack).await;
+            }
+        };
+        self.last += 1;
+        let key = self.last;
+        let part_context = context.clone();
+        let original = if context.may_return_payload() {
+            OtapPdata::new(context, payload)
+        } else {
+            drop(payload);
+            routing_only(context, signal)
+        };
+        let _ = self.divided.insert(
+            key,
+            Divided {
+                original,
+                left: parts.len(),
+                error: None,
+                accepted: false,
+            },
+        );
+        for part in parts {
+            // The same request, so that all of it is found that nodes and the host know of it.
+            let mut part = OtapPdata::new(part_context.clone(), otlp_payload(signal, part));
+            let calldata = CallData::from_iter([Context8u8::from(key)]);
+            effect_handler.subscribe_to(Interests::ACKS_OR_NACKS, calldata, &mut part);
+            effect_handler.send_message_with_source_node(part).await?;
+        }
+        Ok(())
+    }
+
+    /// A part was answered: with the last one, so is the message.
+    async fn answered(
+        &mut self,
+        calldata: &CallData,
+        error: Option<ProcessingError>,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        let key = calldata.first().map(|key| u64::from(*key));
+        let Some((key, divided)) = key.and_then(|key| Some((key, self.divided.get_mut(&key)?)))
+        else {
+            return Ok(());
+        };
+        divided.left -= 1;
+        match error {
+            None => divided.accepted = true,
+            Some(error) => {
+                let _ = divided.error.get_or_insert(error);
+            }
+        }
+        if divided.left > 0 {
+            return Ok(());
+        }
+        let Some(divided) = self.divided.remove(&key) else {
+            return Ok(());
+        };
+        let error = match divided.error {
+            None => {
+                return effect_handler
+                    .notify_ack(AckMsg::new(divided.original))
+                    .await;
+            }
+            // Sent again, the part that was accepted would be there twice.
+            Some(error) if divided.accepted => error.into_permanent(),
+            Some(error) => error,
+        };
+        let nack = nack::nack(&self.core, error, false, divided.original);
+        effect_handler.notify_nack(nack).await
+    }
+}
+
+#[async_trait(?Send)]
+impl Processor<OtapPdata> for Divider {
+    async fn process(
+        &mut self,
+        msg: Message<OtapPdata>,
+        effect_handler: &mut EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        match msg {
+            Message::PData(pdata) => self.data(pdata, effect_handler).await,
+            Message::Control(NodeControlMsg::Ack(ack)) => {
+                self.answered(&ack.unwind.route.calldata, None, effect_handler)
+                    .await
+            }
+            Message::Control(NodeControlMsg::Nack(nack)) => {
+                let error = nack::error_of(&self.core.errors, &nack);
+                self.answered(&nack.unwind.route.calldata, Some(error), effect_handler)
+                    .await
+            }
+            Message::Control(_) => Ok(()),
+        }
+    }
+}

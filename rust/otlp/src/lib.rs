@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! OTLP protobuf as bytes: found, counted and divided without being decoded, so that
+//! what is not understood is not changed either.
+#![forbid(unsafe_code)]
+
+mod divide;
+mod inspect;
+mod level;
+mod size;
+pub mod wire;
+
+pub use divide::{DivideError, Divided, Piece, divide};
+pub use inspect::{MAX_DEPTH, inspect};
+pub use level::{Child, Level};
+pub use size::{Size, Sizer};
