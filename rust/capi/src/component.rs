@@ -141,7 +141,10 @@ pub unsafe extern "C" fn otapb_component_secrets(
         catalogue::install(library::node_types);
         // SAFETY: NULL or valid, by the function's contract.
         let spec = unsafe { spec(options) };
-        let places = spec.map(|spec| secrets(&spec)).unwrap_or_default().into_iter();
+        let places = spec
+            .map(|spec| secrets(&spec))
+            .unwrap_or_default()
+            .into_iter();
         let found_places = places
             .map(|place| ProcessingError::configuration("is a secret", Some(place)))
             .collect();

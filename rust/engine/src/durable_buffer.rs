@@ -13,14 +13,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use otapbridge_context::{ErrorKind, ProcessingError};
+use otapbridge_context::ProcessingError;
 use otel_arrow_dfe_config::error::Error as ConfigError;
 use otel_arrow_dfe_config::node::NodeUserConfig;
 use otel_arrow_dfe_core_nodes::processors::durable_buffer_processor::{
     DURABLE_BUFFER_FACTORY, DurableBufferConfig,
 };
 use otel_arrow_dfe_engine::ProcessorFactory;
-use otel_arrow_dfe_engine::control::{NackMsg, NodeControlMsg};
+use otel_arrow_dfe_engine::control::NodeControlMsg;
 use otel_arrow_dfe_engine::error::Error;
 use otel_arrow_dfe_engine::local::processor::{EffectHandler, Processor};
 use otel_arrow_dfe_engine::message::Message;
@@ -164,24 +164,6 @@ struct DurableBuffer {
     _lock: Option<FolderLock>,
 }
 
-impl DurableBuffer {
-    /// Lets data be tried again that were not refused for what they are.
-    fn look_at(&self, nack: &mut NackMsg<OtapPdata>) {
-        if nack.permanent && is_about_the_caller(&nack::error_of(&self.core.errors, nack)) {
-            nack.permanent = false;
-        }
-    }
-}
-
-/// Whether a refusal says nothing of the data: their caller has gone, or the host has no use for
-/// the signal.
-fn is_about_the_caller(error: &ProcessingError) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Cancelled | ErrorKind::Configuration
-    )
-}
-
 #[async_trait(?Send)]
 impl Processor<OtapPdata> for DurableBuffer {
     async fn process(
@@ -190,7 +172,7 @@ impl Processor<OtapPdata> for DurableBuffer {
         effect_handler: &mut EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
         if let Message::Control(NodeControlMsg::Nack(nack)) = &mut msg {
-            self.look_at(nack);
+            nack.permanent = !nack::may_be_accepted_later(&self.core.errors, nack);
         }
         self.inner.process(msg, effect_handler).await
     }

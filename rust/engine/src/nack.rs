@@ -4,7 +4,7 @@
 
 use std::io;
 
-use otapbridge_context::{ErrorTable, ProcessingError, error_table};
+use otapbridge_context::{ErrorKind, ErrorTable, ProcessingError, error_table};
 use otel_arrow_dfe_engine::control::{NackCause, NackMsg};
 use otel_arrow_dfe_engine::error::{Error, ProcessorErrorKind, TypedError};
 use otel_arrow_dfe_otap::pdata::OtapPdata;
@@ -22,12 +22,33 @@ pub(crate) fn nack(
     refused: OtapPdata,
 ) -> NackMsg<OtapPdata> {
     let permanent = abandoned || is_final(&error);
+    let of_the_data = is_of_the_data(&error);
     let reason = core.carry(request_id(&refused), error, permanent);
-    if permanent {
+    if permanent && !of_the_data {
+        NackMsg::new_permanent_with_cause(reason, refused, NOT_OF_THE_DATA)
+    } else if permanent {
         NackMsg::new_permanent(reason, refused)
     } else {
         NackMsg::new(reason, refused)
     }
+}
+
+/// The cause of a permanent nack that says nothing of the data. An error's kind is not always to be found
+/// behind a nack: it is not kept where no request is in flight.
+const NOT_OF_THE_DATA: NackCause = NackCause::NodeShutdown;
+
+/// Whether an error is about the data: not that their caller has gone, or that the host has no use for
+/// the signal.
+fn is_of_the_data(error: &ProcessingError) -> bool {
+    !matches!(
+        error.kind(),
+        ErrorKind::Cancelled | ErrorKind::Configuration
+    )
+}
+
+/// Whether a node that keeps data for later has no reason to drop them because of this nack.
+pub(crate) fn may_be_accepted_later(errors: &ErrorTable, nack: &NackMsg<OtapPdata>) -> bool {
+    !nack.permanent || nack.cause == NOT_OF_THE_DATA || !is_of_the_data(&error_of(errors, nack))
 }
 
 /// Whether nobody should send the data again: the error's kind says so, or its code.
@@ -117,7 +138,7 @@ pub(crate) fn send_error(error: TypedError<OtapPdata>) -> ProcessingError {
 mod tests {
     use std::error::Error as _;
 
-    use otapbridge_context::{ErrorKind, Signal};
+    use otapbridge_context::Signal;
     use otel_arrow_dfe_engine::node::NodeId;
 
     use super::*;

@@ -306,3 +306,25 @@ pub(crate) fn gauge(name: &str) -> Bytes {
     let resource_metrics = [field(1, &[]), field(2, &field(2, &metric))].concat();
     field(1, &resource_metrics).into()
 }
+
+/// A directory that is removed at the end.
+pub(crate) struct Directory(std::path::PathBuf);
+
+impl Directory {
+    pub(crate) fn new(name: &str) -> Self {
+        let name = format!("otapbridge-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use otapbridge_context::{BlockBuilder, ContextBlock, ErrorKind, ProcessingError, Signal};
 use serde_json::{Value, json};
 
-use crate::harness::{Bridge, gauge, logs};
+use crate::harness::{Bridge, Directory, gauge, logs};
 use crate::nodes::{NOTED_HEADER, NOTES, Noted, TEST_NODE};
 
 /// From the package's folder, in which cargo runs its tests.
@@ -335,33 +335,18 @@ fn host_error() -> ProcessingError {
         .with_host_error_id(77)
 }
 
-/// A directory that is removed at the end.
-struct Directory(std::path::PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        let name = format!("otapbridge-kept-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 #[test]
 fn the_document_tells_what_each_processor_keeps() {
-    let directory = Directory::new();
+    let directory = Directory::new("kept");
     let document = std::fs::read_to_string(DOCUMENT).expect("docs/nodes.md");
-    let documented: Vec<&str> = document
+    let (kept, _) = document
+        .split_once("\n## Fidelity\n")
+        .expect("the section behind");
+    let documented: Vec<&str> = kept
         .lines()
         .filter(|line| line.starts_with("| `"))
         .collect();
-    let cases = cases(directory.0.to_str().unwrap());
+    let cases = cases(directory.path());
     let processors: BTreeSet<&str> = cases.iter().map(|case| case.name).collect();
     assert_eq!(processors.len(), 14, "every processor of the engine");
     let found: Vec<String> = cases.iter().map(Case::row).collect();

@@ -4,10 +4,10 @@ use std::num::NonZeroUsize;
 
 use otapbridge::{BlockBuilder, ErrorKind, RequestContext};
 
-use otapbridge_otlp::Sizer;
 use super::super::test_otlp::{atoms, grows_when_divided};
 use super::*;
 use crate::test_random::Random;
+use otapbridge_otlp::Sizer;
 
 fn partitions(min_size: usize, cardinality_limit: usize) -> Partitions {
     Partitions::new(Settings {

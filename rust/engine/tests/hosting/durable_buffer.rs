@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The engine's durable buffer keeps what it has acknowledged, whatever shares its path.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use otapbridge_context::{ErrorKind, ProcessingError};
+use otapbridge_engine::{Component, LogLevel, Runtime, RuntimeOptions, validate};
+use serde_json::{Value, json};
+
+use crate::harness::{Bridge, Directory, Host, PATIENCE, logs, spec};
+
+fn config(directory: &Directory, shards: usize) -> Value {
+    json!({"shards": shards, "type": "processor:durable_buffer", "config": {
+        "path": directory.path(), "retention_size_cap": "1 GiB", "poll_interval": "10ms",
+        "max_segment_open_duration": "20ms", "initial_retry_interval": "10ms", "max_retry_interval": "20ms",
+    }})
+}
+
+/// The bodies of all that came out, until there are as many.
+fn bodies(bridge: &Bridge, wanted: usize) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    while found.len() < wanted {
+        let emission = bridge.host.emission();
+        let _ = found.insert(body(&emission.payload));
+        assert!(bridge.component.emission_done(emission.id, None));
+    }
+    found
+}
+
+fn body(payload: &Bytes) -> String {
+    let text = String::from_utf8_lossy(payload);
+    let start = text.find("item-").expect("a body");
+    text[start..]
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || *c == '-')
+        .collect()
+}
+
+fn expected(count: u64) -> BTreeSet<String> {
+    (0..count).map(|n| format!("item-{n:03}")).collect()
+}
+
+fn accept(bridge: &Bridge, count: u64) {
+    for n in 0..count {
+        bridge
+            .submit(n + 1, &logs(&[&format!("item-{n:03}")]))
+            .unwrap();
+        bridge.host.done(n + 1).unwrap();
+    }
+}
+
+/// A run in which everything is acknowledged and nothing can be delivered.
+fn acknowledged_only(directory: &Directory, shards: usize, count: u64) {
+    let refuse = || Some(Err(ProcessingError::retryable("not now")));
+    let bridge = Bridge::start_with(config(directory, shards), move |_| refuse());
+    accept(&bridge, count);
+    bridge.component.shutdown(Duration::from_secs(1));
+    let _ = bridge.finish();
+}
+
+#[test]
+fn every_pipeline_has_a_folder_of_its_own() {
+    let directory = Directory::new("folders");
+    let bridge = Bridge::start(config(&directory, 2));
+    accept(&bridge, 30);
+    assert_eq!(bodies(&bridge, 30), expected(30));
+    let _ = bridge.finish();
+    let component = Path::new(directory.path()).join("processors%3A%3Aotap%2Ftest/any/node");
+    for shard in ["0", "1"] {
+        assert!(
+            component.join(shard).join("core_0/wal/quiver.wal").exists(),
+            "{shard}"
+        );
+    }
+}
+
+#[test]
+fn what_former_shards_left_is_delivered() {
+    let directory = Directory::new("former");
+    acknowledged_only(&directory, 3, 30);
+    let bridge = Bridge::start(config(&directory, 1));
+    assert_eq!(bodies(&bridge, 30), expected(30));
+    // New calls go to the one shard that there is.
+    bridge.submit(1, &logs(&["item-new"])).unwrap();
+    bridge.host.done(1).unwrap();
+    while body(&{
+        let emission = bridge.host.emission();
+        assert!(bridge.component.emission_done(emission.id, None));
+        Bytes::copy_from_slice(&emission.payload)
+    }) != "item-new"
+    {}
+    let _ = bridge.finish();
+}
+
+#[test]
+fn a_refusal_because_nobody_waits_loses_nothing() {
+    for kind in [ErrorKind::Cancelled, ErrorKind::Configuration] {
+        let directory = Directory::new(&format!("cancelled-{kind}"));
+        let refused = AtomicBool::new(false);
+        let bridge = Bridge::start_with(config(&directory, 1), move |_| {
+            let first = !refused.swap(true, Ordering::SeqCst);
+            first.then(|| Err(ProcessingError::new(kind, "gone").into_permanent()))
+        });
+        accept(&bridge, 1);
+        assert_eq!(bodies(&bridge, 1), expected(1), "{kind}");
+        let _ = bridge.finish();
+    }
+}
+
+/// Starts a component, and says why that failed.
+fn start(config: Value) -> Result<(Runtime, Arc<Component>), ProcessingError> {
+    let runtime = Runtime::create(RuntimeOptions {
+        events: Arc::new(Host::default()),
+        log: None,
+        log_level: LogLevel::Info,
+    })?;
+    let component =
+        Component::create(&runtime, &spec(config)).map_err(|mut errors| errors.remove(0))?;
+    component.start(PATIENCE).map(|()| (runtime, component))
+}
+
+#[test]
+fn two_of_the_same_name_do_not_share_a_folder() {
+    let directory = Directory::new("twice");
+    let bridge = Bridge::start(config(&directory, 1));
+    let error = start(config(&directory, 1))
+        .map(drop)
+        .expect_err("the folder is taken");
+    assert!(error.message().contains("is in use"), "{error}");
+    assert!(
+        error.message().contains("a component of its own"),
+        "{error}"
+    );
+    let _ = bridge.finish();
+    // Free again.
+    let (runtime, _component) = start(config(&directory, 1)).expect("free");
+    runtime.shutdown(PATIENCE);
+}
+
+#[test]
+fn a_folder_of_the_old_kind_with_data_is_named() {
+    let directory = Directory::new("old");
+    acknowledged_only(&directory, 1, 3);
+    let root = PathBuf::from(directory.path());
+    let folder = root.join("processors%3A%3Aotap%2Ftest/any/node/0/core_0");
+    std::fs::rename(&folder, root.join("core_0")).unwrap();
+    let error = start(config(&directory, 1))
+        .map(drop)
+        .expect_err("old data");
+    assert!(error.message().contains("core_0 holds data"), "{error}");
+    assert!(error.message().contains("move it"), "{error}");
+    // Moved to where it says, they are delivered.
+    std::fs::rename(root.join("core_0"), &folder).unwrap();
+    let bridge = Bridge::start(config(&directory, 1));
+    assert_eq!(bodies(&bridge, 3), expected(3));
+    let _ = bridge.finish();
+}
+
+#[test]
+fn what_cannot_work_is_refused_with_its_setting() {
+    let directory = Directory::new("settings");
+    for (key, value, field) in [
+        ("poll_interval", json!("0s"), "config::poll_interval"),
+        ("max_in_flight", json!(0), "config::max_in_flight"),
+        ("retry_multiplier", json!(-1.0), "config::retry_multiplier"),
+        (
+            "retention_size_cap",
+            json!("300 MiB"),
+            "config::retention_size_cap",
+        ),
+    ] {
+        let mut config = config(&directory, 2);
+        config["config"][key] = value;
+        let errors = validate(&spec(config)).expect_err(key);
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        let place = errors[0].field().unwrap_or_default();
+        assert!(place.ends_with(field), "{place}: {}", errors[0]);
+    }
+}

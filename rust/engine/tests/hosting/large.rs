@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! More than the engine's 16 bits can count: every item comes out with what it had, and nothing is
+//! refused.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use otapbridge_context::{BlockBuilder, ContextBlock, ProcessingError, Signal};
+use serde_json::{Value, json};
+
+use crate::harness::Bridge;
+use crate::otlp::{attributes, decode, encode, request};
+
+const MANY: u64 = 70_000;
+
+/// Every processor that converts, so that it changes nothing; `signal` is the one it converts.
+fn converting(signal: Signal) -> Vec<(&'static str, Value)> {
+    let mut nodes = vec![
+        (
+            "attribute",
+            json!({"actions": [{"action": "delete", "key": "absent"}]}),
+        ),
+        (
+            "attribute",
+            json!({"actions": [{"action": "upsert", "key": "added", "value": "x"}]}),
+        ),
+        (
+            "batch",
+            json!({"format": "otap", "otap": {"min_size": 1, "sizer": "items"}}),
+        ),
+        ("filter", json!({})),
+        (
+            "partition",
+            json!({"partition_by": {"opl_expression": "resource.attributes[\"absent\"]"}, "partition_header_name": "p"}),
+        ),
+    ];
+    match signal {
+        Signal::Logs => {
+            nodes.push((
+                "log_sampling",
+                json!({"policy": {"ratio": {"emit": 1, "out_of": 1}}}),
+            ));
+            nodes.push((
+                "transform",
+                json!({"opl_query": "logs | where severity_text != \"absent\""}),
+            ));
+        }
+        Signal::Metrics => nodes.push(("temporal_reaggregation", json!({"period": "100ms"}))),
+        Signal::Traces => {}
+    }
+    nodes
+}
+
+fn numbered(signal: Signal, number: u64, attribute: bool) -> Value {
+    let list = if attribute {
+        attributes(json!({"n": number}))
+    } else {
+        json!([])
+    };
+    match signal {
+        Signal::Traces => json!({
+            "trace_id": "0102030405060708090a0b0c0d0e0f10", "span_id": format!("{:016x}", number + 1),
+            "name": number.to_string(), "start_time_unix_nano": 1, "end_time_unix_nano": 2, "attributes": list,
+        }),
+        Signal::Metrics => json!({
+            "name": number.to_string(),
+            "gauge": {"data_points": [{"time_unix_nano": 1, "as_int": 1, "attributes": list}]},
+        }),
+        Signal::Logs => {
+            json!({"time_unix_nano": 1, "severity_text": number.to_string(), "attributes": list})
+        }
+    }
+}
+
+fn names(signal: Signal) -> (&'static str, &'static str, &'static str) {
+    match signal {
+        Signal::Traces => ("resource_spans", "scope_spans", "spans"),
+        Signal::Metrics => ("resource_metrics", "scope_metrics", "metrics"),
+        Signal::Logs => ("resource_logs", "scope_logs", "log_records"),
+    }
+}
+
+/// `number` items in one scope.
+fn items(signal: Signal, of: impl Iterator<Item = Value>) -> Bytes {
+    let (resources, scopes, items) = names(signal);
+    let list: Vec<Value> = of.collect();
+    let value = json!({resources: [{
+        "resource": {"attributes": attributes(json!({"whose": "all"}))},
+        scopes: [{"scope": {"name": "scope"}, items: list}],
+    }]});
+    encode(request(signal), &value).into()
+}
+
+/// As many scopes, or resources, each with one item and an attribute with its number.
+fn levels(signal: Signal, resources_too: bool) -> Bytes {
+    let (resources, scopes, items) = names(signal);
+    let scope = |n: u64| json!({"scope": {"attributes": attributes(json!({"n": n}))}, items: [numbered(signal, n, true)]});
+    let value = if resources_too {
+        let list: Vec<Value> = (0..MANY)
+            .map(|n| json!({"resource": {"attributes": attributes(json!({"n": n}))}, scopes: [scope(n)]}))
+            .collect();
+        json!({resources: list})
+    } else {
+        let list: Vec<Value> = (0..MANY).map(scope).collect();
+        json!({resources: [{"resource": {}, scopes: list}]})
+    };
+    encode(request(signal), &value).into()
+}
+
+/// What came out: for each item its name and the numbers in its attributes, its scope's and its
+/// resource's.
+type Seen = BTreeMap<String, [Option<i64>; 3]>;
+
+fn number_in(of: &Value, key: &str) -> Option<i64> {
+    let list = of["attributes"].as_array()?;
+    let found = list.iter().find(|attribute| attribute["key"] == key)?;
+    found["value"]["int_value"].as_i64()
+}
+
+fn look(signal: Signal, payload: &[u8], seen: &mut Seen) {
+    let (resources, scopes, items) = names(signal);
+    let empty = Vec::new();
+    let list = |of: &Value, key: &str| of[key].as_array().unwrap_or(&empty).clone();
+    for resource in list(&decode(request(signal), payload), resources) {
+        for scope in list(&resource, scopes) {
+            for item in list(&scope, items) {
+                let (name, own) = match signal {
+                    Signal::Traces => (&item["name"], number_in(&item, "n")),
+                    Signal::Metrics => (
+                        &item["name"],
+                        number_in(&item["gauge"]["data_points"][0], "n"),
+                    ),
+                    Signal::Logs => (&item["severity_text"], number_in(&item, "n")),
+                };
+                let name = name.as_str().expect("a name").to_owned();
+                let numbers = [
+                    own,
+                    number_in(&scope["scope"], "n"),
+                    number_in(&resource["resource"], "n"),
+                ];
+                assert!(
+                    seen.insert(name.clone(), numbers).is_none(),
+                    "{name} came twice"
+                );
+            }
+        }
+    }
+}
+
+/// Sends a request through a node and says what came out.
+fn through(
+    name: &str,
+    config: &Value,
+    signal: Signal,
+    payload: &Bytes,
+) -> Result<Seen, ProcessingError> {
+    let bridge = Bridge::start(json!({"type": format!("processor:{name}"), "config": config}));
+    bridge
+        .submit_signal(1, signal, payload, ContextBlock::empty())
+        .unwrap();
+    let mut seen = Seen::new();
+    loop {
+        let emission = bridge.host.wait("an answer or an output", |seen| {
+            if !seen.emissions.is_empty() {
+                return Some(Some(seen.emissions.remove(0)));
+            }
+            seen.answers.contains_key(&1).then_some(None)
+        });
+        let Some(emission) = emission else { break };
+        look(signal, &emission.payload, &mut seen);
+        assert!(bridge.component.emission_done(emission.id, None));
+    }
+    let answer = bridge.host.done(1);
+    let _ = bridge.finish();
+    answer.map(|()| seen)
+}
+
+#[test]
+fn more_items_than_ids() {
+    for signal in Signal::ALL {
+        let every = items(signal, (0..MANY).map(|n| numbered(signal, n, true)));
+        let third = items(signal, (0..MANY).map(|n| numbered(signal, n, n % 3 == 0)));
+        for (name, config) in converting(signal) {
+            for (payload, with) in [(&every, 1), (&third, 3)] {
+                let seen = through(name, &config, signal, payload)
+                    .unwrap_or_else(|error| panic!("{name} {}: {error}", signal.as_str()));
+                assert_eq!(seen.len() as u64, MANY, "{name} {}", signal.as_str());
+                for (item, [own, ..]) in &seen {
+                    let number: i64 = item.parse().unwrap();
+                    let expected = (number % with == 0).then_some(number);
+                    assert_eq!(*own, expected, "{name}: {} {item}", signal.as_str());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn more_scopes_and_resources_than_ids() {
+    for signal in Signal::ALL {
+        for resources_too in [false, true] {
+            let payload = levels(signal, resources_too);
+            // Each level is divided in the same way for all nodes.
+            let nodes = if resources_too { usize::MAX } else { 1 };
+            for (name, config) in converting(signal).into_iter().take(nodes) {
+                let seen = through(name, &config, signal, &payload)
+                    .unwrap_or_else(|error| panic!("{name} {}: {error}", signal.as_str()));
+                assert_eq!(seen.len() as u64, MANY, "{name} {}", signal.as_str());
+                for (item, [own, scope, resource]) in &seen {
+                    let number: i64 = item.parse().unwrap();
+                    let of_resource = resources_too.then_some(number);
+                    assert_eq!(
+                        (*own, *scope, *resource),
+                        (Some(number), Some(number), of_resource),
+                        "{name} {item}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// 200 tenants whose requests our batch joins before an engine node.
+#[test]
+fn a_batch_before_a_conversion_mixes_no_tenants() {
+    const TENANTS: u64 = 200;
+    const RECORDS: u64 = 100_000;
+    for (name, config) in converting(Signal::Logs) {
+        let bridge = Bridge::start_with(
+            json!({
+                "nodes": {
+                    "join": {"type": "urn:otapbridge:processor:batch", "config": {
+                        "min_size": 100_000, "flush_timeout": "300ms",
+                    }},
+                    "it": {"type": format!("processor:{name}"), "config": config},
+                },
+                "connections": [{"from": "join", "to": "it"}],
+            }),
+            |_| None,
+        );
+        let mut random = 7_u64;
+        let mut sent = 0;
+        let mut call = 0;
+        while sent < RECORDS {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let count = (1 + (random >> 33) % 2_000).min(RECORDS - sent);
+            let tenant = call % TENANTS;
+            let (resources, scopes, records) = names(Signal::Logs);
+            // Of every fourth record nothing but its number tells whose it is.
+            let list: Vec<Value> = (sent..sent + count)
+                .map(|n| numbered(Signal::Logs, n, n % 4 != 0))
+                .collect();
+            let value = json!({resources: [{
+                "resource": {"attributes": attributes(json!({"n": tenant}))},
+                scopes: [{"scope": {"attributes": attributes(json!({"n": call}))}, records: list}],
+            }]});
+            call += 1;
+            let payload: Bytes = encode(request(Signal::Logs), &value).into();
+            let mut block = BlockBuilder::new();
+            let _ = block.metadata("x-tenant", [tenant.to_string()]);
+            bridge
+                .submit_signal(call, Signal::Logs, &payload, block.build().unwrap())
+                .unwrap();
+            sent += count;
+        }
+        let mut seen = Seen::new();
+        while (seen.len() as u64) < RECORDS {
+            let emission = bridge.host.emission();
+            look(Signal::Logs, &emission.payload, &mut seen);
+            assert!(bridge.component.emission_done(emission.id, None));
+        }
+        for call in 1..=call {
+            bridge
+                .host
+                .done(call)
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+        for (record, [own, scope, resource]) in &seen {
+            let number: i64 = record.parse().unwrap();
+            assert_eq!(*own, (number % 4 != 0).then_some(number), "{name} {record}");
+            let call = scope.expect("the call's number");
+            assert_eq!(*resource, Some(call % TENANTS as i64), "{name} {record}");
+        }
+        bridge.component.shutdown(Duration::from_secs(5));
+        let _ = bridge.finish();
+    }
+}
+
+/// What a divided message is answered with.
+#[test]
+fn a_divided_message_is_answered_when_all_parts_are() {
+    let payload = items(
+        Signal::Logs,
+        (0..3 * MANY).map(|n| numbered(Signal::Logs, n, false)),
+    );
+    let config = json!({
+        "type": "processor:attribute", "config": {"actions": [{"action": "delete", "key": "absent"}]},
+    });
+    for refused in [vec![], vec![1], vec![0, 1, 2, 3]] {
+        let bridge = Bridge::start(config.clone());
+        bridge.submit(1, &payload).unwrap();
+        let parts: Vec<_> = (0..4).map(|_| bridge.host.emission()).collect();
+        for (index, part) in parts.into_iter().enumerate() {
+            assert_eq!(part.call_id, Some(1), "it is still the call's own output");
+            assert!(
+                bridge.host.seen(|seen| seen.answers.is_empty()),
+                "answered before part {index}"
+            );
+            let error = refused.contains(&index).then(|| {
+                ProcessingError::retryable("no room").with_retry_after(Duration::from_secs(1))
+            });
+            assert!(bridge.component.emission_done(part.id, error));
+        }
+        match (refused.len(), bridge.host.done(1)) {
+            (0, answer) => answer.unwrap(),
+            (1, answer) => {
+                let error = answer.unwrap_err();
+                assert!(error.is_permanent(), "parts of it were accepted: {error}");
+                assert!(error.message().contains("no room"), "{error}");
+            }
+            (_, answer) => {
+                let error = answer.unwrap_err();
+                assert!(!error.is_permanent(), "{error}");
+                assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
+            }
+        }
+        let _ = bridge.finish();
+    }
+}
