@@ -145,9 +145,10 @@ pub(crate) fn resolve(
 
 /// What a setting gets that takes both.
 fn either(value: &Value, text: &str) -> Value {
+    let written = value.to_string();
     match value {
         Value::Array(_) | Value::Object(_) => value.clone(),
-        Value::Number(_) | Value::Bool(_) if value.to_string() == text => value.clone(),
+        Value::Number(_) | Value::Bool(_) if written == text => value.clone(),
         _ => Value::String(text.to_owned()),
     }
 }

@@ -78,7 +78,7 @@ impl ResourceAttributes {
         let mut scratch = Scratch::default();
         let mut copied = 0;
         let mut reader = Reader::new(request, 0..request.len());
-        while let Some(field) = reader.next()? {
+        while let Some(field) = reader.next_field()? {
             if field.number == FIELD {
                 out.extend_from_slice(&request[copied..field.start]);
                 self.write_container(request, field.message()?, &mut scratch, &mut out)?;
@@ -99,7 +99,7 @@ impl ResourceAttributes {
     ) -> Result<(), Malformed> {
         scratch.resources.clear();
         let mut reader = Reader::new(request, body.clone());
-        while let Some(field) = reader.next()? {
+        while let Some(field) = reader.next_field()? {
             if field.number == FIELD {
                 scratch.resources.push(field);
             }
@@ -154,7 +154,7 @@ impl ResourceAttributes {
     ) -> Result<(), Malformed> {
         let mut copied = body.start;
         let mut reader = Reader::new(request, body.clone());
-        while let Some(field) = reader.next()? {
+        while let Some(field) = reader.next_field()? {
             if field.number != FIELD {
                 continue;
             }
@@ -204,7 +204,7 @@ struct Scratch {
 fn key_of(request: &[u8], key_value: Range<usize>) -> Result<&[u8], Malformed> {
     let mut key = &[][..];
     let mut reader = Reader::new(request, key_value);
-    while let Some(field) = reader.next()? {
+    while let Some(field) = reader.next_field()? {
         if field.number == 1 {
             key = &request[field.message()?];
         }

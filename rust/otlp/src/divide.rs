@@ -181,7 +181,7 @@ impl Divider<'_> {
     /// Places what is in the level at `body`, which is the innermost of the path.
     fn walk(&mut self, level: Level, body: Range<usize>) -> Result<(), DivideError> {
         let mut reader = Reader::new(self.input, body);
-        while let Some(field) = reader.next()? {
+        while let Some(field) = reader.next_field()? {
             let whole = field.start..field.end;
             match level.child(self.signal, field.number) {
                 None => {}
@@ -230,7 +230,7 @@ impl Divider<'_> {
         };
         let mut children = 0;
         let mut reader = Reader::new(self.input, body);
-        while let Some(field) = reader.next()? {
+        while let Some(field) = reader.next_field()? {
             if level.child(self.signal, field.number).is_some() {
                 children += 1;
                 continue;

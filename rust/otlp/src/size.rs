@@ -102,7 +102,7 @@ impl Size {
     ) -> Result<Self, Malformed> {
         let mut size = Self::default();
         let mut reader = Reader::new(input, body);
-        while let Some(field) = reader.next()? {
+        while let Some(field) = reader.next_field()? {
             match level.child(signal, field.number) {
                 Some(Child::Item) => {
                     let _ = field.message()?;

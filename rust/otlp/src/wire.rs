@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next field, groups as a whole; `None` at the message's end.
-    pub fn next(&mut self) -> Result<Option<Field>, Malformed> {
+    pub fn next_field(&mut self) -> Result<Option<Field>, Malformed> {
         if self.position == self.end {
             return Ok(None);
         }

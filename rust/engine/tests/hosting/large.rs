@@ -331,3 +331,58 @@ fn a_divided_message_is_answered_when_all_parts_are() {
         let _ = bridge.finish();
     }
 }
+
+/// The engine's batch on Arrow data, where validation allows it: it joins or divides, not both.
+#[test]
+fn arrow_batches_that_only_join_or_only_divide_mix_nothing() {
+    const CALLS: u64 = 300;
+    for (sizes, signal) in [
+        (json!({"min_size": 40, "sizer": "items"}), Signal::Logs),
+        (json!({"min_size": 40, "sizer": "items"}), Signal::Traces),
+        (json!({"min_size": 40, "sizer": "items"}), Signal::Metrics),
+        (
+            json!({"min_size": 1, "max_size": 3, "sizer": "items"}),
+            Signal::Logs,
+        ),
+        (
+            json!({"min_size": 1, "max_size": 3, "sizer": "items"}),
+            Signal::Traces,
+        ),
+        (
+            json!({"min_size": 1, "max_size": 3, "sizer": "items"}),
+            Signal::Metrics,
+        ),
+    ] {
+        let bridge = Bridge::start(json!({
+            "type": "processor:batch",
+            "config": {"format": "otap", "otap": sizes, "max_batch_duration": "50ms"},
+        }));
+        let (mut sent, mut random) = (0, 3_u64);
+        for call in 1..=CALLS {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let count = 1 + (random >> 33) % 12;
+            let of = (sent..sent + count).map(|n| numbered(signal, n, n % 3 == 0 || n % 7 == 0));
+            bridge
+                .submit_signal(call, signal, &items(signal, of), ContextBlock::empty())
+                .unwrap();
+            sent += count;
+        }
+        let mut seen = Seen::new();
+        while (seen.len() as u64) < sent {
+            let emission = bridge.host.emission();
+            look(signal, &emission.payload, &mut seen);
+            assert!(bridge.component.emission_done(emission.id, None));
+        }
+        for call in 1..=CALLS {
+            bridge.host.done(call).unwrap();
+        }
+        for (item, [own, ..]) in &seen {
+            let number: i64 = item.parse().unwrap();
+            let expected = (number % 3 == 0 || number % 7 == 0).then_some(number);
+            assert_eq!(*own, expected, "{} {item} with {sizes}", signal.as_str());
+        }
+        let _ = bridge.finish();
+    }
+}

@@ -23,3 +23,4 @@ mod receivers;
 mod retry;
 mod shutdown;
 mod validation;
+mod values;

@@ -14,7 +14,7 @@ use otapbridge_engine::node::{
     ConcurrentContextAwareProcessor, ContextAwareProcessor, NodeFactory, ProcessorNode,
     concurrent_processor_factory, processor_factory,
 };
-use otapbridge_engine::{ContextAwareEffectHandler, TaskEffectHandler, error_of_engine};
+use otapbridge_engine::{ContextAwareEffectHandler, Secret, TaskEffectHandler, error_of_engine};
 use otel_arrow_dfe_engine::ConsumerEffectHandlerExtension;
 use otel_arrow_dfe_engine::control::NackMsg;
 use parking_lot::Mutex;
@@ -48,6 +48,7 @@ pub(crate) static NOTES: Mutex<Vec<(String, Noted)>> = Mutex::new(Vec::new());
 pub(crate) fn factories() -> Vec<NodeFactory> {
     let mut factories = vec![
         processor_factory::<Behave>(),
+        processor_factory::<Login>(),
         concurrent_processor_factory::<Meet>(),
         processor_factory::<Spawn>(),
         concurrent_processor_factory::<Relay>(),
@@ -56,6 +57,47 @@ pub(crate) fn factories() -> Vec<NodeFactory> {
     ];
     factories.extend(otapbridge_nodes::factories());
     factories
+}
+
+/// A node with secrets in its configuration.
+pub(crate) struct Login;
+
+pub(crate) const SECRET_NODE: &str = "urn:test:processor:login";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only read into")]
+pub(crate) struct LoginConfig {
+    url: String,
+    credentials: Vec<Credentials>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only read into")]
+struct Credentials {
+    user: String,
+    password: Secret,
+}
+
+impl ProcessorNode for Login {
+    const URN: &'static str = SECRET_NODE;
+    type Config = LoginConfig;
+
+    fn create(_config: LoginConfig) -> Result<Self, ProcessingError> {
+        Ok(Self)
+    }
+}
+
+#[async_trait(?Send)]
+impl ContextAwareProcessor<OtapPdata> for Login {
+    async fn process_with_context(
+        &mut self,
+        _msg: Message<OtapPdata>,
+        _effect_handler: &mut ContextAwareEffectHandler<OtapPdata>,
+    ) -> Result<(), ProcessingError> {
+        Ok(())
+    }
 }
 
 #[derive(Clone, Deserialize)]
