@@ -245,6 +245,8 @@ func TestWrongConfigurationsNameTheirPath(t *testing.T) {
 		})
 	}
 	require.NoError(t, ValidateComponent(ComponentOptions{Kind: ComponentProcessor, Configuration: []byte(passThrough)}))
+	requireError(t, ValidateComponent(ComponentOptions{Kind: ComponentProcessor, Configuration: []byte(passThrough), Signal: 4}),
+		ErrorKindConfiguration, "options.signal")
 }
 
 // answerOf is how the library answers one request.
@@ -325,4 +327,27 @@ func TestConcurrentUseWhileDestroying(t *testing.T) {
 		component.Destroy()
 		wg.Wait()
 	}
+}
+
+func TestWarningsAndSecrets(t *testing.T) {
+	options := ComponentOptions{
+		Kind: ComponentProcessor, Name: "a", Signal: SignalMetrics,
+		Configuration: []byte(`{"type": "processor:attribute", "config": {"actions": [{"action": "hash", "key": "k", "salt": "s"}]}}`),
+	}
+	warning := ComponentWarnings(options)
+	require.NotNil(t, warning)
+	assert.Equal(t, "a", warning.Field)
+	assert.Contains(t, warning.Message, "exponential histograms")
+	require.NotNil(t, warning.Next)
+	assert.Contains(t, warning.Next.Message, "Arrow")
+	assert.Nil(t, warning.Next.Next)
+	secrets, err := ComponentSecrets(options)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"config::actions::0::salt"}, secrets)
+
+	options.Configuration = []byte(passThrough)
+	assert.Nil(t, ComponentWarnings(options))
+	secrets, err = ComponentSecrets(options)
+	require.NoError(t, err)
+	assert.Empty(t, secrets)
 }

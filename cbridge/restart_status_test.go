@@ -20,18 +20,20 @@ import (
 	"go.opentelemetry.io/collector/pdata/testdata"
 )
 
-// TestRestartsAreReported: a durable buffer whose path is a file breaks its pipeline with
-// the first message, which no validation can know.
+// TestRestartsAreReported: a durable buffer that finds a file in the place of its own folder breaks its pipeline
+// with the first message, which no validation can know.
 func TestRestartsAreReported(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	path := t.TempDir()
+	folder := filepath.Join(path, "processors%3A%3Aotap%2Fstatus", "logs", "node", "0")
+	require.NoError(t, os.MkdirAll(folder, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "core_0"), nil, 0o600))
 	host := reportingHost{make(chan *componentstatus.Event, 100)}
 	logs, err := consumer.NewLogs(func(context.Context, plog.Logs) error { return nil })
 	require.NoError(t, err)
 	c, err := NewComponent(Settings{
 		Kind: Processor, Name: "processors::otap/status", Next: Consumers{Logs: logs}, Limits: DefaultLimits(),
 		Configuration: fmt.Appendf(nil, `{"type": "processor:durable_buffer", "config": {"path": %q, "retention_size_cap": "256 MiB"}}`,
-			filepath.Join(file, "below")),
+			path),
 	})
 	require.NoError(t, err)
 	require.NoError(t, c.Start(t.Context(), host))

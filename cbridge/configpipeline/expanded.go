@@ -3,6 +3,7 @@
 package configpipeline
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 
@@ -36,8 +37,8 @@ func unmark(marked any, at []any, texts *[]expandedText) any {
 			return nil
 		}
 		plain := make(map[string]any, len(marked))
-		for key, value := range marked {
-			plain[key] = unmark(value, append(at, key), texts)
+		for _, key := range slices.Sorted(maps.Keys(marked)) {
+			plain[key] = unmark(marked[key], append(at, key), texts)
 		}
 		return plain
 	case []any:

@@ -5,6 +5,7 @@ package configpipeline
 import (
 	"fmt"
 	"os"
+	"sync"
 
 	"go.uber.org/zap/zapcore"
 
@@ -18,6 +19,11 @@ func WarnValidation(settings *cbridge.Settings) {
 		return
 	}
 	for _, warning := range settings.Warnings() {
-		fmt.Fprintf(os.Stderr, "warning: %s\n", warning)
+		if _, known := printed.LoadOrStore(warning, true); !known {
+			fmt.Fprintf(os.Stderr, "warning: %s\n", warning)
+		}
 	}
 }
+
+// printed are the warnings that were printed: a component is made for each pipeline that it is in.
+var printed sync.Map

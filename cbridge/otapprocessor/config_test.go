@@ -84,8 +84,22 @@ type expansion struct{}
 func (expansion) Scheme() string                 { return "test" }
 func (expansion) Shutdown(context.Context) error { return nil }
 func (expansion) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc) (*confmap.Retrieved, error) {
-	if uri == "test:value" {
+	switch uri {
+	case "test:value":
 		return confmap.NewRetrievedFromYAML([]byte("007"))
+	case "test:salt":
+		return confmap.NewRetrievedFromYAML([]byte(salt))
+	case "test:digits":
+		return confmap.NewRetrievedFromYAML([]byte(digits))
+	case "test:one":
+		return confmap.NewRetrievedFromYAML([]byte(`{type: processor:attribute, config: {actions: [` + saltedActions + `]}}`))
+	case "test:several":
+		return confmap.NewRetrievedFromYAML([]byte(`
+nodes:
+  a: {type: processor:attribute, config: {actions: [` + saltedActions + `]}}
+  b: {type: "urn:otapbridge:processor:fault", config: {error: {kind: permanent, message: visible}}}
+connections: [{from: a, to: b}]
+`))
 	}
 	return confmap.NewRetrievedFromYAML([]byte(`
 type: ${test:value}
@@ -93,13 +107,15 @@ config:
   number: ${test:value}
   list: [{key: "${test:value}", text: "a-${test:value}"}]
 nodes: {a: {type: "${test:value}", config: {number: "${test:value}"}}}
-connections: [{from: [a], to: "b-${test:value}"}]
+connections: [{from: [a], to: "b-${test:value}"}, {from: "${test:value}", to: ["${test:value}", b]}]
 `))
 }
 
-func TestExpandedValuesReachTheNode(t *testing.T) {
+// loadExpanded reads a configuration of the provider.
+func loadExpanded(t *testing.T, uri string) *Config {
+	t.Helper()
 	resolver, err := confmap.NewResolver(confmap.ResolverSettings{
-		URIs:              []string{"test:all"},
+		URIs:              []string{uri},
 		ProviderFactories: []confmap.ProviderFactory{confmap.NewProviderFactory(func(confmap.ProviderSettings) confmap.Provider { return expansion{} })},
 	})
 	require.NoError(t, err)
@@ -107,12 +123,19 @@ func TestExpandedValuesReachTheNode(t *testing.T) {
 	require.NoError(t, err)
 	cfg := createDefaultConfig().(*Config)
 	require.NoError(t, conf.Unmarshal(cfg))
-	document, err := cfg.Document()
+	return cfg
+}
+
+// What is no text, but comes from one, crosses with it: only the node knows what its setting is. Names of
+// nodes are texts.
+func TestExpandedValuesReachTheNode(t *testing.T) {
+	document, err := loadExpanded(t, "test:all").Document()
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"type": "007", "shards": 1,
 		"config": {"number": 7, "list": [{"key": 7, "text": "a-007"}]},
-		"nodes": {"a": {"type": "007", "config": {"number": 7}}},
-		"connections": [{"from": ["a"], "to": "b-007"}]}`, string(document))
+		"expanded": [{"at": ["list", 0, "key"], "text": "007"}, {"at": ["number"], "text": "007"}],
+		"nodes": {"a": {"type": "007", "config": {"number": 7}, "expanded": [{"at": ["number"], "text": "007"}]}},
+		"connections": [{"from": ["a"], "to": "b-007"}, {"from": "007", "to": ["007", "b"]}]}`, string(document))
 }
 
 func TestValuesWithoutJSONAreRefused(t *testing.T) {

@@ -78,6 +78,28 @@ static void expect_refused(otapb_runtime *runtime, const otapb_component_options
     CHECK(component == NULL);
 }
 
+/* What is said of a configuration comes as errors do, and nothing is said of none. */
+static void warnings_and_secrets(void)
+{
+    otapb_component_options options = component_options(
+        "test", "{\"type\": \"processor:attribute\", \"config\": {\"actions\": [{\"action\": \"hash\", "
+                "\"key\": \"k\", \"salt\": 5}]}, \"expanded\": [{\"at\": [\"actions\", 0, \"salt\"], \"text\": \"05\"}]}");
+
+    options.signal = OTAPB_SIGNAL_LOGS;
+    EXPECT_SUCCESS(otapb_component_validate(&options));
+    EXPECT_ERROR(otapb_component_warnings(&options), OTAPB_ERROR_KIND_CONFIGURATION, "test");
+    EXPECT_ERROR(otapb_component_secrets(&options), OTAPB_ERROR_KIND_CONFIGURATION, "config::actions::0::salt");
+
+    options = component_options("test", TAG_CONFIG);
+    EXPECT_SUCCESS(otapb_component_warnings(&options));
+    EXPECT_SUCCESS(otapb_component_secrets(&options));
+    options = component_options("test", "{\"type\": ");
+    EXPECT_SUCCESS(otapb_component_warnings(&options));
+    EXPECT_SUCCESS(otapb_component_secrets(&options));
+    EXPECT_SUCCESS(otapb_component_warnings(NULL));
+    EXPECT_SUCCESS(otapb_component_secrets(NULL));
+}
+
 static void component_options_and_configuration(otapb_runtime *runtime)
 {
     otapb_component_options options = component_options("test", TAG_CONFIG);
@@ -93,6 +115,9 @@ static void component_options_and_configuration(otapb_runtime *runtime)
     options = component_options("test", TAG_CONFIG);
     options.kind = 77;
     expect_refused(runtime, &options, "options.kind");
+    options = component_options("test", TAG_CONFIG);
+    options.signal = 4;
+    expect_refused(runtime, &options, "options.signal");
     options = component_options("test\xff", TAG_CONFIG);
     expect_refused(runtime, &options, "options.name");
 
@@ -299,6 +324,7 @@ int main(void)
     if (runtime == NULL)
         return host_summary();
     component_options_and_configuration(runtime);
+    warnings_and_secrets();
 
     EXPECT_ERROR(otapb_component_start(NULL, SECOND), OTAPB_ERROR_KIND_CONFIGURATION, "component");
     EXPECT_ERROR(otapb_component_shutdown(NULL, SECOND), OTAPB_ERROR_KIND_CONFIGURATION, "component");

@@ -120,10 +120,12 @@ pub(crate) fn topology(spec: &ComponentSpec) -> Result<Topology, Vec<ProcessingE
     if let Some(topology) = &topology
         && errors.is_empty()
     {
-        errors.extend(engine_nodes::refused(topology, |index| {
-            node_path(topology, index, named, &root)
-        }));
         errors.extend(build_errors(topology, named, &root));
+        if errors.is_empty() {
+            errors.extend(engine_nodes::refused(topology, |index| {
+                node_path(topology, index, named, &root)
+            }));
+        }
     }
     match topology {
         Some(mut topology) if errors.is_empty() => {
