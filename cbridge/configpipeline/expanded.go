@@ -11,7 +11,8 @@ import (
 )
 
 // expandedText is a value of a node's configuration that comes from a variable, such as
-// ${env:SALT}, and is none: the node's setting gets the text if it is a text, as a string field of a Go component does.
+// ${env:SALT}, and is none: the node's setting gets the text if it is a text, as a string field of a Go component does. It is held by pointers only, so
+// that printing a configuration does not show it.
 type expandedText struct {
 	// At are the keys and indices that lead to it.
 	At   []any  `json:"at"`
@@ -20,16 +21,16 @@ type expandedText struct {
 
 // verbatim is a node's configuration without confmap's marks, and what they said: the texts of
 // those values that are not texts.
-func verbatim(marked any) (any, []expandedText) {
-	var texts []expandedText
+func verbatim(marked any) (any, []*expandedText) {
+	var texts []*expandedText
 	return unmark(marked, nil, &texts), texts
 }
 
-func unmark(marked any, at []any, texts *[]expandedText) any {
+func unmark(marked any, at []any, texts *[]*expandedText) any {
 	switch marked := marked.(type) {
 	case xconfmap.ExpandedValue:
 		if _, isText := marked.Value.(string); !isText && len(at) > 0 {
-			*texts = append(*texts, expandedText{At: slices.Clone(at), Text: marked.Original})
+			*texts = append(*texts, &expandedText{At: slices.Clone(at), Text: marked.Original})
 		}
 		return unmark(marked.Value, at, texts)
 	case map[string]any:

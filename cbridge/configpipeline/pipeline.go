@@ -34,7 +34,7 @@ type Pipeline struct {
 	Shards int `mapstructure:"shards"`
 
 	// expanded are the texts of values in Config.
-	expanded []expandedText
+	expanded []*expandedText
 
 	// prevent unkeyed literal initialization
 	_ struct{}
@@ -48,7 +48,7 @@ type NodeConfig struct {
 	Config any `mapstructure:"config"`
 
 	// expanded are the texts of values in Config.
-	expanded []expandedText
+	expanded []*expandedText
 
 	// prevent unkeyed literal initialization
 	_ struct{}
@@ -92,7 +92,7 @@ func (p *Pipeline) ReadVerbatim(conf *confmap.Conf) error {
 type nodeDocument struct {
 	Type     string          `json:"type"`
 	Config   json.RawMessage `json:"config,omitempty"`
-	Expanded []expandedText  `json:"expanded,omitempty"`
+	Expanded []*expandedText  `json:"expanded,omitempty"`
 }
 
 type connectionDocument struct {
@@ -104,7 +104,7 @@ type connectionDocument struct {
 type pipelineDocument struct {
 	Type        string                  `json:"type,omitempty"`
 	Config      json.RawMessage         `json:"config,omitempty"`
-	Expanded    []expandedText          `json:"expanded,omitempty"`
+	Expanded    []*expandedText          `json:"expanded,omitempty"`
 	Nodes       map[string]nodeDocument `json:"nodes,omitempty"`
 	Connections []connectionDocument    `json:"connections,omitempty"`
 	Shards      int                     `json:"shards"`

@@ -55,8 +55,8 @@ func (p *Pipeline) hideSecrets() error {
 
 // hide replaces the value at a place by one that is not shown: by its text, if it has one, which is then
 // no longer among the texts.
-func hide(config any, steps []string, texts []expandedText) []expandedText {
-	at := slices.IndexFunc(texts, func(text expandedText) bool {
+func hide(config any, steps []string, texts []*expandedText) []*expandedText {
+	at := slices.IndexFunc(texts, func(text *expandedText) bool {
 		return slices.EqualFunc(text.At, steps, func(at any, name string) bool { return step(at) == name })
 	})
 	for len(steps) > 1 {
@@ -98,16 +98,23 @@ func hiddenValue(value any) any {
 	return opaque{value}
 }
 
-// hideTexts hides every text of the nodes' configurations.
+// hideTexts hides every text of the nodes' configurations, and what was read from one.
 func (p *Pipeline) hideTexts() {
-	p.Config = hiddenTexts(p.Config)
+	p.Config = hiddenTexts(p.Config, p.expanded)
 	for name, node := range p.Nodes {
-		node.Config = hiddenTexts(node.Config)
+		node.Config = hiddenTexts(node.Config, node.expanded)
 		p.Nodes[name] = node
 	}
 }
 
-func hiddenTexts(value any) any {
+func hiddenTexts(value any, texts []*expandedText) any {
+	for _, text := range texts {
+		steps := make([]string, len(text.At))
+		for i, at := range text.At {
+			steps[i] = step(at)
+		}
+		hide(value, steps, nil)
+	}
 	return mapped(value, func(leaf any) any {
 		if text, ok := leaf.(string); ok {
 			return configopaque.String(text)

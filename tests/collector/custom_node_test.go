@@ -188,6 +188,18 @@ func TestCustomNodeValidation(t *testing.T) {
 	}
 }
 
+// Its configuration is valid, and nothing in it changes data unasked.
+func TestCustomNodeExampleIsValid(t *testing.T) {
+	program, err := customCollector()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := validateWith(t, program, filepath.Join(checkout, "examples/custom-node/collector.yaml"))
+	if err != nil || output != "" {
+		t.Errorf("%v: %q", err, output)
+	}
+}
+
 // What `make custom-node` runs after building.
 func TestCustomNodeDemonstration(t *testing.T) {
 	program, err := customCollector()

@@ -5,6 +5,8 @@ package collector
 import (
 	"bufio"
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -39,10 +41,11 @@ type collectorProcess struct {
 type setup struct {
 	processors string // the `processors` section, unindented YAML
 	names      []string
-	extensions string // further `extensions`
-	receiver   string // further settings of both protocols
-	telemetry  string // the `service::telemetry` section; default: none
-	program    string // the collector; default: bin/otapcol
+	signals    []signal // those with a pipeline; default: all
+	extensions string   // further `extensions`
+	receiver   string   // further settings of both protocols
+	telemetry  string   // the `service::telemetry` section; default: none
+	program    string   // the collector; default: bin/otapcol
 	// watch sees each line of its log when it comes.
 	watch func(line string)
 }
@@ -62,6 +65,14 @@ func (s setup) yaml(grpcAddress, httpAddress, sinkAddress string) string {
 	protocol := func(address string) string {
 		return "endpoint: " + address + "\ninclude_metadata: true\n" + s.receiver
 	}
+	signals := s.signals
+	if signals == nil {
+		signals = allSignals
+	}
+	var pipelines strings.Builder
+	for _, of := range signals {
+		fmt.Fprintf(&pipelines, "    %s: %s\n", of, pipeline)
+	}
 	return "receivers:\n  otlp:\n    protocols:\n" +
 		"      grpc:\n" + indent(protocol(grpcAddress), 8) +
 		"      http:\n" + indent(protocol(httpAddress), 8) +
@@ -71,7 +82,7 @@ func (s setup) yaml(grpcAddress, httpAddress, sinkAddress string) string {
 		"extensions:\n" + indent(s.extensions, 2) +
 		"service:\n  extensions: [" + strings.Join(extensionNames, ", ") + "]\n" +
 		"  telemetry:\n" + indent(telemetry, 4) +
-		"  pipelines:\n    traces: " + pipeline + "\n    metrics: " + pipeline + "\n    logs: " + pipeline + "\n"
+		"  pipelines:\n" + pipelines.String()
 }
 
 func indent(text string, columns int) string {
@@ -197,4 +208,37 @@ func (c *collectorProcess) stop(t testing.TB) {
 	if err := c.command.Wait(); err != nil {
 		t.Errorf("the collector ended with: %v", err)
 	}
+}
+
+// kill ends the collector as the kernel does when memory runs out: nothing is shut down.
+func (c *collectorProcess) kill(t testing.TB) {
+	t.Helper()
+	c.stopped = true
+	if err := c.command.Process.Kill(); err != nil {
+		t.Fatalf("cannot kill the collector: %v", err)
+	}
+	<-c.ended
+	var how *exec.ExitError
+	if err := c.command.Wait(); !errors.As(err, &how) || how.Exited() {
+		t.Fatalf("the collector had ended before: %v", err)
+	}
+}
+
+// failToStart runs a collector that has to refuse its configuration at its start, and
+// returns what it says.
+func failToStart(t *testing.T, to *sink, how setup) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	text := how.yaml(freeAddress(t), freeAddress(t), to.address)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	output, err := exec.CommandContext(ctx, otapcol, "--config", path).CombinedOutput()
+	var failed *exec.ExitError
+	if !errors.As(err, &failed) || !failed.Exited() {
+		t.Fatalf("the collector did not fail: %v\nconfiguration:\n%s\nlog:\n%s", err, text, output)
+	}
+	return string(output)
 }

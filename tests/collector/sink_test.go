@@ -4,6 +4,7 @@ package collector
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync"
 	"testing"
@@ -48,21 +49,29 @@ type record struct {
 type sink struct {
 	address string
 
-	mu      sync.Mutex
-	records map[signal][]record
-	latest  time.Time // when the latest record arrived
-	more    chan struct{}
+	mu       sync.Mutex
+	records  map[signal][]record
+	latest   time.Time // when the latest record arrived
+	requests int       // how many arrived, refused ones too
+	refusal  error     // why requests are refused, if they are
+	admitted int       // how many are accepted before
+	more     chan struct{}
 }
 
 func startSink(t testing.TB) *sink {
 	t.Helper()
+	return startSinkAt(t, "127.0.0.1:0")
+}
+
+func startSinkAt(t testing.TB, address string) *sink {
+	t.Helper()
 	var config net.ListenConfig
-	listener, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	listener, err := config.Listen(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &sink{address: listener.Addr().String(), records: map[signal][]record{}, more: make(chan struct{}, 1)}
-	server := grpc.NewServer()
+	server := grpc.NewServer(grpc.UnaryInterceptor(s.admit))
 	ptraceotlp.RegisterGRPCServer(server, &traceSink{sink: s})
 	pmetricotlp.RegisterGRPCServer(server, &metricSink{sink: s})
 	plogotlp.RegisterGRPCServer(server, &logSink{sink: s})
@@ -77,6 +86,47 @@ func startSink(t testing.TB) *sink {
 	return s
 }
 
+// refuse makes the sink refuse what comes from now on; nil makes it accept again.
+func (s *sink) refuse(why error) { s.refuseAfter(0, why) }
+
+// refuseAfter is refuse for what comes after so many requests.
+func (s *sink) refuseAfter(requests int, why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.admitted, s.refusal = requests, why
+}
+
+// asked returns how many requests came so far, refused ones too.
+func (s *sink) asked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.requests
+}
+
+func (s *sink) admit(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	s.mu.Lock()
+	s.requests++
+	why := s.refusal
+	if s.admitted > 0 {
+		s.admitted--
+		why = nil
+	}
+	s.mu.Unlock()
+	defer s.changed()
+	if why != nil {
+		return nil, why
+	}
+	return handle(ctx, request)
+}
+
+// changed wakes who waits for something.
+func (s *sink) changed() {
+	select {
+	case s.more <- struct{}{}:
+	default:
+	}
+}
+
 // got returns what arrived so far for a signal.
 func (s *sink) got(of signal) []record {
 	s.mu.Lock()
@@ -87,16 +137,28 @@ func (s *sink) got(of signal) []record {
 // await returns what arrived for a signal once it is at least that much.
 func (s *sink) await(t *testing.T, of signal, count int) []record {
 	t.Helper()
+	s.awaitThat(t, func() string {
+		if arrived := len(s.got(of)); arrived < count {
+			return fmt.Sprintf("%d %s arrived, want %d", arrived, of, count)
+		}
+		return ""
+	})
+	return s.got(of)
+}
+
+// awaitThat waits for requests until nothing is missing any more.
+func (s *sink) awaitThat(t *testing.T, missing func() string) {
+	t.Helper()
 	timeout := time.After(patience)
 	for {
-		records := s.got(of)
-		if len(records) >= count {
-			return records
+		what := missing()
+		if what == "" {
+			return
 		}
 		select {
 		case <-s.more:
 		case <-timeout:
-			t.Fatalf("%d %s arrived in time, want %d", len(records), of, count)
+			t.Fatalf("in time: %s", what)
 		}
 	}
 }
@@ -114,10 +176,7 @@ func (s *sink) add(of signal, resource pcommon.Resource, attributes pcommon.Map,
 	one.resource, one.attributes = resource.Attributes().AsRaw(), attributes.AsRaw()
 	s.latest = time.Now()
 	s.records[of] = append(s.records[of], one)
-	select {
-	case s.more <- struct{}{}:
-	default:
-	}
+	s.changed()
 }
 
 type traceSink struct {

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -96,6 +96,11 @@ struct Shard {
     /// When a drain that is under way must have ended.
     drain_until: Mutex<Option<Instant>>,
     drain_begun: Notify,
+    /// Nodes that still have to note on disk what was delivered.
+    stores: AtomicUsize,
+    stores_drained: Notify,
+    /// The drain's mark has reached the host: all that was sent before it has.
+    all_sent: AtomicBool,
 }
 
 /// State shared by a component, its pipelines and the nodes in them.
@@ -158,6 +163,7 @@ impl Core {
     }
 
     pub(crate) fn open_shard(&self, shard: usize, ingress: Ingress) {
+        self.shards[shard].all_sent.store(false, Ordering::Release);
         *self.shards[shard].ingress.write() = Some(ingress);
     }
 
@@ -184,6 +190,39 @@ impl Core {
             }
             begun.await;
         }
+    }
+
+    /// A node of a shard keeps data on disk; [`store_drained`](Self::store_drained) follows.
+    pub(crate) fn store_begun(&self, shard: usize) {
+        let _ = self.shards[shard].stores.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn store_drained(&self, shard: usize) {
+        let _ = self.shards[shard].stores.fetch_sub(1, Ordering::AcqRel);
+        self.shards[shard].stores_drained.notify_one();
+    }
+
+    pub(crate) fn has_stores(&self, shard: usize) -> bool {
+        self.shards[shard].stores.load(Ordering::Acquire) > 0
+    }
+
+    pub(crate) async fn stores_drained(&self, shard: usize) {
+        self.shards[shard].stores_drained.notified().await;
+    }
+
+    /// The drain's mark has come out of a shard's pipeline.
+    pub(crate) fn mark_passed(&self, shard: usize) {
+        self.shards[shard].all_sent.store(true, Ordering::Release);
+    }
+
+    /// Whether a shard that drains has sent everything to the host, and has every answer.
+    pub(crate) fn is_all_answered(&self, shard: usize) -> bool {
+        self.shards[shard].all_sent.load(Ordering::Acquire)
+            && !self
+                .emissions
+                .lock()
+                .values()
+                .any(|emitted| emitted.shard == shard)
     }
 
     pub(crate) fn drain_until(&self, shard: usize) -> Option<Instant> {

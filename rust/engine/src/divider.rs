@@ -9,7 +9,7 @@
 //! messages that are converted one by one, and answered together.
 //! [`insert`] says where such nodes stand; where nothing converts there is none, and nothing is walked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -27,7 +27,7 @@ use otel_arrow_dfe_engine::{
     ConsumerEffectHandlerExtension, Interests, MessageSourceLocalEffectHandlerExtension,
     ProcessorFactory, ProducerEffectHandlerExtension,
 };
-use otel_arrow_dfe_otap::pdata::OtapPdata;
+use otel_arrow_dfe_otap::pdata::{Context, OtapPdata};
 use serde_json::json;
 
 use crate::building;
@@ -121,6 +121,10 @@ fn divided(
     Ok(pieces.map(|piece| piece.bytes).collect())
 }
 
+/// So many parts of a message are under way at a time: their answers have room in the queue of the
+/// divider's control messages while it waits for room in the next node's.
+const MAX_UNDER_WAY: usize = 64;
+
 struct Divider {
     limits: Limits,
     core: Arc<Core>,
@@ -133,11 +137,34 @@ struct Divider {
 struct Divided {
     /// What it is answered by; with its data if a node before wants them back.
     original: OtapPdata,
-    /// Parts that are not answered.
-    left: usize,
+    /// Parts that were sent and are not answered.
+    under_way: usize,
+    /// What every part begins with: the message's own engine context.
+    context: Context,
+    signal: Signal,
+    unsent: VecDeque<Bytes>,
     /// Why the first part was refused that was.
     error: Option<ProcessingError>,
     accepted: bool,
+}
+
+impl Divided {
+    /// Sends a part, if there is one. All are of the same request, so that everything is found that
+    /// nodes and the host know of it.
+    async fn send_next(
+        &mut self,
+        key: u64,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        let Some(part) = self.unsent.pop_front() else {
+            return Ok(());
+        };
+        let mut part = OtapPdata::new(self.context.clone(), otlp_payload(self.signal, part));
+        let calldata = CallData::from_iter([Context8u8::from(key)]);
+        effect_handler.subscribe_to(Interests::ACKS_OR_NACKS, calldata, &mut part);
+        self.under_way += 1;
+        Ok(effect_handler.send_message_with_source_node(part).await?)
+    }
 }
 
 impl Divider {
@@ -193,22 +220,19 @@ impl Divider {
             drop(payload);
             routing_only(context, signal)
         };
-        let _ = self.divided.insert(
-            key,
-            Divided {
-                original,
-                left: parts.len(),
-                error: None,
-                accepted: false,
-            },
-        );
-        for part in parts {
-            // The same request, so that all of it is found that nodes and the host know of it.
-            let mut part = OtapPdata::new(part_context.clone(), otlp_payload(signal, part));
-            let calldata = CallData::from_iter([Context8u8::from(key)]);
-            effect_handler.subscribe_to(Interests::ACKS_OR_NACKS, calldata, &mut part);
-            effect_handler.send_message_with_source_node(part).await?;
+        let mut divided = Divided {
+            original,
+            under_way: 0,
+            context: part_context,
+            signal,
+            unsent: parts.into(),
+            error: None,
+            accepted: false,
+        };
+        for _ in 0..MAX_UNDER_WAY {
+            divided.send_next(key, effect_handler).await?;
         }
+        let _ = self.divided.insert(key, divided);
         Ok(())
     }
 
@@ -224,14 +248,17 @@ impl Divider {
         else {
             return Ok(());
         };
-        divided.left -= 1;
+        divided.under_way -= 1;
         match error {
             None => divided.accepted = true,
             Some(error) => {
                 let _ = divided.error.get_or_insert(error);
+                // The message is refused: what was not sent need not be refused, too.
+                divided.unsent.clear();
             }
         }
-        if divided.left > 0 {
+        divided.send_next(key, effect_handler).await?;
+        if divided.under_way > 0 {
             return Ok(());
         }
         let Some(divided) = self.divided.remove(&key) else {

@@ -21,6 +21,7 @@ use otel_arrow_dfe_engine::local::processor::EffectHandler;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 
 use crate::context_headers::request_id;
+use crate::engine_nodes::DURABLE_BUFFER;
 use crate::payload::from_otlp_bytes;
 use crate::sending::looking_again;
 
@@ -29,9 +30,9 @@ const HEADER: &str = "otapbridge-drain";
 static NAME: LazyLock<ContextEntryName> =
     LazyLock::new(|| ContextEntryName::try_from(HEADER).expect("a printable ASCII name"));
 
-/// Engine processors that hold messages back and whose shutdown does no more
-/// than send them on.
-const FLUSHED: &[&str] = &["urn:otel:processor:batch"];
+/// Engine processors that hold messages back: the batch's shutdown does no more than send them on; the
+/// durable buffer's gate knows what to do.
+const FLUSHED: &[&str] = &["urn:otel:processor:batch", DURABLE_BUFFER];
 
 pub(crate) fn is_flushed(urn: &str) -> bool {
     FLUSHED.contains(&urn)
@@ -54,8 +55,15 @@ pub(crate) fn is_mark(pdata: &OtapPdata) -> bool {
 pub(crate) fn flush() -> NodeControlMsg<OtapPdata> {
     NodeControlMsg::Shutdown {
         deadline: Instant::now(),
-        reason: "drain".to_owned(),
+        reason: FLUSH_REASON.to_owned(),
     }
+}
+
+const FLUSH_REASON: &str = "drain";
+
+/// Whether a shutdown is only [`flush`].
+pub(crate) fn is_flush(reason: &str) -> bool {
+    reason == FLUSH_REASON
 }
 
 /// Sends the mark to every output. Where a next node is gone, there is nothing to flush.

@@ -318,13 +318,13 @@ fn harm(node: &Node, signal: Signal) -> Option<&'static str> {
         (FILTER, Signal::Traces) if conditions("traces") => Some(
             "drops spans without attributes or events, whatever its conditions say: use the collector's filter processor",
         ),
-        (FILTER, Signal::Metrics) => Some("drops requests whose metrics have no data points"),
+        (FILTER, Signal::Metrics) => Some("drops requests whose metrics have no data points: use the collector's filter processor"),
         (ATTRIBUTE, Signal::Metrics) if converts(node) && of_signal() => Some(
             "leaves the attributes of exponential histograms' points and of their exemplars as they are, so that what it \
              should delete or hash stays in clear: use the collector's attributes processor for metrics",
         ),
         (ATTRIBUTE, Signal::Traces) if adds() && of_signal() => {
-            Some("adds its attributes to events and links of spans, too")
+            Some("adds its attributes to events and links of spans, too: use the collector's attributes processor")
         }
         (TEMPORAL_REAGGREGATION, Signal::Metrics) => Some(
             "drops exemplars, metrics' metadata and metrics without data, and takes streams for one that differ in attributes which are \

@@ -111,7 +111,9 @@ impl Exporter<OtapPdata> for HostExporter {
                 biased;
                 Some(answer) = self.answers.recv() => self.answered(answer, &effect_handler).await?,
                 message = inbox.recv_when(may_emit) => match message? {
-                    Message::PData(pdata) if drain::is_mark(&pdata) => {}
+                    Message::PData(pdata) if drain::is_mark(&pdata) => {
+                        self.core.mark_passed(self.shard);
+                    }
                     Message::PData(pdata) => self.emit(pdata, &plan, &effect_handler).await?,
                     Message::Control(NodeControlMsg::Shutdown { deadline, .. }) => {
                         self.drain(deadline, &effect_handler).await?;

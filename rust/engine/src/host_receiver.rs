@@ -115,7 +115,9 @@ impl HostReceiver {
                     sending = self.send(drain::mark(), &effect_handler)?;
                     continue;
                 }
-                let idle = all_sent && self.core.calls_in_flight(self.shard) == 0;
+                let idle = all_sent
+                    && self.core.calls_in_flight(self.shard) == 0
+                    && !self.core.has_stores(self.shard);
                 if idle || Instant::now() >= deadline {
                     effect_handler.notify_receiver_drained().await?;
                     return Ok(terminal_state(deadline));
@@ -150,6 +152,7 @@ impl HostReceiver {
                     open = received > 0;
                     burst.extend(incoming.drain(..));
                 },
+                () = self.core.stores_drained(self.shard), if draining.is_some() => {},
                 () = at(draining), if draining.is_some() => {},
             }
         }

@@ -126,8 +126,6 @@ pub(crate) const ENGINE_FOLDER: &str = "core_0";
 /// header has its size at byte 12 and the position of its first entry at byte 30; and
 /// `wal/quiver.wal.cursor` with the position that was reached at byte 12.
 pub(crate) fn holds_data(folder: &Path) -> io::Result<bool> {
-    const WAL: &str = "quiver.wal";
-    const CURSOR: &str = "quiver.wal.cursor";
     let segments = files(&folder.join("segments"))?;
     if segments.iter().any(|file| {
         file.extension()
@@ -135,6 +133,13 @@ pub(crate) fn holds_data(folder: &Path) -> io::Result<bool> {
     }) {
         return Ok(true);
     }
+    log_goes_on(folder)
+}
+
+/// Whether the log of such a folder holds data that are in no segment.
+pub(crate) fn log_goes_on(folder: &Path) -> io::Result<bool> {
+    const WAL: &str = "quiver.wal";
+    const CURSOR: &str = "quiver.wal.cursor";
     let wal = folder.join("wal");
     let cursor = match read_head::<20>(&wal.join(CURSOR)) {
         Ok(head) => number(&head, 12),

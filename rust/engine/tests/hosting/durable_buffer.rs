@@ -113,6 +113,29 @@ fn a_refusal_because_nobody_waits_loses_nothing() {
     }
 }
 
+#[test]
+fn what_cannot_be_written_is_not_acknowledged() {
+    let directory = Directory::new("unwritten");
+    let bridge = Bridge::start(config(&directory, 1));
+    accept(&bridge, 1);
+    assert_eq!(bodies(&bridge, 1), expected(1));
+    let segments =
+        Path::new(directory.path()).join("processors%3A%3Aotap%2Ftest/any/node/0/core_0/segments");
+    let aside = segments.with_extension("aside");
+    std::fs::rename(&segments, &aside).unwrap();
+    std::fs::write(&segments, "in the way").unwrap();
+    bridge.submit(2, &logs(&["item-001"])).unwrap();
+    let error = bridge.host.done(2).expect_err("there is no place for it");
+    assert!(!error.is_permanent(), "{error}");
+    assert!(error.message().contains("could not write"), "{error}");
+    std::fs::remove_file(&segments).unwrap();
+    std::fs::rename(&aside, &segments).unwrap();
+    bridge.submit(3, &logs(&["item-002"])).unwrap();
+    bridge.host.done(3).unwrap();
+    assert!(bodies(&bridge, 1).contains("item-002"));
+    let _ = bridge.finish();
+}
+
 /// Starts a component, and says why that failed.
 fn start(config: Value) -> Result<(Runtime, Arc<Component>), ProcessingError> {
     let runtime = Runtime::create(RuntimeOptions {

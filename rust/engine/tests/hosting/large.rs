@@ -290,6 +290,32 @@ fn a_batch_before_a_conversion_mixes_no_tenants() {
     }
 }
 
+/// Far more parts than any queue has room for.
+#[test]
+fn a_message_of_many_parts_does_not_stall() {
+    const POINTS: u64 = 5_000;
+    let point = |n: u64| json!({"time_unix_nano": 1, "as_int": 1, "attributes": attributes(json!({"n": n}))});
+    let points: Vec<Value> = (0..POINTS).map(point).collect();
+    let metric = json!({"name": "m", "gauge": {"data_points": points}});
+    let payload: Bytes = encode(
+        request(Signal::Metrics),
+        &json!({"resource_metrics": [{"scope_metrics": [{"metrics": [metric]}]}]}),
+    )
+    .into();
+    let bridge = Bridge::accepting(json!({
+        "type": "processor:temporal_reaggregation", "config": {"period": "100ms", "max_stream_cardinality": 1},
+    }));
+    for call in 1..=3 {
+        bridge
+            .submit_signal(call, Signal::Metrics, &payload, ContextBlock::empty())
+            .unwrap();
+    }
+    for call in 1..=3 {
+        bridge.host.done(call).unwrap();
+    }
+    let _ = bridge.finish();
+}
+
 /// What a divided message is answered with.
 #[test]
 fn a_divided_message_is_answered_when_all_parts_are() {
