@@ -3,6 +3,7 @@
 package configpipeline
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
@@ -11,12 +12,17 @@ import (
 )
 
 // expandedText is a value of a node's configuration that comes from a variable, such as
-// ${env:SALT}, and is none: the node's setting gets the text if it is a text, as a string field of a Go component does. It is held by pointers only, so
-// that printing a configuration does not show it.
+// ${env:SALT}, and is none: the node's setting gets the text if it is a text, as a string field of a Go component does. The text is
+// behind a function, so that printing a configuration does not show it.
 type expandedText struct {
 	// At are the keys and indices that lead to it.
-	At   []any  `json:"at"`
-	Text string `json:"text"`
+	At   []any
+	Text func() string
+}
+
+// MarshalJSON writes it as the library reads it.
+func (e *expandedText) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]any{"at": e.At, "text": e.Text()})
 }
 
 // verbatim is a node's configuration without confmap's marks, and what they said: the texts of
@@ -30,7 +36,7 @@ func unmark(marked any, at []any, texts *[]*expandedText) any {
 	switch marked := marked.(type) {
 	case xconfmap.ExpandedValue:
 		if _, isText := marked.Value.(string); !isText && len(at) > 0 {
-			*texts = append(*texts, &expandedText{At: slices.Clone(at), Text: marked.Original})
+			*texts = append(*texts, &expandedText{At: slices.Clone(at), Text: func() string { return marked.Original }})
 		}
 		return unmark(marked.Value, at, texts)
 	case map[string]any:

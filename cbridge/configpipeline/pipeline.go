@@ -92,7 +92,7 @@ func (p *Pipeline) ReadVerbatim(conf *confmap.Conf) error {
 type nodeDocument struct {
 	Type     string          `json:"type"`
 	Config   json.RawMessage `json:"config,omitempty"`
-	Expanded []*expandedText  `json:"expanded,omitempty"`
+	Expanded []*expandedText `json:"expanded,omitempty"`
 }
 
 type connectionDocument struct {
@@ -104,7 +104,7 @@ type connectionDocument struct {
 type pipelineDocument struct {
 	Type        string                  `json:"type,omitempty"`
 	Config      json.RawMessage         `json:"config,omitempty"`
-	Expanded    []*expandedText          `json:"expanded,omitempty"`
+	Expanded    []*expandedText         `json:"expanded,omitempty"`
 	Nodes       map[string]nodeDocument `json:"nodes,omitempty"`
 	Connections []connectionDocument    `json:"connections,omitempty"`
 	Shards      int                     `json:"shards"`

@@ -65,7 +65,7 @@ func hide(config any, steps []string, texts []*expandedText) []*expandedText {
 	}
 	hidden := hiddenValue(child(config, steps[0]))
 	if at >= 0 {
-		hidden = configopaque.String(texts[at].Text)
+		hidden = configopaque.String(texts[at].Text())
 		texts = slices.Delete(texts, at, at+1)
 	}
 	switch parent := config.(type) {
