@@ -35,6 +35,10 @@ func verbatim(marked any) (any, []*expandedText) {
 func unmark(marked any, at []any, texts *[]*expandedText) any {
 	switch marked := marked.(type) {
 	case xconfmap.ExpandedValue:
+		if _, err := json.Marshal(plainValue(marked.Value)); err != nil {
+			// Infinity and the like, which no JSON has.
+			return marked.Original
+		}
 		if _, isText := marked.Value.(string); !isText && len(at) > 0 {
 			*texts = append(*texts, &expandedText{At: slices.Clone(at), Text: func() string { return marked.Original }})
 		}
@@ -60,6 +64,11 @@ func unmark(marked any, at []any, texts *[]*expandedText) any {
 	default:
 		return marked
 	}
+}
+
+func plainValue(marked any) any {
+	var texts []*expandedText
+	return unmark(marked, nil, &texts)
 }
 
 // value is what confmap has parsed.

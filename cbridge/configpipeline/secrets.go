@@ -41,6 +41,15 @@ func (p *Pipeline) hideSecrets() error {
 	for _, place := range places {
 		steps := strings.Split(place, "::")
 		switch {
+		case place == "":
+			p.hideTexts()
+		case place == "config":
+			p.Config = hiddenTexts(p.Config, p.expanded)
+		case len(steps) == 3:
+			// nodes::<name>::config
+			node := p.Nodes[steps[1]]
+			node.Config = hiddenTexts(node.Config, node.expanded)
+			p.Nodes[steps[1]] = node
 		case steps[0] == "config":
 			p.expanded = hide(p.Config, steps[1:], p.expanded)
 		case len(steps) > 3:
@@ -92,6 +101,10 @@ func child(value any, name string) any {
 }
 
 func hiddenValue(value any) any {
+	switch value.(type) {
+	case map[string]any, []any:
+		return hiddenTexts(value, nil)
+	}
 	if text, ok := value.(string); ok {
 		return configopaque.String(text)
 	}

@@ -4,11 +4,14 @@ package collector
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -50,34 +53,13 @@ func TestWarningsOfEngineNodes(t *testing.T) {
 		says [][]string
 	}{
 		{
-			name:    "filter on traces drops spans without attributes",
-			node:    "{type: processor:filter, config: {traces: {exclude: {match_type: strict, span_names: [zzz]}}}}",
-			signals: []signal{traces},
-			place:   "processors::otap/x",
-			says: [][]string{
-				{"processor:filter drops spans without attributes", "use the collector's filter processor; " + seeNodes},
-				{"processor:filter converts traces to Arrow", "a span without an end gets its start as its end, one without a start loses its end", wayOut},
-			},
-		},
-		{
-			name: "filter on logs drops records without attributes",
-			node: "{nodes: {a: {type: urn:otapbridge:processor:fault}, " +
-				"b: {type: processor:filter, config: {logs: {exclude: {match_type: strict, bodies: [healthz]}}}}}, connections: [{from: a, to: b}]}",
-			signals: []signal{logs},
-			place:   "processors::otap/x::nodes::b",
-			says: [][]string{
-				{"processor:filter drops log records without attributes, and all of resources without attributes", "use the collector's filter processor; " + seeNodes},
-				{"processor:filter converts logs to Arrow", wayOut},
-			},
-		},
-		{
 			name:    "attribute leaves exponential histograms alone",
 			node:    "{type: processor:attribute, config: {actions: [{action: delete, key: db.password}, {action: hash, key: user.email}]}}",
 			signals: []signal{metrics},
 			place:   "processors::otap/x",
 			says: [][]string{
-				{"processor:attribute leaves the attributes of exponential histograms' points and of their exemplars", "use the collector's attributes processor for metrics; " + seeNodes},
-				{"processor:attribute converts metrics to Arrow", wayOut},
+				{"processor:attribute leaves the attributes of exponential histograms' points and of their exemplars",
+					"use the collector's attributes processor for metrics", "converts metrics to Arrow", wayOut},
 			},
 		},
 		{
@@ -154,6 +136,7 @@ func TestNodesWithoutWarnings(t *testing.T) {
 			"connections: [{from: a, port: one, to: b}]}",
 		"{type: urn:otapbridge:processor:batch}",
 		"{type: urn:otapbridge:processor:fault}",
+		"{type: processor:filter, config: {traces: {exclude: {match_type: strict, span_names: [zzz]}}, logs: {exclude: {match_type: strict, bodies: [healthz]}}}}",
 		"{type: urn:otapbridge:processor:context_attributes, config: {actions: [{key: tenant, from_context: metadata.x-tenant}]}}",
 	} {
 		t.Run(node, func(t *testing.T) {
@@ -213,7 +196,7 @@ receivers:
   otlp/queue: {protocols: {grpc: {endpoint: %[1]q}}}
   otlp/node: {protocols: {grpc: {endpoint: %[2]q}}}
 processors:
-  otap/x: {type: processor:filter, config: {logs: {exclude: {match_type: strict, bodies: [healthz]}}}}
+  otap/x: {type: processor:transform, config: {opl_query: "logs | set attributes[\"r\"] = attributes[\"x\"] as Integer"}}
 exporters:
   otlp_grpc/queue:
     endpoint: %[2]q
@@ -230,30 +213,74 @@ service:
     logs/node: {receivers: [otlp/node], processors: [otap/x], exporters: [otlp_grpc/sink]}
 `, queue, node, arrived.address))
 
-	err := exportLog(t, node, structuredLog())
-	if status.Code(err) != codes.Internal || !strings.Contains(err.Error(), "Cannot find column") {
+	numbered := func(body, number string) plogotlp.ExportRequest {
+		request := oneLog(body)
+		request.Logs().ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Attributes().PutStr("x", number)
+		return request
+	}
+	const never = "Cannot cast string 'many'"
+	err := exportLog(t, node, numbered("no number", "many"))
+	if status.Code(err) != codes.Internal || !strings.Contains(err.Error(), never) {
 		t.Errorf("directly: got %v, want Internal", err)
 	}
 
-	if err := exportLog(t, queue, structuredLog()); err != nil {
+	if err := exportLog(t, queue, numbered("no number", "many")); err != nil {
 		t.Fatal(err)
 	}
 	var want []string
 	for number := range 6 {
 		want = append(want, fmt.Sprintf("text %d", number))
-		request := oneLog(want[number])
-		// The node drops records without attributes.
-		request.Logs().ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Attributes().PutInt("n", int64(number))
-		if err := exportLog(t, queue, request); err != nil {
+		if err := exportLog(t, queue, numbered(want[number], "7")); err != nil {
 			t.Fatal(err)
 		}
 	}
 	arrived.await(t, logs, len(want))
 	c.stop(t)
 	expectBodies(t, arrived, want...)
-	dropped := linesWith(c.logged(), "Exporting failed. Dropping data.", "not retryable error", "Cannot find column", `"dropped_items": 1`)
+	dropped := linesWith(c.logged(), "Exporting failed. Dropping data.", "not retryable error", never, `"dropped_items": 1`)
 	if len(dropped) != 1 {
 		t.Errorf("%d requests were dropped, want 1: %q", len(dropped), dropped)
+	}
+}
+
+// A filter that excludes some texts leaves records alone whose bodies are no texts, and spans without attributes.
+func TestFilterKeepsWhatItsConditionsDoNotName(t *testing.T) {
+	arrived := startSink(t)
+	c := start(t, arrived, setup{names: []string{"otap/x"}, processors: `
+otap/x:
+  type: processor:filter
+  config:
+    traces: {exclude: {match_type: strict, span_names: [zzz]}}
+    logs: {exclude: {match_type: strict, bodies: [healthz]}}
+`})
+	for _, request := range []plogotlp.ExportRequest{structuredLog(), oneLog("healthz"), oneLog("text")} {
+		if err := exportLog(t, c.grpc, request); err != nil {
+			t.Fatal(err)
+		}
+	}
+	arrived.await(t, logs, 2)
+	data := ptrace.NewTraces()
+	spans := data.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans()
+	for _, name := range []string{"s1", "zzz", "s2"} {
+		span := spans.AppendEmpty()
+		span.SetName(name)
+		span.SetTraceID([16]byte{1})
+		span.SetSpanID([8]byte{1})
+	}
+	spans.At(2).Attributes().PutInt("a", 1)
+	connection := dial(t, c, "127.0.0.1")
+	if _, err := ptraceotlp.NewGRPCClient(connection).Export(t.Context(), ptraceotlp.NewExportRequestFromTraces(data)); err != nil {
+		t.Fatal(err)
+	}
+	arrived.await(t, traces, 2)
+	c.stop(t)
+	var names []string
+	for _, span := range arrived.got(traces) {
+		names = append(names, span.name)
+	}
+	slices.Sort(names)
+	if want := []string{"s1", "s2"}; !slices.Equal(names, want) {
+		t.Errorf("arrived: %q, want %q", names, want)
 	}
 }
 

@@ -130,7 +130,9 @@ pub unsafe extern "C" fn otapb_component_warnings(
 /// @param options  Never NULL; borrowed for the call.
 /// @return NULL if there are none, otherwise a chain of errors, one for each, with the
 ///         setting's place as `field` ("nodes::a::config::actions::0::salt"), without the
-///         component's name, that the caller releases.
+///         component's name, that the caller releases. A place above settings stands for
+///         every text below, and an empty one for every text of a configuration that
+///         cannot be read.
 ///
 /// Threading: any thread; needs no runtime. Never blocks.
 #[unsafe(no_mangle)]

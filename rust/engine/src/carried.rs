@@ -40,7 +40,8 @@ impl Core {
     ) -> String {
         let text = |error: ProcessingError| error_table::strip(&error.to_string()).into_owned();
         let Some(request) = request else {
-            if self.is_idle() {
+            // A node that keeps data for later asks for the error behind a nack.
+            if self.is_idle() && !self.has_any_store() {
                 return text(error);
             }
             return self.errors.insert_as(error, permanent);

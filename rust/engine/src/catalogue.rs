@@ -60,7 +60,8 @@ pub(crate) fn is_engine_node(urn: &NodeUrn) -> bool {
         .is_none_or(|node| node.check.is_none())
 }
 
-/// The processors of the engine, each behind a gate.
+/// The processors of the engine, each behind a gate. Its filter is not among them: one of otapbridge's
+/// nodes has its name and its configuration, because the engine's drops what has no attributes.
 macro_rules! gated_processors {
     ($($factory:path),+ $(,)?) => {
         vec![$(ProcessorFactory {
@@ -98,7 +99,6 @@ impl Catalogue {
             processors::debug_processor::DEBUG_PROCESSOR_FACTORY,
             crate::durable_buffer::FACTORY,
             processors::fanout_processor::FANOUT_PROCESSOR_FACTORY,
-            processors::filter_processor::FILTER_PROCESSOR_FACTORY,
             processors::log_parser_processor::LOG_PARSER_PROCESSOR_FACTORY,
             processors::partition_processor::PARTITION_PROCESSOR_FACTORY,
             crate::retry_gate::FACTORY,

@@ -202,6 +202,10 @@ impl Core {
         self.shards[shard].stores_drained.notify_one();
     }
 
+    pub(crate) fn has_any_store(&self) -> bool {
+        (0..self.shards.len()).any(|shard| self.has_stores(shard))
+    }
+
     pub(crate) fn has_stores(&self, shard: usize) -> bool {
         self.shards[shard].stores.load(Ordering::Acquire) > 0
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use otapbridge_context::{ProcessingError, Signal};
-use otapbridge_otlp::{DivideError, Sizer, divide, inspect};
+use otapbridge_otlp::{DivideError, Inspected, Sizer, divide, inspect, without_empty};
 use otel_arrow_dfe_config::NodeUrn;
 use otel_arrow_dfe_engine::control::{AckMsg, CallData, Context8u8, NodeControlMsg};
 use otel_arrow_dfe_engine::error::Error;
@@ -32,6 +32,7 @@ use serde_json::json;
 
 use crate::building;
 use crate::core::Core;
+use crate::drain;
 use crate::engine_nodes::{self, Limits};
 use crate::gate::gated;
 use crate::nack;
@@ -51,7 +52,9 @@ pub(crate) const DIVIDER: ProcessorFactory<OtapPdata> = ProcessorFactory {
             limits: Limits {
                 rows: limit(ROWS).unwrap_or(engine_nodes::MAX_ROWS),
                 points: limit(POINTS),
+                no_empty: node_config.config[NO_EMPTY] == true,
             },
+            draining: false,
             core: building::core()?,
             divided: HashMap::new(),
             last: 0,
@@ -71,6 +74,7 @@ pub(crate) const DIVIDER: ProcessorFactory<OtapPdata> = ProcessorFactory {
 /// Keys of its configuration, which is made here only.
 const ROWS: &str = "rows";
 const POINTS: &str = "points";
+const NO_EMPTY: &str = "no_empty";
 
 /// Puts a divider before every node that converts what it gets, unless all of it comes from
 /// nodes that have converted it before.
@@ -90,7 +94,7 @@ pub(crate) fn insert(topology: &mut Topology) {
             // A user's name cannot begin with a colon.
             name: format!(":divider-{}", topology.nodes[to].name),
             urn: NodeUrn::from(DIVIDER_URN),
-            config: json!({ROWS: limits.rows, POINTS: limits.points}),
+            config: json!({ROWS: limits.rows, POINTS: limits.points, NO_EMPTY: limits.no_empty}),
         });
         for edge in &mut topology.edges {
             for target in &mut edge.to {
@@ -127,6 +131,8 @@ const MAX_UNDER_WAY: usize = 64;
 
 struct Divider {
     limits: Limits,
+    /// Whatever comes is sent at once: behind the drain's mark nothing is waited for.
+    draining: bool,
     core: Arc<Core>,
     /// Messages whose parts are under way, by the number that comes back with each answer.
     divided: HashMap<u64, Divided>,
@@ -170,10 +176,21 @@ impl Divided {
 impl Divider {
     /// The parts of a request that is too large, or `None`.
     fn parts(&self, signal: Signal, request: &[u8]) -> Result<Option<Vec<Bytes>>, ProcessingError> {
-        let Limits { rows, points } = self.limits;
-        let size = inspect(signal, request)?;
+        let Limits {
+            rows,
+            points,
+            no_empty,
+        } = self.limits;
+        let Inspected { size, has_empty } = inspect(signal, request)?;
+        let kept;
+        let (request, is_changed) = if no_empty && has_empty {
+            kept = without_empty(signal, request)?;
+            (&kept[..], true)
+        } else {
+            (request, false)
+        };
         let points = points.filter(|points| signal == Signal::Metrics && size.items > *points);
-        if size.by(Sizer::Rows) <= rows && points.is_none() {
+        if size.by(Sizer::Rows) <= rows && points.is_none() && !is_changed {
             return Ok(None);
         }
         let mut parts = divided(signal, request, Sizer::Rows, rows)?;
@@ -229,7 +246,12 @@ impl Divider {
             error: None,
             accepted: false,
         };
-        for _ in 0..MAX_UNDER_WAY {
+        let at_once = if self.draining {
+            usize::MAX
+        } else {
+            MAX_UNDER_WAY
+        };
+        for _ in 0..at_once.min(divided.unsent.len()) {
             divided.send_next(key, effect_handler).await?;
         }
         let _ = self.divided.insert(key, divided);
@@ -296,6 +318,17 @@ impl Processor<OtapPdata> for Divider {
                 let error = nack::error_of(&self.core.errors, &nack);
                 self.answered(&nack.unwind.route.calldata, Some(error), effect_handler)
                     .await
+            }
+            Message::Control(NodeControlMsg::Shutdown { reason, .. })
+                if drain::is_flush(&reason) =>
+            {
+                self.draining = true;
+                for (key, divided) in &mut self.divided {
+                    for _ in 0..divided.unsent.len() {
+                        divided.send_next(*key, effect_handler).await?;
+                    }
+                }
+                Ok(())
             }
             Message::Control(_) => Ok(()),
         }

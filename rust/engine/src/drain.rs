@@ -21,6 +21,7 @@ use otel_arrow_dfe_engine::local::processor::EffectHandler;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 
 use crate::context_headers::request_id;
+use crate::divider::DIVIDER_URN;
 use crate::engine_nodes::DURABLE_BUFFER;
 use crate::payload::from_otlp_bytes;
 use crate::sending::looking_again;
@@ -30,9 +31,9 @@ const HEADER: &str = "otapbridge-drain";
 static NAME: LazyLock<ContextEntryName> =
     LazyLock::new(|| ContextEntryName::try_from(HEADER).expect("a printable ASCII name"));
 
-/// Engine processors that hold messages back: the batch's shutdown does no more than send them on; the
-/// durable buffer's gate knows what to do.
-const FLUSHED: &[&str] = &["urn:otel:processor:batch", DURABLE_BUFFER];
+/// Processors that hold messages back: the engine's batch, whose shutdown does no more than send them on, and
+/// two that know what a flush is.
+const FLUSHED: &[&str] = &["urn:otel:processor:batch", DURABLE_BUFFER, DIVIDER_URN];
 
 pub(crate) fn is_flushed(urn: &str) -> bool {
     FLUSHED.contains(&urn)

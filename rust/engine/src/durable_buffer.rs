@@ -260,6 +260,10 @@ impl DurableBuffer {
             }
             NodeControlMsg::Nack(nack) => {
                 nack.permanent = !nack::may_be_accepted_later(&self.core.errors, nack);
+                // Nobody else hears of it.
+                if let Some(id) = self.core.errors.id(&nack.reason) {
+                    let _ = self.core.errors.forget(id);
+                }
             }
             NodeControlMsg::Wakeup { slot, .. } if *slot == COMMIT => {
                 return self.woken(effect_handler).await;
@@ -271,11 +275,11 @@ impl DurableBuffer {
                 wake(effect_handler);
                 return Ok(());
             }
-            NodeControlMsg::Shutdown { deadline, .. } => {
-                // What it sent now could not be answered any more.
-                if self.life != Life::Drained || !self.core.is_all_answered(self.shard) {
-                    *deadline = Instant::now();
-                }
+            // What it sent now could not be answered any more.
+            NodeControlMsg::Shutdown { deadline, .. }
+                if self.life != Life::Drained || !self.core.is_all_answered(self.shard) =>
+            {
+                *deadline = Instant::now();
             }
             // Both would send more.
             NodeControlMsg::TimerTick {} | NodeControlMsg::Wakeup { .. }

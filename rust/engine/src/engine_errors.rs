@@ -9,13 +9,11 @@
 use otapbridge_context::ProcessingError;
 use otel_arrow_dfe_engine::error::Error;
 
-use crate::engine_nodes::{DEBUG, FILTER, PARTITION, TRANSFORM};
+use crate::engine_nodes::{DEBUG, PARTITION, TRANSFORM};
 use crate::nack;
 
 /// Errors that a node returns: its type, and how the text begins. All are permanent.
 const NEVER: &[(&str, &str)] = &[
-    // A column that none of the records has, or has in this type.
-    (FILTER, "Filter error: "),
     // A query that cannot be run on these data: types, conversions, divisions by zero.
     (TRANSFORM, "Error executing query engine pipeline "),
     // A query that routes to an output which the node does not have.

@@ -16,7 +16,6 @@ const ATTRIBUTE: &str = "urn:otel:processor:attribute";
 const BATCH: &str = "urn:otel:processor:batch";
 pub(crate) const DEBUG: &str = "urn:otel:processor:debug";
 pub(crate) const DURABLE_BUFFER: &str = "urn:otel:processor:durable_buffer";
-pub(crate) const FILTER: &str = "urn:otel:processor:filter";
 const LOG_PARSER: &str = "urn:otel:processor:log_parser";
 const LOG_SAMPLING: &str = "urn:otel:processor:log_sampling";
 pub(crate) const PARTITION: &str = "urn:otel:processor:partition";
@@ -31,6 +30,9 @@ pub(crate) const MAX_ROWS: usize = u16::MAX as usize;
 /// still has no more than [`MAX_ROWS`].
 const MAX_ARROW_BATCH: u64 = (MAX_ROWS / 2) as u64;
 
+/// The most that batches behind each other may wait for: the rest is left for the messages.
+const MAX_ARROW_BATCHES: u64 = (MAX_ROWS / 4 * 3) as u64;
+
 /// Whether a node converts OTLP that it gets to Arrow, or gives it ids of 16 bits in another way.
 pub(crate) fn converts(node: &Node) -> bool {
     let config = &node.config;
@@ -40,7 +42,7 @@ pub(crate) fn converts(node: &Node) -> bool {
             .is_some_and(|actions| !actions.is_empty()),
         BATCH => !arrow_batching(config, false).is_empty(),
         DURABLE_BUFFER => config["otlp_handling"] == "convert_to_arrow",
-        FILTER | LOG_PARSER | LOG_SAMPLING | PARTITION | TEMPORAL_REAGGREGATION | TRANSFORM => true,
+        LOG_PARSER | LOG_SAMPLING | PARTITION | TEMPORAL_REAGGREGATION | TRANSFORM => true,
         _ => false,
     }
 }
@@ -83,27 +85,55 @@ pub(crate) struct Limits {
     pub(crate) rows: usize,
     /// Of metric data points, if they are limited.
     pub(crate) points: Option<usize>,
+    /// Resources and scopes without items, which conversion loses, must not come: a node panics on their
+    /// attributes.
+    pub(crate) no_empty: bool,
 }
 
 /// The limits before the node at `to`: batches of Arrow data behind it add to a message.
 pub(crate) fn limits(topology: &Topology, to: usize) -> Limits {
-    let added: u64 = reachable(topology, to)
-        .into_iter()
-        .filter(|index| topology.nodes[*index].urn.as_str() == BATCH)
-        .flat_map(|index| arrow_batching(&topology.nodes[index].config, true))
-        .map(|settings| settings.min)
-        .sum();
-    let points = (topology.nodes[to].urn.as_str() == TEMPORAL_REAGGREGATION).then(|| {
-        let most = topology.nodes[to].config["max_stream_cardinality"].as_u64();
-        most.and_then(|most| usize::try_from(most).ok())
-            .unwrap_or(16_383)
-    });
+    let behind = reachable(topology, to);
+    let nodes = || behind.iter().map(|index| &topology.nodes[*index]);
+    let points = nodes()
+        .filter(|node| node.urn.as_str() == TEMPORAL_REAGGREGATION)
+        .map(|node| {
+            let most = node.config["max_stream_cardinality"].as_u64();
+            most.and_then(|most| usize::try_from(most).ok())
+                .unwrap_or(16_383)
+        })
+        .min();
+    let added = usize::try_from(waiting(topology, to)).unwrap_or(usize::MAX);
     Limits {
-        rows: MAX_ROWS
-            .saturating_sub(usize::try_from(added).unwrap_or(usize::MAX))
-            .max(1),
+        rows: MAX_ROWS.saturating_sub(added).max(1),
         points,
+        no_empty: nodes().any(|node| node.urn.as_str() == ATTRIBUTE && adds(&node.config)),
     }
+}
+
+/// How many rows can wait in the batches of Arrow data on one way from this node, where that is most.
+fn waiting(topology: &Topology, from: usize) -> u64 {
+    let node = &topology.nodes[from];
+    let own = if node.urn.as_str() == BATCH {
+        let settings = arrow_batching(&node.config, true);
+        settings.iter().map(|settings| settings.min).max()
+    } else {
+        None
+    };
+    let edges = topology.edges.iter().filter(|edge| edge.from == from);
+    let behind = edges
+        .flat_map(|edge| &edge.to)
+        .map(|to| waiting(topology, *to))
+        .max();
+    own.unwrap_or(0).saturating_add(behind.unwrap_or(0))
+}
+
+/// Whether an attribute node adds attributes to what has none.
+fn adds(config: &Value) -> bool {
+    config["actions"].as_array().is_some_and(|actions| {
+        actions
+            .iter()
+            .any(|action| action["action"] == "insert" || action["action"] == "upsert")
+    })
 }
 
 /// The node itself and all behind it.
@@ -198,6 +228,27 @@ pub(crate) fn refused(topology: &Topology, path: impl Fn(usize) -> Path) -> Vec<
                              leave max_size out, set min_size to 1 so that nothing is joined, or use urn:otapbridge:processor:batch",
                         ));
                     }
+                    let joins_behind = settings.max.is_some()
+                        && reachable(topology, index).into_iter().any(|behind| {
+                            behind != index
+                                && topology.nodes[behind].urn.as_str() == BATCH
+                                && arrow_batching(&topology.nodes[behind].config, true)
+                                    .iter()
+                                    .any(|settings| settings.min > 1)
+                        });
+                    if joins_behind {
+                        errors.push(place("max_size").error(
+                            "another batch behind it joins Arrow data that this one has divided, and gives records the attributes of others: \
+                             leave max_size out, or use urn:otapbridge:processor:batch",
+                        ));
+                    }
+                    let together = waiting(topology, index);
+                    if settings.min <= MAX_ARROW_BATCH && together > MAX_ARROW_BATCHES {
+                        errors.push(place("min_size").error(format!(
+                            "with the batches behind it, {together} rows of Arrow data could wait: the engine cannot count more than {MAX_ROWS} in one \
+                             message, so keep the sum at most {MAX_ARROW_BATCHES}",
+                        )));
+                    }
                     if settings.min > MAX_ARROW_BATCH {
                         errors.push(place("min_size").error(format!(
                             "must not be above {MAX_ARROW_BATCH}: the engine cannot count more than {MAX_ROWS} rows in Arrow data",
@@ -266,26 +317,26 @@ const fn conversion(signal: Signal) -> &'static str {
 /// the text.
 pub(crate) fn warnings(topology: &Topology, signal: Signal) -> Vec<(usize, String)> {
     let mut warnings = Vec::new();
-    let mut converting = None;
+    let mut converted = false;
     for (index, node) in topology.nodes.iter().enumerate() {
         let name = node.urn.as_str().trim_start_matches("urn:otel:");
-        if converts(node) && !leaves_alone(node, signal) {
-            let _ = converting.get_or_insert((index, name));
-        }
-        if let Some(harm) = harm(node, signal) {
-            warnings.push((index, format!("{name} {harm}; see docs/nodes.md")));
-        }
-    }
-    if let Some((index, name)) = converting {
-        warnings.push((
-            index,
-            format!(
-                "{name} converts {} to Arrow, and that changes some: {}. To keep data as they are, use nodes of otapbridge or \
-                 the collector's own processors; see docs/nodes.md",
+        let mut parts: Vec<String> = harm(node, signal).map(str::to_owned).into_iter().collect();
+        // Data are converted once: one node is told of.
+        if converts(node) && !leaves_alone(node, signal) && !converted {
+            converted = true;
+            parts.push(format!(
+                "converts {} to Arrow, and that changes some: {}. To keep data as they are, use nodes of otapbridge or \
+                 the collector's own processors",
                 signal.as_str(),
                 conversion(signal),
-            ),
-        ));
+            ));
+        }
+        if !parts.is_empty() {
+            warnings.push((
+                index,
+                format!("{name} {}; see docs/nodes.md", parts.join("; it ")),
+            ));
+        }
     }
     warnings
 }
@@ -293,47 +344,33 @@ pub(crate) fn warnings(topology: &Topology, signal: Signal) -> Vec<(usize, Strin
 /// What else a node does to data of a signal that nobody asked it to do.
 fn harm(node: &Node, signal: Signal) -> Option<&'static str> {
     let config = &node.config;
-    let conditions = |signal: &str| {
-        ["include", "exclude"]
-            .into_iter()
-            .any(|kind| !config[signal][kind].is_null())
-    };
     let of_signal = || {
         config["apply_to"]
             .as_array()
             .is_none_or(|domains| domains.iter().any(|domain| domain == "signal"))
     };
-    let adds = || {
-        config["actions"].as_array().is_some_and(|actions| {
-            actions
-                .iter()
-                .any(|action| action["action"] == "insert" || action["action"] == "upsert")
-        })
-    };
     match (node.urn.as_str(), signal) {
-        (FILTER, Signal::Logs) if conditions("logs") => Some(
-            "drops log records without attributes, and all of resources without attributes, whatever its conditions say: use the \
-             collector's filter processor",
-        ),
-        (FILTER, Signal::Traces) if conditions("traces") => Some(
-            "drops spans without attributes or events, whatever its conditions say: use the collector's filter processor",
-        ),
-        (FILTER, Signal::Metrics) => Some("drops requests whose metrics have no data points: use the collector's filter processor"),
         (ATTRIBUTE, Signal::Metrics) if converts(node) && of_signal() => Some(
             "leaves the attributes of exponential histograms' points and of their exemplars as they are, so that what it \
              should delete or hash stays in clear: use the collector's attributes processor for metrics",
         ),
-        (ATTRIBUTE, Signal::Traces) if adds() && of_signal() => {
-            Some("adds its attributes to events and links of spans, too: use the collector's attributes processor")
-        }
+        (ATTRIBUTE, Signal::Traces) if adds(config) && of_signal() => Some(
+            "adds its attributes to events and links of spans, too: use the collector's attributes processor",
+        ),
         (TEMPORAL_REAGGREGATION, Signal::Metrics) => Some(
             "drops exemplars, metrics' metadata and metrics without data, and takes streams for one that differ in attributes which are \
-             lists or maps only",
+             lists or maps only: use the collector's interval processor",
         ),
-        (PARTITION, _) => Some("accepts requests without items and drops them"),
-        (BATCH, _) if !arrow_batching(config, false).is_empty() => {
-            Some("accepts requests without items and drops them, when it works on Arrow data")
-        }
+        (PARTITION, _) => Some(
+            "accepts requests without items and drops them: use the partition setting of urn:otapbridge:processor:batch",
+        ),
+        (BATCH, Signal::Logs) if !arrow_batching(config, false).is_empty() => Some(
+            "refuses requests whose records have a body together with those whose records have none, and accepts requests without items and drops \
+             them, as it works on Arrow data: use urn:otapbridge:processor:batch",
+        ),
+        (BATCH, _) if !arrow_batching(config, false).is_empty() => Some(
+            "accepts requests without items and drops them, as it works on Arrow data: use urn:otapbridge:processor:batch",
+        ),
         _ => None,
     }
 }

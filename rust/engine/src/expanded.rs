@@ -28,14 +28,6 @@ impl Leaf<'_> {
     fn text(&self) -> Value {
         Value::String(self.expanded.text.clone())
     }
-
-    fn other(&self) -> Value {
-        if self.now == self.value {
-            self.text()
-        } else {
-            self.value.clone()
-        }
-    }
 }
 
 /// Numbers and texts that nobody else has in a configuration, by which a complaint says
@@ -55,19 +47,23 @@ pub(crate) fn resolve(
     expanded: &[Expanded],
     complaint: impl Fn(&Value) -> Option<String>,
 ) {
-    let mut leaves: Vec<Leaf<'_>> = expanded
-        .iter()
-        .filter_map(|expanded| {
-            let value = value_at(config, &expanded.at)?.clone();
-            // The text itself fits everywhere where the value does.
-            (!value.is_string()).then(|| Leaf {
-                expanded,
-                now: value.clone(),
-                value,
-                refuses_numbers: false,
-            })
-        })
-        .collect();
+    let mut leaves = Vec::new();
+    for expanded in expanded {
+        let Some(place) = value_at(config, &expanded.at) else {
+            continue;
+        };
+        // A text fits wherever another does: of a date, the host's parser has made another.
+        if place.is_string() {
+            *place = Value::String(expanded.text.clone());
+            continue;
+        }
+        leaves.push(Leaf {
+            expanded,
+            now: place.clone(),
+            value: place.clone(),
+            refuses_numbers: false,
+        });
+    }
     if leaves.is_empty() {
         return;
     }
@@ -115,29 +111,41 @@ pub(crate) fn resolve(
         let leaf = &mut leaves[open.remove(at)];
         leaf.now = leaf.value.clone();
     }
-    // What is left takes either.
-    for index in open {
-        let leaf = &mut leaves[index];
-        leaf.now = either(&leaf.value, &leaf.expanded.text);
+    // What is left takes numbers and texts. Does it take the value?
+    let before = with(config, &leaves);
+    let mut chosen = Vec::with_capacity(open.len());
+    for index in &open {
+        let leaf = &mut leaves[*index];
+        let value = leaf.value.clone();
+        let word = std::mem::replace(&mut leaf.now, value);
+        let takes_value = with(config, &leaves) == before;
+        let leaf = &mut leaves[*index];
+        leaf.now = word;
+        chosen.push(if takes_value {
+            either(&leaf.value, &leaf.expanded.text)
+        } else {
+            leaf.text()
+        });
     }
-    // A truth value or a list is refused as a number is, and some complaints name no value.
+    for (index, choice) in open.into_iter().zip(chosen) {
+        leaves[index].now = choice;
+    }
+    // A truth value or a list is refused as a number is.
     for index in 0..leaves.len() {
-        let Some(before) = with(config, &leaves) else {
-            break;
-        };
         let leaf = &mut leaves[index];
-        if leaf.refuses_numbers && leaf.value.is_number() {
+        if !leaf.refuses_numbers || leaf.value.is_number() {
             continue;
         }
-        let other = leaf.other();
-        let now = std::mem::replace(&mut leaf.now, other);
-        let is_about_it = before.contains(&format!("{now}"));
-        let better = match with(config, &leaves) {
-            None => true,
-            Some(after) => is_about_it && after != before,
+        let value = leaf.value.clone();
+        let text = std::mem::replace(&mut leaf.now, value);
+        let of_value = with(config, &leaves);
+        leaves[index].now = text.clone();
+        let Some(of_text) = with(config, &leaves) else {
+            continue;
         };
-        if !better {
-            leaves[index].now = now;
+        let is_about_it = of_text.contains(&text.to_string());
+        if of_value.is_none() || is_about_it && of_value.as_ref() != Some(&of_text) {
+            leaves[index].now = leaves[index].value.clone();
         }
     }
     let _ = with(config, &leaves);
@@ -237,6 +245,19 @@ mod tests {
             ("value", json!(1.5), "1.5", json!("1.5")), // no number of this kind
             ("value", json!([1]), "[1]", json!([1])),
             ("value", json!(null), "~", json!("~")),
+            (
+                "password",
+                json!("2026-01-02T00:00:00Z"),
+                "2026-01-02",
+                json!("2026-01-02"),
+            ),
+            (
+                "value",
+                json!("2026-01-02T00:00:00Z"),
+                "2026-01-02",
+                json!("2026-01-02"),
+            ),
+            ("value", json!({"a": null}), "{a}", json!("{a}")),
         ] {
             let config = resolved(json!({key: value}), &[at(key, text)]);
             assert_eq!(config[key], expected, "{key} = {text}");
@@ -283,6 +304,26 @@ mod tests {
             config,
             json!({"password": "0123", "count": 7, "on": false, "value": 9,
                 "list": [{"password": "0123", "value": "0123"}, {"password": "x", "count": 83}]}),
+        );
+    }
+
+    #[test]
+    fn lists_that_a_setting_does_not_take_are_texts() {
+        let at = |index: usize, text: &str| Expanded {
+            at: vec![
+                Step::Key("list".into()),
+                Step::Index(index),
+                Step::Key("value".into()),
+            ],
+            text: text.into(),
+        };
+        let config = resolved(
+            json!({"list": [{"value": {"a": null}}, {"value": {"b": null}}, {"value": [1]}, {"value": 5}]}),
+            &[at(0, "{a}"), at(1, "{b}"), at(2, "[1]"), at(3, "5")],
+        );
+        assert_eq!(
+            config,
+            json!({"list": [{"value": "{a}"}, {"value": "{b}"}, {"value": [1]}, {"value": 5}]})
         );
     }
 

@@ -33,16 +33,24 @@ pub(crate) fn nack(
     }
 }
 
-/// The cause of a permanent nack that says nothing of the data. An error's kind is not always to be found
-/// behind a nack: it is not kept where no request is in flight.
+/// The cause of a permanent nack that says nothing of the data.
 const NOT_OF_THE_DATA: NackCause = NackCause::NodeShutdown;
 
-/// Whether an error is about the data: not that their caller has gone, or that the host has no use for
-/// the signal.
+/// Whether a permanent error is about the data. It is not if their caller has gone, or if the host has no
+/// use for the signal. One whose code says "not now" was made permanent because another part of the data was accepted,
+/// so that nobody should send all of them again who cannot bear that some come twice.
 fn is_of_the_data(error: &ProcessingError) -> bool {
+    const CANCELLED: i32 = 1;
+    const DEADLINE_EXCEEDED: i32 = 4;
+    const RESOURCE_EXHAUSTED: i32 = 8;
+    const ABORTED: i32 = 10;
+    const UNAVAILABLE: i32 = 14;
     !matches!(
         error.kind(),
         ErrorKind::Cancelled | ErrorKind::Configuration
+    ) && !matches!(
+        error.grpc_code(),
+        CANCELLED | DEADLINE_EXCEEDED | RESOURCE_EXHAUSTED | ABORTED | UNAVAILABLE
     )
 }
 
@@ -54,15 +62,18 @@ pub(crate) fn may_be_accepted_later(errors: &ErrorTable, nack: &NackMsg<OtapPdat
 /// Whether nobody should send the data again: the error's kind says so, or its code.
 /// These four codes make an error of any kind permanent to the collector.
 fn is_final(error: &ProcessingError) -> bool {
+    error.is_permanent() || has_final_code(error)
+}
+
+fn has_final_code(error: &ProcessingError) -> bool {
     const INVALID_ARGUMENT: i32 = 3;
     const PERMISSION_DENIED: i32 = 7;
     const UNIMPLEMENTED: i32 = 12;
     const UNAUTHENTICATED: i32 = 16;
-    error.is_permanent()
-        || matches!(
-            error.grpc_code(),
-            INVALID_ARGUMENT | PERMISSION_DENIED | UNIMPLEMENTED | UNAUTHENTICATED
-        )
+    matches!(
+        error.grpc_code(),
+        INVALID_ARGUMENT | PERMISSION_DENIED | UNIMPLEMENTED | UNAUTHENTICATED
+    )
 }
 
 /// The error behind a nack: the structured one if a node of ours or the host

@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use crate::catalogue;
 use crate::engine_nodes;
+use crate::expanded;
+use crate::node_config;
 use crate::spec::{ComponentSpec, NodeConfig, Path, parse};
 use crate::validate::urn_of;
 
@@ -65,12 +67,13 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// The places of secrets in a component's configuration, such as `config::actions::0::salt`. What is
-/// wrong with the configuration otherwise does not matter.
+/// The places of secrets in a component's configuration, such as `config::actions::0::salt`. A place above
+/// settings, or an empty one for the whole, stands for every text below: of a configuration that cannot be read nobody
+/// can tell.
 #[must_use]
 pub fn secrets(spec: &ComponentSpec) -> Vec<String> {
     let Ok(config) = parse(spec) else {
-        return Vec::new();
+        return vec![String::new()];
     };
     let root = Path::new("");
     let mut found = Vec::new();
@@ -81,6 +84,8 @@ pub fn secrets(spec: &ComponentSpec) -> Vec<String> {
             expanded: config.expanded,
         };
         found.extend(of_node(&node, &root));
+    } else if config.config.is_some() {
+        found.extend(root.key("config").into_field());
     }
     for (name, node) in config.nodes.iter().flatten() {
         found.extend(of_node(node, &root.key("nodes").key(name)));
@@ -89,32 +94,29 @@ pub fn secrets(spec: &ComponentSpec) -> Vec<String> {
 }
 
 fn of_node(node: &NodeConfig, path: &Path) -> Vec<String> {
-    let Some(urn) = urn_of(&node.r#type) else {
-        return Vec::new();
+    let path = path.key("config");
+    let places = match urn_of(&node.r#type) {
+        Some(urn) => {
+            let mut config = node.config.clone();
+            if let Some(node_type) = catalogue::get().node_type(&urn) {
+                expanded::resolve(&mut config, &node.expanded, |config| {
+                    node_config::complaint(node_type, config)
+                });
+            }
+            places(&urn, &config)
+        }
+        // Nobody knows this node's settings.
+        None => vec![Vec::new()],
     };
-    let config = path.key("config");
-    let with_texts = with_texts(node);
-    let places = places(&urn, &with_texts);
     places
         .into_iter()
         .filter_map(|place| {
             place
                 .iter()
-                .fold(config.clone(), |at, key| at.key(key))
+                .fold(path.clone(), |at, key| at.key(key))
                 .into_field()
         })
         .collect()
-}
-
-/// The configuration with the text wherever there is one: a secret is a text.
-fn with_texts(node: &NodeConfig) -> Value {
-    let mut config = node.config.clone();
-    for expanded in &node.expanded {
-        if let Some(place) = crate::node_config::value_at(&mut config, &expanded.at) {
-            *place = Value::String(expanded.text.clone());
-        }
-    }
-    config
 }
 
 /// Where a node's secrets are in its configuration.
@@ -126,36 +128,37 @@ fn places(urn: &str, config: &Value) -> Vec<Vec<String>> {
     let check = catalogue::get().node_type(urn).and_then(|node| node.check);
     if let Some(check) = check {
         READ.with_borrow_mut(|read| *read = Some(Vec::new()));
-        let _ = check(config);
+        let right = check(config).is_ok();
         let read = READ.with_borrow_mut(Option::take).unwrap_or_default();
-        equal(config, &read, &mut Vec::new(), &mut found);
+        if right {
+            equal(config, &read, &mut Vec::new(), &mut found);
+        } else {
+            // It may have been given up before a secret was read.
+            found.push(Vec::new());
+        }
     }
     found
 }
 
+/// What stands at a place, or in the place of something above it.
 fn matching(value: &Value, pattern: &[&str], at: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
-    let Some((key, rest)) = pattern.split_first() else {
-        if !value.is_null() {
-            found.push(at.clone());
-        }
-        return;
-    };
-    match (value, *key) {
-        (Value::Array(items), "*") => {
+    match (value, pattern.split_first()) {
+        (Value::Null, _) => {}
+        (Value::Array(items), Some((&"*", rest))) => {
             for (index, item) in items.iter().enumerate() {
                 at.push(index.to_string());
                 matching(item, rest, at, found);
                 let _ = at.pop();
             }
         }
-        (Value::Object(map), key) => {
-            if let Some(value) = map.get(key) {
-                at.push(key.to_owned());
+        (Value::Object(map), Some((key, rest))) if *key != "*" => {
+            if let Some(value) = map.get(*key) {
+                at.push((*key).to_owned());
                 matching(value, rest, at, found);
                 let _ = at.pop();
             }
         }
-        _ => {}
+        _ => found.push(at.clone()),
     }
 }
 
@@ -183,16 +186,20 @@ fn equal(value: &Value, texts: &[String], at: &mut Vec<String>, found: &mut Vec<
 /// Takes a node's secrets out of what is said about its configuration.
 pub(crate) fn hide(urn: &str, config: &Value, message: &str) -> String {
     let mut message = message.to_owned();
+    let mut texts = Vec::new();
     for place in places(urn, config) {
         let value = place.iter().try_fold(config, |value, key| match value {
             Value::Array(items) => items.get(key.parse::<usize>().ok()?),
             value => value.get(key),
         });
-        let text = match value {
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-            None => continue,
-        };
+        // Of a node whose configuration is wrong only what is known to be a secret is hidden: its
+        // errors have to say what is wrong.
+        match value {
+            Some(value) if !place.is_empty() => all_texts(value, &mut texts),
+            _ => {}
+        }
+    }
+    for text in texts {
         // As serde quotes them; anything else only if it cannot be part of a word.
         for quote in ["`", "\""] {
             let quoted = |text: &str| format!("{quote}{text}{quote}");
@@ -203,4 +210,13 @@ pub(crate) fn hide(urn: &str, config: &Value, message: &str) -> String {
         }
     }
     message
+}
+
+fn all_texts(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| all_texts(item, texts)),
+        Value::Object(map) => map.values().for_each(|item| all_texts(item, texts)),
+        Value::String(text) => texts.push(text.clone()),
+        other => texts.push(other.to_string()),
+    }
 }

@@ -170,13 +170,15 @@ fn build_errors(topology: &Topology, named: bool, root: &Path) -> Vec<Processing
             let ports: Vec<_> = edges.map(|edge| edge.port.clone()).collect();
             let shards = topology.shards;
             let is_buffer = node.urn.as_str() == engine_nodes::DURABLE_BUFFER;
+            let hidden =
+                |complaint: String| secrets::hide(node.urn.as_str(), &node.config, &complaint);
             node_config::check_built(&node.config, &path.key("config"), |config| {
                 if is_buffer {
                     let part = durable_buffer::share_of(config, shards);
                     let complaint = trial::complaint(&node.urn, &part, &ports)?;
                     return Some(durable_buffer::of_each_shard(complaint, shards));
                 }
-                trial::complaint(&node.urn, config, &ports)
+                trial::complaint(&node.urn, config, &ports).map(hidden)
             })
         })
         .collect()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! otapbridge's own nodes: [`Batch`], [`ContextAttributes`], [`Fault`] and [`Generator`].
+//! otapbridge's own nodes: [`Batch`], [`ContextAttributes`], [`Fault`], [`Filter`] and [`Generator`].
 //!
 //! They use the `otapbridge` crate, as any author's nodes do, and `otapbridge-otlp`.
 #![forbid(unsafe_code)]
@@ -11,6 +11,7 @@ mod batch;
 mod context_attributes;
 mod duration;
 mod fault;
+mod filter;
 mod generator;
 mod otlp_rewrite;
 
@@ -20,6 +21,7 @@ mod test_random;
 pub use batch::Batch;
 pub use context_attributes::ContextAttributes;
 pub use fault::Fault;
+pub use filter::Filter;
 pub use generator::Generator;
 
 /// The node types of this crate.
@@ -29,6 +31,7 @@ pub fn factories() -> Vec<NodeFactory> {
         processor_factory::<Batch>(),
         processor_factory::<ContextAttributes>(),
         concurrent_processor_factory::<Fault>(),
+        processor_factory::<Filter>(),
         receiver_factory::<Generator>(),
     ]
 }

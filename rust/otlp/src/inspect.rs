@@ -18,9 +18,6 @@ use crate::size::Size;
 /// Values nested deeper than this are refused.
 pub const MAX_DEPTH: usize = 100;
 
-/// The last field of a span that the engine knows.
-const LAST_SPAN_FIELD: u64 = 16;
-
 /// A message type of OTLP, as far as it can lead to an `AnyValue`.
 #[derive(Clone, Copy, PartialEq)]
 enum Type {
@@ -100,6 +97,83 @@ impl Type {
         })
     }
 
+    /// Whether a field has the wire type of the protocol; `None` if it is not known. The engine's readers do
+    /// not look at it: what is skipped here as a number could be a message there.
+    const fn is_right(self, field: u64, wire_type: u64) -> Option<bool> {
+        use Type::*;
+        const VARINT: u64 = 0;
+        const FIXED64: u64 = 1;
+        const LEN: u64 = 2;
+        const FIXED32: u64 = 5;
+        let right = match (self, field) {
+            (Request(_) | ArrayValue | KeyValueList, 1) | (KeyValue, 1 | 2) => LEN,
+            (
+                ResourceSpans | ResourceMetrics | ResourceLogs | ScopeSpans | ScopeMetrics
+                | ScopeLogs,
+                1..=3,
+            ) => LEN,
+            (Resource, 1 | 3) | (Scope, 1..=3) => LEN,
+            (Resource, 2) | (Scope, 4) => VARINT,
+            (Span, 1..=5 | 9 | 11 | 13 | 15) => LEN,
+            (Span, 6 | 10 | 12 | 14) => VARINT,
+            (Span, 7 | 8) => FIXED64,
+            (Span, 16) => FIXED32,
+            (Event, 1) => FIXED64,
+            (Event, 2 | 3) | (Link, 1..=4) => LEN,
+            (Event, 4) | (Link, 5) => VARINT,
+            (Link, 6) => FIXED32,
+            (Metric, 1..=3 | 5 | 7 | 9..=12) | (MetricData, 1) => LEN,
+            (MetricData, 2 | 3) => VARINT,
+            (DataPoint(PointKind::Number), 2..=4 | 6) => FIXED64,
+            (DataPoint(PointKind::Number), 5 | 7) => LEN,
+            (DataPoint(PointKind::Number), 8) => VARINT,
+            // Lists of numbers, in one piece or each by itself.
+            (DataPoint(PointKind::Histogram), 6 | 7) if wire_type == FIXED64 => FIXED64,
+            (DataPoint(PointKind::Histogram), 6..=9) => LEN,
+            (DataPoint(PointKind::Histogram), 2..=5 | 11 | 12) => FIXED64,
+            (DataPoint(PointKind::Histogram), 10) => VARINT,
+            (DataPoint(PointKind::ExponentialHistogram), 1 | 8 | 9 | 11) => LEN,
+            (DataPoint(PointKind::ExponentialHistogram), 2..=5 | 7 | 12..=14) => FIXED64,
+            (DataPoint(PointKind::ExponentialHistogram), 6 | 10) => VARINT,
+            (DataPoint(PointKind::Summary), 2..=5) => FIXED64,
+            (DataPoint(PointKind::Summary), 6 | 7) => LEN,
+            (DataPoint(PointKind::Summary), 8) => VARINT,
+            (Exemplar, 2 | 3 | 6) => FIXED64,
+            (Exemplar, 4 | 5 | 7) => LEN,
+            (LogRecord, 1 | 11) => FIXED64,
+            (LogRecord, 2 | 7) => VARINT,
+            (LogRecord, 3 | 5 | 6 | 9 | 10 | 12) => LEN,
+            (LogRecord, 8) => FIXED32,
+            (AnyValue, 1 | 5..=7) => LEN,
+            (AnyValue, 2 | 3) => VARINT,
+            (AnyValue, 4) => FIXED64,
+            _ => return None,
+        };
+        Some(wire_type == right)
+    }
+
+    /// Whether the engine takes an unknown field's value for further fields, or panics on it.
+    const fn is_closed(self) -> bool {
+        matches!(
+            self,
+            Self::Request(_)
+                | Self::Span
+                | Self::KeyValue
+                | Self::AnyValue
+                | Self::ArrayValue
+                | Self::KeyValueList
+        )
+    }
+
+    /// Whether it is a resource's or a scope's part of a request.
+    const fn holds_entries(self) -> bool {
+        use Type::*;
+        matches!(
+            self,
+            ResourceSpans | ResourceMetrics | ResourceLogs | ScopeSpans | ScopeMetrics | ScopeLogs
+        )
+    }
+
     /// The type of a field when the parent's own field decides it.
     fn child_below(self, metric_field: u64, field: u64) -> Option<Self> {
         match (self, field) {
@@ -122,31 +196,45 @@ struct Open {
     end: usize,
     /// How many `AnyValue` it is inside of, itself included.
     depth: usize,
+    /// Entries that came before it.
+    entries: usize,
 }
 
-/// Checks a request, and says its size.
+/// What [`inspect`] finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// How large the request is.
+    pub size: Size,
+    /// Whether a resource or a scope has no items.
+    pub has_empty: bool,
+}
+
+/// Checks a request, and says how large it is.
 ///
 /// # Errors
-/// InvalidArgument when a value is nested deeper than [`MAX_DEPTH`], when a span has a field that
-/// the engine does not know, or when the walk meets something that is no OTLP.
-pub fn inspect(signal: Signal, request: &[u8]) -> Result<Size, ProcessingError> {
+/// InvalidArgument when a value is nested deeper than [`MAX_DEPTH`], when the walk meets something that is no
+/// OTLP, or a field that the engine does not know where it cannot read past one.
+pub fn inspect(signal: Signal, request: &[u8]) -> Result<Inspected, ProcessingError> {
     let malformed =
         || ProcessingError::invalid_argument(format!("malformed OTLP {}", signal.as_str()));
     // Ordinary data is not deeper than this.
     let mut open = Vec::with_capacity(24);
+    let mut size = Size {
+        bytes: request.len(),
+        ..Size::default()
+    };
+    let mut has_empty = false;
     open.push(Open {
         r#type: Type::Request(signal),
         field: 0,
         end: request.len(),
         depth: 0,
+        entries: 0,
     });
     let mut at = 0;
-    let mut size = Size {
-        bytes: request.len(),
-        ..Size::default()
-    };
     while let Some(message) = open.last() {
         if at == message.end {
+            has_empty |= message.r#type.holds_entries() && message.entries == size.entries;
             let _ = open.pop();
             continue;
         }
@@ -155,14 +243,17 @@ pub fn inspect(signal: Signal, request: &[u8]) -> Result<Size, ProcessingError> 
         let rest = &request[..end];
         let tag = varint(rest, &mut at).ok_or_else(malformed)?;
         let (field, wire_type) = (tag >> 3, tag & 7);
-        match r#type {
-            Type::AnyValue if !is_value(field, wire_type) => return Err(malformed()),
-            Type::Span if field > LAST_SPAN_FIELD => {
+        match r#type.is_right(field, wire_type) {
+            None if field == 0 => return Err(malformed()),
+            Some(true) => {}
+            Some(false) => return Err(malformed()),
+            None if r#type.is_closed() => {
                 return Err(ProcessingError::invalid_argument(format!(
-                    "a span has field {field}, which the engine does not know and cannot read past",
+                    "the {} have a field {field} that the engine does not know and cannot read past",
+                    signal.as_str(),
                 )));
             }
-            _ => {}
+            None => {}
         }
         match wire_type {
             0 => {
@@ -202,23 +293,14 @@ pub fn inspect(signal: Signal, request: &[u8]) -> Result<Size, ProcessingError> 
                     field,
                     end: value_end,
                     depth,
+                    entries: size.entries,
                 });
             }
             // Groups, which OTLP never had, or no protobuf at all.
             _ => return Err(malformed()),
         }
     }
-    Ok(size)
-}
-
-/// Whether a field of an `AnyValue` has the wire type of its kind.
-const fn is_value(field: u64, wire_type: u64) -> bool {
-    match field {
-        1 | 5 | 6 | 7 => wire_type == 2,
-        2 | 3 => wire_type == 0,
-        4 => wire_type == 1,
-        _ => true,
-    }
+    Ok(Inspected { size, has_empty })
 }
 
 fn skip(at: usize, len: u64, end: usize) -> Option<usize> {
@@ -321,15 +403,18 @@ mod tests {
         ]
         .concat();
         let request = [below(&[1], &metric), below(&[1], b"")].concat();
-        let size = inspect(Signal::Metrics, &request).expect("well-formed");
+        let Inspected { size, has_empty } =
+            inspect(Signal::Metrics, &request).expect("well-formed");
         assert_eq!(Ok(size), Size::of(Signal::Metrics, &request));
+        assert!(has_empty, "the last resource");
         assert_eq!(
             (size.resources, size.scopes, size.entries, size.items),
             (2, 2, 2, 2)
         );
         let request = below(&[1, 2], &[below(&[2], b""), below(&[2], b"")].concat());
         for signal in [Signal::Traces, Signal::Logs] {
-            let size = inspect(signal, &request).expect("well-formed");
+            let Inspected { size, has_empty } = inspect(signal, &request).expect("well-formed");
+            assert!(!has_empty);
             assert_eq!(Ok(size), Size::of(signal, &request));
             assert_eq!((size.entries, size.items), (2, 2));
         }
@@ -337,13 +422,29 @@ mod tests {
 
     #[test]
     fn what_the_engine_panics_on_is_refused() {
-        let number = [5 << 3, 1];
         for body in [[1 << 3, 5], [7 << 3, 5], [5 << 3, 5], [6 << 3, 5]] {
             let error = inspect(Signal::Logs, &below(&[1, 2, 2, 5], &body)).unwrap_err();
             assert_eq!(error.grpc_code(), 3, "{body:?}");
         }
         assert!(inspect(Signal::Logs, &below(&[1, 2, 2, 5], &[3 << 3, 5])).is_ok());
-        assert!(inspect(Signal::Traces, &below(&[1, 2, 2], &number)).is_ok());
+        // A value that is hidden behind a number where the engine reads a message.
+        let hidden = [&[2 << 3, 4][..], &below(&[5, 1], b"")].concat();
+        let error = inspect(Signal::Logs, &below(&[1, 2, 2, 6], &hidden)).unwrap_err();
+        assert_eq!(error.grpc_code(), 3);
+        assert!(
+            inspect(
+                Signal::Logs,
+                &below(&[1, 1], &[[1 << 3 | 1].as_slice(), &[0; 8]].concat())
+            )
+            .is_err()
+        );
+        assert!(
+            inspect(
+                Signal::Logs,
+                &[&below(&[2], b"")[..], &below(&[1], b"")].concat()
+            )
+            .is_err()
+        );
         let newer = [0x88, 1, 1]; // field 17
         let error = inspect(Signal::Traces, &below(&[1, 2, 2], &newer)).unwrap_err();
         assert!(error.message().contains("field 17"), "{error}");

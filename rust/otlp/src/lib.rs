@@ -5,12 +5,14 @@
 #![forbid(unsafe_code)]
 
 mod divide;
+mod empty;
 mod inspect;
 mod level;
 mod size;
 pub mod wire;
 
 pub use divide::{DivideError, Divided, Piece, divide};
-pub use inspect::{MAX_DEPTH, inspect};
+pub use empty::without_empty;
+pub use inspect::{Inspected, MAX_DEPTH, inspect};
 pub use level::{Child, Level};
 pub use size::{Size, Sizer};

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -134,6 +135,55 @@ fn what_cannot_be_written_is_not_acknowledged() {
     bridge.host.done(3).unwrap();
     assert!(bodies(&bridge, 1).contains("item-002"));
     let _ = bridge.finish();
+}
+
+/// What stands behind a buffer and divides a message: a refusal of one part, after another was accepted, is
+/// permanent for who sends it, and must not be for the buffer.
+#[test]
+fn a_part_that_is_refused_for_now_is_sent_again() {
+    let own = |config: Value| json!({"type": "urn:otapbridge:processor:batch", "config": config});
+    for (name, behind, parts) in [
+        ("own", own(json!({"min_size": 1, "max_size": 3})), 3),
+        (
+            "partition",
+            json!({"type": "processor:partition", "config": {
+                "partition_by": {"opl_expression": "body"}, "partition_header_name": "part",
+            }}),
+            9,
+        ),
+    ] {
+        for refused in 0..parts {
+            let directory = Directory::new(&format!("part-{name}-{refused}"));
+            let buffer = config(&directory, 1);
+            let outputs = AtomicUsize::new(0);
+            let (accepted, arrived) = mpsc::channel();
+            let bridge = Bridge::start_with(
+                json!({
+                    "nodes": {"buffer": {"type": buffer["type"], "config": buffer["config"]}, "behind": behind},
+                    "connections": [{"from": "buffer", "to": "behind"}],
+                }),
+                move |emission| {
+                    if outputs.fetch_add(1, Ordering::SeqCst) == refused {
+                        return Some(Err(ProcessingError::retryable("not now")));
+                    }
+                    let text = String::from_utf8_lossy(&emission.payload).into_owned();
+                    // The test may have seen enough.
+                    let _ = accepted.send(text);
+                    Some(Ok(()))
+                },
+            );
+            let names: Vec<String> = (0..9).map(|n| format!("item-{n:03}")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            bridge.submit(1, &logs(&names)).unwrap();
+            bridge.host.done(1).unwrap();
+            let mut found = BTreeSet::new();
+            while found != expected(9) {
+                let text = arrived.recv_timeout(PATIENCE).expect("the rest");
+                found.extend(expected(9).into_iter().filter(|name| text.contains(name)));
+            }
+            let _ = bridge.finish();
+        }
+    }
 }
 
 /// Starts a component, and says why that failed.

@@ -107,10 +107,6 @@ fn cases(directory: &str) -> Vec<Case> {
             )
         },
         case(
-            "filter",
-            json!({"logs": {"include": {"match_type": "strict", "bodies": ["x", "y"]}}}),
-        ),
-        case(
             "log_parser",
             json!({
                 "format": "json", "on_error": "preserve", "body": {"source": "/body"},
@@ -348,7 +344,7 @@ fn the_document_tells_what_each_processor_keeps() {
         .collect();
     let cases = cases(directory.path());
     let processors: BTreeSet<&str> = cases.iter().map(|case| case.name).collect();
-    assert_eq!(processors.len(), 14, "every processor of the engine");
+    assert_eq!(processors.len(), 13, "every processor of the engine");
     let found: Vec<String> = cases.iter().map(Case::row).collect();
     assert!(
         documented == found,

@@ -222,72 +222,81 @@ fn more_scopes_and_resources_than_ids() {
     }
 }
 
-/// 200 tenants whose requests our batch joins before an engine node.
+/// 200 tenants whose requests our batch joins before an engine node, in large and in small joins.
 #[test]
 fn a_batch_before_a_conversion_mixes_no_tenants() {
-    const TENANTS: u64 = 200;
-    const RECORDS: u64 = 100_000;
-    for (name, config) in converting(Signal::Logs) {
-        let bridge = Bridge::start_with(
-            json!({
-                "nodes": {
-                    "join": {"type": "urn:otapbridge:processor:batch", "config": {
-                        "min_size": 100_000, "flush_timeout": "300ms",
-                    }},
-                    "it": {"type": format!("processor:{name}"), "config": config},
-                },
-                "connections": [{"from": "join", "to": "it"}],
-            }),
-            |_| None,
-        );
-        let mut random = 7_u64;
-        let mut sent = 0;
-        let mut call = 0;
-        while sent < RECORDS {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            let count = (1 + (random >> 33) % 2_000).min(RECORDS - sent);
-            let tenant = call % TENANTS;
-            let (resources, scopes, records) = names(Signal::Logs);
-            // Of every fourth record nothing but its number tells whose it is.
-            let list: Vec<Value> = (sent..sent + count)
-                .map(|n| numbered(Signal::Logs, n, n % 4 != 0))
-                .collect();
-            let value = json!({resources: [{
-                "resource": {"attributes": attributes(json!({"n": tenant}))},
-                scopes: [{"scope": {"attributes": attributes(json!({"n": call}))}, records: list}],
-            }]});
-            call += 1;
-            let payload: Bytes = encode(request(Signal::Logs), &value).into();
-            let mut block = BlockBuilder::new();
-            let _ = block.metadata("x-tenant", [tenant.to_string()]);
-            bridge
-                .submit_signal(call, Signal::Logs, &payload, block.build().unwrap())
-                .unwrap();
-            sent += count;
+    for signal in Signal::ALL {
+        for (index, (name, config)) in converting(signal).into_iter().enumerate() {
+            // The first in joins that are divided again.
+            if index == 0 {
+                tenants(name, &config, signal, 100_000);
+            }
+            // What joins and divides is the same for all nodes.
+            if index == 0 || signal == Signal::Logs {
+                tenants(name, &config, signal, 5_000);
+            }
         }
-        let mut seen = Seen::new();
-        while (seen.len() as u64) < RECORDS {
-            let emission = bridge.host.emission();
-            look(Signal::Logs, &emission.payload, &mut seen);
-            assert!(bridge.component.emission_done(emission.id, None));
-        }
-        for call in 1..=call {
-            bridge
-                .host
-                .done(call)
-                .unwrap_or_else(|error| panic!("{name}: {error}"));
-        }
-        for (record, [own, scope, resource]) in &seen {
-            let number: i64 = record.parse().unwrap();
-            assert_eq!(*own, (number % 4 != 0).then_some(number), "{name} {record}");
-            let call = scope.expect("the call's number");
-            assert_eq!(*resource, Some(call % TENANTS as i64), "{name} {record}");
-        }
-        bridge.component.shutdown(Duration::from_secs(5));
-        let _ = bridge.finish();
     }
+}
+
+fn tenants(name: &str, config: &Value, signal: Signal, min_size: u64) {
+    const TENANTS: u64 = 200;
+    const ITEMS: u64 = 100_000;
+    let bridge = Bridge::start(json!({
+        "nodes": {
+            "join": {"type": "urn:otapbridge:processor:batch", "config": {
+                "min_size": min_size, "flush_timeout": "300ms",
+            }},
+            "it": {"type": format!("processor:{name}"), "config": config},
+        },
+        "connections": [{"from": "join", "to": "it"}],
+    }));
+    let (resources, scopes, items) = names(signal);
+    let mut random = 7_u64;
+    let (mut sent, mut call) = (0, 0);
+    while sent < ITEMS {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let count = (1 + (random >> 33) % 2_000).min(ITEMS - sent);
+        let tenant = call % TENANTS;
+        // Of every fourth item nothing but its name tells whose it is.
+        let list: Vec<Value> = (sent..sent + count)
+            .map(|n| numbered(signal, n, n % 4 != 0))
+            .collect();
+        let value = json!({resources: [{
+            "resource": {"attributes": attributes(json!({"n": tenant}))},
+            scopes: [{"scope": {"attributes": attributes(json!({"n": call}))}, items: list}],
+        }]});
+        call += 1;
+        let payload: Bytes = encode(request(signal), &value).into();
+        let mut block = BlockBuilder::new();
+        let _ = block.metadata("x-tenant", [tenant.to_string()]);
+        let context = block.build().unwrap();
+        bridge
+            .submit_signal(call, signal, &payload, context)
+            .unwrap();
+        sent += count;
+    }
+    let mut seen = Seen::new();
+    while (seen.len() as u64) < ITEMS {
+        let emission = bridge.host.emission();
+        look(signal, &emission.payload, &mut seen);
+        assert!(bridge.component.emission_done(emission.id, None));
+    }
+    for call in 1..=call {
+        let answer = bridge.host.done(call);
+        answer.unwrap_or_else(|error| panic!("{name} {}: {error}", signal.as_str()));
+    }
+    for (item, [own, scope, resource]) in &seen {
+        let number: i64 = item.parse().unwrap();
+        let expected = (number % 4 != 0).then_some(number);
+        assert_eq!(*own, expected, "{name} {} {item}", signal.as_str());
+        let call = scope.expect("the call's number");
+        assert_eq!(*resource, Some(call % TENANTS as i64), "{name} {item}");
+    }
+    bridge.component.shutdown(Duration::from_secs(5));
+    let _ = bridge.finish();
 }
 
 /// Far more parts than any queue has room for.
@@ -314,6 +323,127 @@ fn a_message_of_many_parts_does_not_stall() {
         bridge.host.done(call).unwrap();
     }
     let _ = bridge.finish();
+}
+
+/// The limit of a node's data points holds also behind a node that has converted them.
+#[test]
+fn points_are_limited_before_the_first_conversion() {
+    let points: Vec<Value> = (0..100)
+        .map(|n| json!({"time_unix_nano": 1, "as_int": 1, "attributes": attributes(json!({"n": n}))}))
+        .collect();
+    let metrics = json!([{"name": "m", "gauge": {"data_points": points}}]);
+    let payload: Bytes = encode(
+        request(Signal::Metrics),
+        &json!({"resource_metrics": [{"scope_metrics": [{"metrics": metrics}]}]}),
+    )
+    .into();
+    let bridge = Bridge::accepting(json!({
+        "nodes": {
+            "a": {"type": "processor:attribute", "config": {"actions": [{"action": "delete", "key": "absent"}]}},
+            "b": {"type": "processor:temporal_reaggregation", "config": {"period": "100ms", "max_stream_cardinality": 10}},
+        },
+        "connections": [{"from": "a", "to": "b"}],
+    }));
+    bridge
+        .submit_signal(1, Signal::Metrics, &payload, ContextBlock::empty())
+        .unwrap();
+    bridge.host.done(1).unwrap();
+    let _ = bridge.finish();
+}
+
+/// Batches on branches that no message takes together do not lower the limit together.
+#[test]
+fn batches_side_by_side_do_not_add_up() {
+    let batch = json!({"type": "processor:batch", "config": {
+        "format": "otap", "otap": {"min_size": 22_000, "sizer": "items"}, "max_batch_duration": "50ms",
+    }});
+    let bridge = Bridge::start(json!({
+        "nodes": {
+            "a": {"type": "processor:attribute", "config": {"actions": [{"action": "delete", "key": "absent"}]}},
+            "route": {"type": "processor:type_router", "config": {}},
+            "logs": batch, "metrics": batch, "traces": batch,
+        },
+        "connections": [
+            {"from": "a", "to": "route"},
+            {"from": "route", "port": "logs", "to": "logs"},
+            {"from": "route", "port": "metrics", "to": "metrics"},
+            {"from": "route", "port": "traces", "to": "traces"},
+        ],
+    }));
+    let payload = items(
+        Signal::Logs,
+        (0..30_000).map(|n| numbered(Signal::Logs, n, true)),
+    );
+    bridge.submit(1, &payload).unwrap();
+    let emission = bridge.host.emission();
+    let mut seen = Seen::new();
+    look(Signal::Logs, &emission.payload, &mut seen);
+    assert_eq!(seen.len(), 30_000, "it was divided");
+    assert!(bridge.component.emission_done(emission.id, None));
+    drop(emission);
+    bridge.host.done(1).unwrap();
+    let _ = bridge.finish();
+}
+
+/// Parts that have not been sent when a drain begins go before its mark.
+#[test]
+fn a_drain_flushes_all_parts() {
+    const POINTS: u64 = 300;
+    let points: Vec<Value> = (0..POINTS)
+        .map(|n| json!({"time_unix_nano": 1, "as_int": 1, "attributes": attributes(json!({"n": n}))}))
+        .collect();
+    let metrics =
+        json!([{"name": "m", "sum": {"aggregation_temporality": 1, "data_points": points}}]);
+    let payload: Bytes = encode(
+        request(Signal::Metrics),
+        &json!({"resource_metrics": [{"scope_metrics": [{"metrics": metrics}]}]}),
+    )
+    .into();
+    let bridge = Bridge::accepting(json!({
+        "nodes": {
+            "a": {"type": "processor:temporal_reaggregation", "config": {"period": "100ms", "max_stream_cardinality": 1}},
+            "b": {"type": "processor:batch", "config": {
+                "otap": {"min_size": 10_000, "sizer": "items"}, "otlp": {"min_size": 100_000_000, "sizer": "bytes"},
+                "max_batch_duration": "600s",
+            }},
+        },
+        "connections": [{"from": "a", "to": "b"}],
+    }));
+    bridge
+        .submit_signal(1, Signal::Metrics, &payload, ContextBlock::empty())
+        .unwrap();
+    bridge.component.shutdown(Duration::from_secs(20));
+    bridge.host.done(1).unwrap();
+    let _ = bridge.finish();
+}
+
+/// The engine's attribute node panics on attributes of resources and scopes that have no items.
+#[test]
+fn what_has_no_items_does_not_break_an_insert() {
+    let (resources, scopes, records) = names(Signal::Logs);
+    let tagged = |more: Value| {
+        let mut resource = json!({"resource": {"attributes": attributes(json!({"k": "old"}))}});
+        resource[scopes] = more;
+        resource
+    };
+    let with = |n: u64| {
+        json!([{"scope": {"attributes": attributes(json!({"k": "old"}))}, records: [numbered(Signal::Logs, n, true)]},
+            {"scope": {"attributes": attributes(json!({"k": "old"}))}}])
+    };
+    let mut list = vec![tagged(with(0)), tagged(with(1))];
+    list.extend((0..5).map(|_| tagged(json!([]))));
+    list.extend(
+        (0..5).map(|_| tagged(json!([{"scope": {"attributes": attributes(json!({"k": "old"}))}}]))),
+    );
+    let payload: Bytes = encode(request(Signal::Logs), &json!({resources: list})).into();
+    for action in ["insert", "upsert"] {
+        let config = json!({
+            "apply_to": ["signal", "resource", "scope"],
+            "actions": [{"action": action, "key": "k", "value": "new"}],
+        });
+        let seen = through("attribute", &config, Signal::Logs, &payload).unwrap();
+        assert_eq!(seen.len(), 2, "{action}");
+    }
 }
 
 /// What a divided message is answered with.
