@@ -919,7 +919,9 @@ struct otapb_error *otapb_component_warnings(const struct otapb_component_option
  * @param options  Never NULL; borrowed for the call.
  * @return NULL if there are none, otherwise a chain of errors, one for each, with the
  *         setting's place as `field` ("nodes::a::config::actions::0::salt"), without the
- *         component's name, that the caller releases.
+ *         component's name, that the caller releases. A place above settings stands for
+ *         every text below, and an empty one for every text of a configuration that
+ *         cannot be read.
  *
  * Threading: any thread; needs no runtime. Never blocks.
  */
