@@ -143,7 +143,7 @@ fn places(urn: &str, config: &Value) -> Vec<Vec<String>> {
 /// What stands at a place, or in the place of something above it.
 fn matching(value: &Value, pattern: &[&str], at: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     match (value, pattern.split_first()) {
-        (Value::Null, _) => {}
+        (Value::Null, _) | (Value::Bool(_) | Value::Number(_), Some(_)) => {}
         (Value::Array(items), Some((&"*", rest))) => {
             for (index, item) in items.iter().enumerate() {
                 at.push(index.to_string());

@@ -324,6 +324,35 @@ fn nodes_of_otapbridge_change_nothing() {
     }
 }
 
+/// What the warning says: where this ends, so should the warning.
+#[test]
+fn attribute_leaves_exponential_histograms_in_clear() {
+    let secret = attributes(json!({"password": "in clear"}));
+    let exemplar = json!({"time_unix_nano": 1, "as_int": 1, "filtered_attributes": secret});
+    let point =
+        json!({"time_unix_nano": 1, "count": 1, "attributes": secret, "exemplars": [exemplar]});
+    let of = |kind: &str| json!({"name": kind, kind: {"aggregation_temporality": 2, "data_points": [point]}});
+    let metrics = json!([of("histogram"), of("exponential_histogram")]);
+    let value = json!({"resource_metrics": [{"scope_metrics": [{"metrics": metrics}]}]});
+    let payload: Bytes = encode(request(Signal::Metrics), &value).into();
+    let config = json!({"actions": [{"action": "delete", "key": "password"}]});
+    let outputs = case("attribute", config)
+        .outputs(Signal::Metrics, &payload)
+        .unwrap();
+    let out = joined(Signal::Metrics, &outputs);
+    let metrics = &out["resource_metrics"][0]["scope_metrics"][0]["metrics"];
+    let left = |metric: usize, kind: &str| {
+        let point = &metrics[metric][kind]["data_points"][0];
+        [
+            &point["attributes"],
+            &point["exemplars"][0]["filtered_attributes"],
+        ]
+        .map(|of| !of.is_null())
+    };
+    assert_eq!(left(0, "histogram"), [false, false]);
+    assert_eq!(left(1, "exponential_histogram"), [true, true]);
+}
+
 /// A request with every field.
 pub(crate) fn rich(signal: Signal) -> Bytes {
     let value = match signal {
