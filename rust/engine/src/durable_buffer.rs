@@ -230,9 +230,15 @@ impl DurableBuffer {
         pdata = OtapPdata::new(context, payload);
         let calldata = CallData::from_iter([ACCEPTED_BY_BUFFER, self.last].map(Context8u8::from));
         effect_handler.subscribe_to(Interests::ACKS_OR_NACKS, calldata, &mut pdata);
-        self.inner
+        let processed = self
+            .inner
             .process(Message::PData(pdata), effect_handler)
-            .await
+            .await;
+        if processed.is_err() {
+            // The gate refuses it, with the data that it has itself.
+            let _ = self.lent.remove(&self.last);
+        }
+        processed
     }
 
     async fn control(
