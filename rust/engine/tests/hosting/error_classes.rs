@@ -145,7 +145,7 @@ fn retry_passes_on_what_has_no_items() {
 #[test]
 fn damaged_requests_do_not_break_the_conversion() {
     for signal in Signal::ALL {
-        let whole = crate::fidelity::rich(signal);
+        let whole = crate::rich_request::rich(signal);
         let bridge = Bridge::accepting(json!({
             "type": "processor:attribute", "config": {"actions": [{"action": "delete", "key": "absent"}]},
         }));

@@ -443,6 +443,11 @@ fn what_has_no_items_does_not_break_an_insert() {
         });
         let seen = through("attribute", &config, Signal::Logs, &payload).unwrap();
         assert_eq!(seen.len(), 2, "{action}");
+        // Nothing is left of it, and it is answered all the same.
+        let empty = json!({resources: [tagged(json!([]))]});
+        let empty: Bytes = encode(request(Signal::Logs), &empty).into();
+        let seen = through("attribute", &config, Signal::Logs, &empty).unwrap();
+        assert!(seen.is_empty(), "{action}");
     }
 }
 

@@ -21,6 +21,7 @@ mod nodes;
 mod otlp;
 mod receivers;
 mod retry;
+mod rich_request;
 mod shutdown;
 mod validation;
 mod values;
