@@ -67,7 +67,7 @@ func (r *Runtime) NewComponent(options ComponentOptions, handler EventHandler) (
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
 	native := componentOptions(&options, &pinner)
-	c := &Component{id: sinks.add(&eventSink{handler: handler})}
+	c := &Component{id: sinks.add(newEventSink(handler))}
 	native.host_data = C.uint64_t(c.id)
 	if err := takeError(C.otapb_component_create(r.pointer, &native, &c.pointer)); err != nil {
 		sinks.remove(c.id)
@@ -119,6 +119,8 @@ func componentOptions(options *ComponentOptions, pinner *runtime.Pinner) C.otapb
 		name:   hostSlice(unsafe.StringData(options.Name), len(options.Name), pinner),
 		config: hostSlice(unsafe.SliceData(options.Configuration), len(options.Configuration), pinner),
 		signal: C.uint32_t(options.Signal),
+
+		cancel_grace_ns: C.uint64_t(nanoseconds(options.CancelGrace)),
 	}
 }
 

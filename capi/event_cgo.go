@@ -23,20 +23,22 @@ var (
 //export otapbGoEvents
 func otapbGoEvents(_ C.uint64_t, events *C.otapb_event, count C.size_t) {
 	defer containPanic()
-	var sink *eventSink
+	var batch *eventBatch
 	var sinkID uint64
 	for range uint64(count) {
-		id := uint64(events.component_data)
-		if sink == nil || id != sinkID {
-			if sink != nil {
-				sink.deliver()
+		if id := uint64(events.component_data); batch == nil || id != sinkID {
+			if batch != nil {
+				batch.deliver()
+				batch = nil
 			}
 			sinkID = id
-			sink, _ = sinks.get(id)
+			if sink, ok := sinks.get(id); ok {
+				batch = sink.batch()
+			}
 		}
 		event := goEvent(events)
-		if sink != nil {
-			sink.scratch = append(sink.scratch, event)
+		if batch != nil {
+			batch.events = append(batch.events, event)
 		} else {
 			// Nobody is left to ask for it. The library never does this after a
 			// shutdown; were it to, its memory would still be freed.
@@ -46,8 +48,8 @@ func otapbGoEvents(_ C.uint64_t, events *C.otapb_event, count C.size_t) {
 		// size that each one states; the last step is not read from.
 		events = (*C.otapb_event)(unsafe.Add(unsafe.Pointer(events), uintptr(events.size)))
 	}
-	if sink != nil {
-		sink.deliver()
+	if batch != nil {
+		batch.deliver()
 	}
 }
 

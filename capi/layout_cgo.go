@@ -49,7 +49,7 @@ var (
 	_ [56]bytes = [unsafe.Offsetof(C.otapb_host_error{}.field)]bytes{}
 	_ [72]bytes = [unsafe.Offsetof(C.otapb_host_error{}.status_details)]bytes{}
 
-	_ [56]bytes = [unsafe.Sizeof(C.otapb_component_options{})]bytes{}
+	_ [64]bytes = [unsafe.Sizeof(C.otapb_component_options{})]bytes{}
 	_ [0]bytes  = [unsafe.Offsetof(C.otapb_component_options{}.size)]bytes{}
 	_ [4]bytes  = [unsafe.Offsetof(C.otapb_component_options{}.kind)]bytes{}
 	_ [8]bytes  = [unsafe.Offsetof(C.otapb_component_options{}.host_data)]bytes{}
@@ -57,6 +57,7 @@ var (
 	_ [32]bytes = [unsafe.Offsetof(C.otapb_component_options{}.config)]bytes{}
 	_ [48]bytes = [unsafe.Offsetof(C.otapb_component_options{}.signal)]bytes{}
 	_ [52]bytes = [unsafe.Offsetof(C.otapb_component_options{}.reserved)]bytes{}
+	_ [56]bytes = [unsafe.Offsetof(C.otapb_component_options{}.cancel_grace_ns)]bytes{}
 
 	_ [24]bytes = [unsafe.Sizeof(C.otapb_runtime_options{})]bytes{}
 	_ [0]bytes  = [unsafe.Offsetof(C.otapb_runtime_options{}.size)]bytes{}

@@ -53,11 +53,12 @@ func (p *panicking) HandlePanic(value any, _ []byte) {
 func TestPanicOfAHandlerIsContained(t *testing.T) {
 	before := CallbackPanics()
 	handler := &panicking{}
-	sink := eventSink{handler: handler, scratch: []Event{{}}}
-	sink.deliver()
+	batch := newEventSink(handler).batch()
+	batch.events = []Event{{}}
+	batch.deliver()
 	assert.Equal(t, []any{"handler"}, handler.seen)
 	assert.Equal(t, before+2, CallbackPanics())
-	assert.Empty(t, sink.scratch)
+	assert.Empty(t, batch.events)
 }
 
 func TestPinIsCountedOnce(t *testing.T) {

@@ -4,6 +4,7 @@ package capi
 
 import (
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 )
 
@@ -12,24 +13,40 @@ var callbackPanics atomic.Uint64
 // CallbackPanics is the total of panics that were caught in callbacks of this process.
 func CallbackPanics() uint64 { return callbackPanics.Load() }
 
-// eventSink delivers one component's events. Its scratch slice can be reused
-// without a lock, because callbacks of one component never overlap.
+// eventSink delivers one component's events.
 type eventSink struct {
 	handler EventHandler
-	scratch []Event
+	// batches are reused: a component's pipelines may call back at the same time.
+	batches sync.Pool
 }
 
-// deliver hands on the scratch slice and empties it. A panic must not unwind
+// eventBatch is the events of one callback for one component.
+type eventBatch struct {
+	sink   *eventSink
+	events []Event
+}
+
+func newEventSink(handler EventHandler) *eventSink {
+	sink := &eventSink{handler: handler}
+	sink.batches.New = func() any { return &eventBatch{sink: sink} }
+	return sink
+}
+
+func (s *eventSink) batch() *eventBatch { return s.batches.Get().(*eventBatch) }
+
+// deliver hands the events on and gives the batch back. A panic must not unwind
 // into C, so it ends here.
-func (s *eventSink) deliver() {
+func (b *eventBatch) deliver() {
 	defer func() {
-		clear(s.scratch)
-		s.scratch = s.scratch[:0]
-		if value := recover(); value != nil {
-			reportPanic(s.handler, value)
+		clear(b.events)
+		b.events = b.events[:0]
+		value := recover()
+		b.sink.batches.Put(b)
+		if value != nil {
+			reportPanic(b.sink.handler, value)
 		}
 	}()
-	s.handler.HandleEvents(s.scratch)
+	b.sink.handler.HandleEvents(b.events)
 }
 
 func reportPanic(handler EventHandler, value any) {

@@ -90,6 +90,9 @@ type ComponentOptions struct {
 	Configuration []byte
 	// Signal is the component's only signal, or 0.
 	Signal Signal
+	// CancelGrace is how long nodes have to answer a call that was cancelled or is
+	// overdue; 0 means 100 ms.
+	CancelGrace time.Duration
 }
 
 // Stats are a runtime's counters. All but the totals are 0 when it is idle.

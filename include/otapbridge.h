@@ -491,6 +491,11 @@ typedef struct otapb_component_options {
      * Zero.
      */
     uint32_t reserved;
+    /**
+     * How long nodes have to answer a call that was cancelled or is overdue, in nanoseconds:
+     * then it is answered in their place, also while a node blocks its thread. 0 means 100 ms.
+     */
+    uint64_t cancel_grace_ns;
 } otapb_component_options;
 
 /**
@@ -593,8 +598,9 @@ typedef struct otapb_event {
 } otapb_event;
 
 /**
- * Receives `count` events, at least one. Never called twice at a time for one
- * component. It must not block; see rule 7.
+ * Receives `count` events, at least one. What concerns one call or one emission comes in
+ * order and never twice at a time; other events of a component may come from another
+ * thread meanwhile. It must not block; see rule 7.
  */
 typedef void (*otapb_events_fn)(uint64_t host_data, const struct otapb_event *events, size_t count);
 

@@ -49,7 +49,7 @@ FIELD(otapb_host_error, message, 40);
 FIELD(otapb_host_error, field, 56);
 FIELD(otapb_host_error, status_details, 72);
 
-SIZE(otapb_component_options, 56);
+SIZE(otapb_component_options, 64);
 FIELD(otapb_component_options, size, 0);
 FIELD(otapb_component_options, kind, 4);
 FIELD(otapb_component_options, host_data, 8);
@@ -57,6 +57,7 @@ FIELD(otapb_component_options, name, 16);
 FIELD(otapb_component_options, config, 32);
 FIELD(otapb_component_options, signal, 48);
 FIELD(otapb_component_options, reserved, 52);
+FIELD(otapb_component_options, cancel_grace_ns, 56);
 
 SIZE(otapb_runtime_options, 24);
 FIELD(otapb_runtime_options, size, 0);

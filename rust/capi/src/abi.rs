@@ -384,6 +384,9 @@ pub struct otapb_component_options {
     pub signal: u32,
     /// Zero.
     pub reserved: u32,
+    /// How long nodes have to answer a call that was cancelled or is overdue, in nanoseconds:
+    /// then it is answered in their place, also while a node blocks its thread. 0 means 100 ms.
+    pub cancel_grace_ns: u64,
 }
 
 /// Counters of a runtime. All but the totals are 0 when the runtime is idle.
@@ -422,8 +425,9 @@ pub struct otapb_stats {
     pub errors_carried: u64,
 }
 
-/// Receives `count` events, at least one. Never called twice at a time for one
-/// component. It must not block; see rule 7.
+/// Receives `count` events, at least one. What concerns one call or one emission comes in
+/// order and never twice at a time; other events of a component may come from another
+/// thread meanwhile. It must not block; see rule 7.
 pub type otapb_events_fn =
     Option<unsafe extern "C" fn(host_data: u64, events: *const otapb_event, count: usize)>;
 

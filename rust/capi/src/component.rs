@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use otapbridge_context::{ProcessingError, Signal};
-use otapbridge_engine::spec::{ComponentKind, ComponentSpec};
-use otapbridge_engine::{Component, catalogue, secrets, validate, warnings};
+use otapbridge_engine::{
+    Component, ComponentKind, ComponentSpec, DEFAULT_CANCEL_GRACE, catalogue, secrets, validate,
+    warnings,
+};
 
 use crate::abi::{
     OTAPB_COMPONENT_EXPORTER, OTAPB_COMPONENT_PROCESSOR, OTAPB_COMPONENT_RECEIVER, otapb_component,
@@ -73,7 +75,12 @@ unsafe fn spec(options: *const otapb_component_options) -> Result<ComponentSpec,
                 .ok_or_else(|| wrong("options.signal", format!("{number} is no signal")))?,
         ),
     };
+    let cancel_grace = match options.cancel_grace_ns {
+        0 => DEFAULT_CANCEL_GRACE,
+        nanoseconds => Duration::from_nanos(nanoseconds),
+    };
     Ok(ComponentSpec {
+        cancel_grace,
         kind,
         signal,
         name: name.to_owned(),

@@ -24,7 +24,7 @@ mod panic;
 pub mod runtime;
 pub mod version;
 
-pub use otapbridge_engine::node::NodeFactory;
+pub use otapbridge_engine::NodeFactory;
 
 #[cfg(panic = "abort")]
 compile_error!("a panic in a node must not end the host: compile with panic = \"unwind\"");

@@ -2,7 +2,7 @@
 
 //! What node types the static library has that this crate is linked into.
 
-use otapbridge_engine::node::NodeFactory;
+use otapbridge_engine::NodeFactory;
 
 unsafe extern "Rust" {
     /// Defined by [`library!`](crate::library), once in a static library.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Request context, cancellation, in-flight table and structured errors.
+//! Request context, cancellation and structured errors.
 //!
 //! A request context arrives as one contiguous block (see [`block`]), is copied
 //! once, and is read in place: a field is decoded when it is asked for. This
@@ -15,7 +15,6 @@ pub mod block;
 pub mod encode;
 pub mod error;
 pub mod error_table;
-pub mod in_flight;
 pub mod metadata;
 pub mod request;
 pub mod signal;
@@ -30,7 +29,6 @@ pub use block::ContextBlock;
 pub use encode::BlockBuilder;
 pub use error::{ErrorDetails, ErrorKind, ProcessingError};
 pub use error_table::ErrorTable;
-pub use in_flight::{Duplicate, InFlightTable};
 pub use metadata::{Metadata, Value};
 pub use request::{CancelReason, RequestContext};
 pub use signal::Signal;

@@ -49,7 +49,9 @@ impl CancelReason {
 /// asked for.
 ///
 /// Time is counted by the monotonic clock from when the context arrived: a jump of the wall
-/// clock changes no deadline.
+/// clock changes no deadline. At the deadline the runtime cancels the request, so that who
+/// works on it need only await [`done`](Self::done). A context that is of no request in a
+/// component has nobody who does that.
 ///
 /// ```
 /// use std::time::Duration;
@@ -71,8 +73,7 @@ impl CancelReason {
 /// };
 /// assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Cancelled));
 ///
-/// // Both, and why.
-/// context.cancelled().await;
+/// // Why it was.
 /// assert_eq!(context.cancellation(), Some((CancelReason::Cancelled, "the client went away")));
 /// # Ok::<(), otapbridge_context::ProcessingError>(())
 /// # }).unwrap();
@@ -90,7 +91,7 @@ struct State {
     /// When the deadline is a mere timeout: how it was put off.
     pauses: Mutex<Pauses>,
     cancellation: OnceLock<(CancelReason, Box<str>)>,
-    /// Wakes at a cancel and at the end of a pause.
+    /// Wakes at a cancel.
     notify: Notify,
     /// Merged contexts that have this one among their inputs.
     merged_into: Mutex<Vec<Weak<State>>>,
@@ -174,13 +175,17 @@ impl RequestContext {
         }
     }
 
-    /// When the request's time is up, on the monotonic clock.
+    /// When the request's time is up, on the monotonic clock. That of a
+    /// [merged](Self::merged) one is the latest of its inputs'.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let state = self.state.as_ref()?;
         let deadline = state.deadline?;
         if !self.is_deadline_a_timeout() {
             return Some(deadline);
+        }
+        if let Some(inputs) = &state.inputs {
+            return inputs.latest_deadline();
         }
         let pauses = state.pauses.lock();
         let under_way = pauses.since.map_or(Duration::ZERO, |since| since.elapsed());
@@ -189,11 +194,10 @@ impl RequestContext {
 
     /// Stops the time of a deadline that is [a mere timeout](Self::is_deadline_a_timeout)
     /// until [`resume`](Self::resume) was called as often. Meanwhile the deadline moves
-    /// on, and does not pass. A caller's deadline stays.
+    /// on, and does not pass. A caller's deadline stays; a merged request's time is that
+    /// of its inputs. For hosts.
     pub fn pause(&self) {
-        if let Some(state) = &self.state
-            && self.is_deadline_a_timeout()
-        {
+        if let Some(state) = self.with_own_timeout() {
             let mut pauses = state.pauses.lock();
             pauses.count += 1;
             if pauses.count == 1 {
@@ -204,20 +208,20 @@ impl RequestContext {
 
     /// Ends a [`pause`](Self::pause).
     pub fn resume(&self) {
-        if let Some(state) = &self.state
-            && self.is_deadline_a_timeout()
-        {
+        if let Some(state) = self.with_own_timeout() {
             let mut pauses = state.pauses.lock();
             pauses.count = pauses.count.saturating_sub(1);
-            if pauses.count > 0 {
-                return;
-            }
-            if let Some(since) = pauses.since.take() {
+            if pauses.count == 0
+                && let Some(since) = pauses.since.take()
+            {
                 pauses.spent += since.elapsed();
             }
-            drop(pauses);
-            state.notify.notify_waiters();
         }
+    }
+
+    fn with_own_timeout(&self) -> Option<&State> {
+        let state = self.state.as_deref()?;
+        (self.is_deadline_a_timeout() && state.inputs.is_none()).then_some(state)
     }
 
     /// Whether the deadline only bounds the time in this library: the caller has none.
@@ -280,24 +284,8 @@ impl RequestContext {
         self.is_cancelled() || self.deadline_passed()
     }
 
-    /// Waits for [`cancel`](Self::cancel); the deadline does not end the wait.
-    pub async fn cancelled(&self) {
-        let Some(state) = &self.state else {
-            return pending().await;
-        };
-        loop {
-            let mut changed = pin!(state.notify.notified());
-            // Registered before the check, so that a cancel in between wakes it.
-            changed.as_mut().enable();
-            if state.cancellation.get().is_some() {
-                return;
-            }
-            changed.await;
-        }
-    }
-
-    /// Waits until the request is cancelled or its deadline passes, and says
-    /// which. Needs a tokio runtime with a timer if there is a deadline.
+    /// Waits until the request is cancelled, which it also is at its deadline, and says
+    /// which.
     pub async fn done(&self) -> ProcessingError {
         let Some(state) = &self.state else {
             return pending().await;
@@ -309,15 +297,7 @@ impl RequestContext {
             if let Some(error) = self.error() {
                 return error;
             }
-            let paused = state.pauses.lock().count > 0;
-            match self.deadline().filter(|_| !paused) {
-                Some(deadline) => tokio::select! {
-                    biased;
-                    () = changed => {}
-                    () = tokio::time::sleep_until(deadline.into()) => {}
-                },
-                None => changed.await,
-            }
+            changed.await;
         }
     }
 
@@ -389,8 +369,11 @@ impl RequestContext {
     }
 
     fn deadline_passed(&self) -> bool {
-        self.deadline()
-            .is_some_and(|deadline| deadline <= Instant::now())
+        // A pause only puts it off: most are not due by what they began with.
+        let earliest = self.state.as_ref().and_then(|state| state.deadline);
+        let now = Instant::now;
+        earliest.is_some_and(|earliest| earliest <= now())
+            && self.deadline().is_some_and(|deadline| deadline <= now())
     }
 
     fn timeout(&self, message: &str) -> ProcessingError {

@@ -3,6 +3,7 @@
 //! A component: what a host creates, starts, feeds and shuts down.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -10,17 +11,18 @@ use bytes::Bytes;
 use otapbridge_context::{CancelReason, ContextBlock, ProcessingError, RequestContext, Signal};
 use parking_lot::Mutex;
 
-use crate::catalogue;
-use crate::core::{Core, PayloadRelease};
-use crate::counters::{decrement, increment};
-use crate::durable_buffer;
-use crate::logging::HostSubscriber;
-use crate::outbox::Outbox;
-use crate::pipeline::{Launch, PipelineThread};
+use crate::base::counters::{decrement, increment};
+use crate::base::logging::HostSubscriber;
+use crate::base::outbox::Outbox;
+use crate::base::spec::{ComponentKind, ComponentSpec, Path, Topology};
+use crate::base::storage::Storage;
+use crate::config::validate::topology;
+use crate::guard::durable_buffer;
+use crate::pipeline::catalogue;
+use crate::pipeline::thread::{Launch, PipelineThread};
+use crate::request::request::{PayloadRelease, Request};
+use crate::request::state::{PipelineState, Shared, Submission, pipeline_of_emission};
 use crate::runtime::{Runtime, RuntimeInner};
-use crate::spec::{ComponentKind, ComponentSpec, Path, Topology};
-use crate::storage::Storage;
-use crate::validate::topology;
 
 /// Reports the release of a call's payload when it is dropped.
 pub struct PayloadGuard(#[expect(dead_code, reason = "held for its drop")] PayloadRelease);
@@ -29,7 +31,10 @@ pub struct PayloadGuard(#[expect(dead_code, reason = "held for its drop")] Paylo
 /// down before it is dropped for calls in flight to be finished; a drop ends them.
 pub struct Component {
     runtime: Arc<RuntimeInner>,
-    core: Arc<Core>,
+    shared: Arc<Shared>,
+    pipelines: Vec<Arc<PipelineState>>,
+    /// Counts calls, so that the pipelines take turns.
+    turn: AtomicUsize,
     topology: Arc<Topology>,
     /// The folder number of each pipeline; those beyond the topology's shards only deliver
     /// what former ones have left.
@@ -49,7 +54,7 @@ impl Component {
     /// Checks the configuration and makes a component of it.
     ///
     /// # Errors
-    /// As from [`crate::validate`].
+    /// As from [`crate::config::validate`].
     pub fn create(
         runtime: &Runtime,
         spec: &ComponentSpec,
@@ -57,28 +62,30 @@ impl Component {
         let topology = topology(spec)?;
         let folders = folders(&topology, spec).map_err(|error| vec![error])?;
         let inner = runtime.inner();
-        let outbox = Outbox::new(
-            spec.component_data,
-            Arc::clone(&inner.events),
-            folders.len(),
-        );
         // Nodes of our own read OTLP without recursion.
         let engine_nodes = topology
             .nodes
             .iter()
             .any(|node| catalogue::is_engine_node(&node.urn));
-        let core = Core::new(
+        let shared = Shared::new(
             spec.name.clone(),
-            folders.len(),
-            topology.shards,
             Arc::clone(&inner.counters),
-            outbox,
+            runtime.reaper().map_err(|error| vec![error])?,
+            spec.cancel_grace,
             engine_nodes,
         );
+        let pipelines = (0..folders.len())
+            .map(|index| {
+                let outbox = Outbox::new(spec.component_data, Arc::clone(&inner.events));
+                PipelineState::new(&shared, index, outbox)
+            })
+            .collect();
         increment(&inner.counters.components);
         let component = Arc::new(Self {
             runtime: Arc::clone(inner),
-            core,
+            shared,
+            pipelines,
+            turn: AtomicUsize::new(0),
             topology: Arc::new(topology),
             folders,
             signal: spec.signal,
@@ -106,13 +113,12 @@ impl Component {
         let (ready, readiness) = mpsc::channel();
         let mut threads = Vec::new();
         let mut started = Ok(());
-        for (shard, folder) in self.folders.iter().enumerate() {
+        for (pipeline, folder) in self.pipelines.iter().zip(&self.folders) {
             let launch = Launch {
-                core: Arc::clone(&self.core),
-                shard,
+                pipeline: Arc::clone(pipeline),
                 topology: Arc::clone(&self.topology),
                 storage: Storage {
-                    component: self.core.name.clone(),
+                    component: self.shared.name.clone(),
                     signal: self.signal,
                     shard: *folder,
                     shards: self.topology.shards,
@@ -146,7 +152,7 @@ impl Component {
                 Err(_) => Err(ProcessingError::timeout(
                     format!(
                         "component {:?} did not start within {timeout:?}",
-                        self.core.name
+                        self.shared.name
                     ),
                     None,
                 )),
@@ -163,7 +169,7 @@ impl Component {
     }
 
     fn start_error(&self, error: &ProcessingError) -> ProcessingError {
-        let field = (!self.core.name.is_empty()).then(|| self.core.name.clone());
+        let field = (!self.shared.name.is_empty()).then(|| self.shared.name.clone());
         ProcessingError::configuration(error.message().to_owned(), field)
     }
 
@@ -184,7 +190,9 @@ impl Component {
         for thread in threads {
             thread.join();
         }
-        self.core.outbox.close();
+        for pipeline in &self.pipelines {
+            pipeline.outbox.close();
+        }
     }
 
     /// Puts a call in flight. When this returns `Ok`, exactly one `Done` follows.
@@ -213,25 +221,74 @@ impl Component {
         if let Some(error) = context.error() {
             return Err(error);
         }
-        self.core
-            .submit(call_id, context, signal, payload_len, |release| {
-                payload(PayloadGuard(release))
-            })
+        let open = &self.pipelines[..self.topology.shards];
+        let first = self.turn.fetch_add(1, Ordering::Relaxed);
+        let mut payload = Some(payload);
+        for offset in 0..open.len() {
+            let pipeline = &open[first.wrapping_add(offset) % open.len()];
+            let submission = || {
+                let call = self.begin_call(call_id, &context, pipeline)?;
+                let guard = PayloadGuard(PayloadRelease::new(Arc::clone(&call), payload_len));
+                // Called once: whatever follows, the loop ends.
+                let payload = payload.take().map(|payload| payload(guard));
+                Ok(Submission {
+                    call,
+                    signal,
+                    payload: payload.unwrap_or_default(),
+                })
+            };
+            if pipeline.submit(submission)? {
+                increment(&self.shared.counters.calls_total);
+                return Ok(());
+            }
+        }
+        Err(self.shared.not_running())
+    }
+
+    fn begin_call(
+        &self,
+        call_id: u64,
+        context: &RequestContext,
+        pipeline: &Arc<PipelineState>,
+    ) -> Result<Arc<Request>, ProcessingError> {
+        let requests = &self.shared.requests;
+        let call = Request::new(
+            requests.call_id(call_id),
+            context.clone(),
+            pipeline,
+            Vec::new(),
+        );
+        pipeline.request_begun(true);
+        if !requests.insert(Arc::clone(&call)) {
+            pipeline.request_ended(true, &[]);
+            return Err(ProcessingError::configuration(
+                format!("call {call_id} is in flight already"),
+                Some("call_id".to_owned()),
+            ));
+        }
+        call.watch_deadline();
+        Ok(call)
     }
 
     /// Tells a call that its caller no longer waits. True if it counted.
     pub fn cancel(&self, call_id: u64, reason: CancelReason, cause: &str) -> bool {
-        self.core.cancel(call_id, reason, cause)
+        let call = self.shared.requests.call(call_id);
+        call.is_some_and(|call| call.cancel(reason, cause))
     }
 
     /// Number of errors that are on their way through the engine.
     pub(crate) fn carried_errors(&self) -> usize {
-        self.core.errors.len()
+        self.pipelines.iter().map(|p| p.errors.len()).sum()
     }
 
     /// Answers an emission. True if it awaited its answer.
     pub fn emission_done(&self, emission_id: u64, error: Option<ProcessingError>) -> bool {
-        self.core.emission_done(emission_id, error)
+        let pipeline = self.pipelines.get(pipeline_of_emission(emission_id));
+        let awaited = pipeline.is_some_and(|pipeline| pipeline.emission_done(emission_id, error));
+        if !awaited {
+            increment(&self.shared.counters.late_completions_total);
+        }
+        awaited
     }
 }
 

@@ -8,64 +8,106 @@
 //! [`Event`]s.
 #![forbid(unsafe_code)]
 
-mod abandoned;
-mod adapter;
-mod answers;
-mod building;
-mod carried;
-pub mod catalogue;
-mod component;
-mod concurrent_adapter;
-mod context_bindings;
-mod context_headers;
-mod core;
-mod counters;
-mod dead;
-mod deliveries;
-mod divider;
-mod drain;
-mod durable_buffer;
-mod effect_handler;
-mod engine_errors;
-mod engine_nodes;
-mod event;
-mod expanded;
-mod gate;
-mod held;
-mod host_exporter;
-mod host_receiver;
-mod logging;
-mod nack;
-pub mod node;
-mod node_config;
-mod node_values;
-mod outbox;
-mod payload;
-mod pipeline;
-pub mod receiver;
-mod request;
-mod retry_gate;
-mod runtime;
-mod secrets;
-mod sending;
-pub mod spec;
-mod storage;
-mod tasks;
-mod telemetry;
-mod trial;
-mod validate;
+mod base {
+    //! What everything here stands on: events and their queue, payloads, counters, the
+    //! configuration's shape.
 
+    pub(crate) mod counters;
+    pub(crate) mod event;
+    pub(crate) mod logging;
+    pub(crate) mod outbox;
+    pub(crate) mod payload;
+    pub(crate) mod sending;
+    pub(crate) mod spec;
+    pub(crate) mod storage;
+}
+mod component;
+mod config {
+    //! Checks of a component's configuration, before anything runs.
+
+    pub(crate) mod expanded;
+    pub(crate) mod node_config;
+    pub(crate) mod node_values;
+    pub(crate) mod secrets;
+    pub(crate) mod trial;
+    pub(crate) mod validate;
+}
+mod guard {
+    //! What stands around nodes, so that nothing is lost, mixed or worked on in vain.
+
+    pub(crate) mod admission;
+    pub(crate) mod divider;
+    pub(crate) mod drain;
+    pub(crate) mod durable_buffer;
+    pub(crate) mod engine_nodes;
+    pub(crate) mod gate;
+    pub(crate) mod retry_gate;
+}
+mod host {
+    //! The first and the last node of a pipeline: where the host's calls go in, and where
+    //! output goes to the host.
+
+    pub(crate) mod exporter;
+    pub(crate) mod receiver;
+}
+mod node {
+    //! Nodes written against the bridge, and what they work with.
+
+    pub(crate) mod adapter;
+    pub(crate) mod answers;
+    pub(crate) mod concurrent;
+    pub(crate) mod deliveries;
+    pub(crate) mod effect_handler;
+    pub(crate) mod factory;
+    pub(crate) mod held;
+    pub(crate) mod own_request;
+    pub(crate) mod receiver;
+    pub(crate) mod tasks;
+}
+mod pipeline {
+    //! A pipeline's thread, and the node types that can be in it.
+
+    pub mod catalogue;
+    pub(crate) mod context_bindings;
+    pub(crate) mod telemetry;
+    pub(crate) mod thread;
+}
+mod request {
+    //! Requests: their table, their end, their time, their errors.
+
+    pub(crate) mod building;
+    pub(crate) mod engine_errors;
+    pub(crate) mod errors;
+    pub(crate) mod header;
+    pub(crate) mod nack;
+    pub(crate) mod reaper;
+    #[expect(clippy::module_inception, reason = "the request itself")]
+    pub(crate) mod request;
+    pub(crate) mod state;
+    pub(crate) mod table;
+}
+mod runtime;
+
+pub use base::counters::Stats;
+pub use base::event::{ComponentStatus, Emission, Event, EventSink, LogLevel, LogRecord, LogSink};
+pub use base::payload::{from_otlp_bytes, signal, with_otlp_bytes};
+pub use base::spec::{ComponentKind, ComponentSpec, DEFAULT_CANCEL_GRACE};
 pub use component::{Component, PayloadGuard};
-pub use counters::Stats;
-pub use effect_handler::{ContextAwareEffectHandler, TaskEffectHandler};
-pub use event::{ComponentStatus, Emission, Event, EventSink, LogLevel, LogRecord, LogSink};
-pub use held::Held;
-pub use nack::error_of_engine;
-pub use payload::{from_otlp_bytes, signal, with_otlp_bytes};
-pub use request::Request;
+pub use config::secrets::{Secret, secrets};
+pub use config::validate::{validate, warnings};
+pub use node::effect_handler::{ContextAwareEffectHandler, TaskEffectHandler};
+pub use node::factory::{
+    ConcurrentContextAwareProcessor, ContextAwareProcessor, NodeFactory, ProcessorNode,
+    concurrent_processor_factory, processor_factory,
+};
+pub use node::held::Held;
+pub use node::own_request::OwnRequest;
+pub use node::receiver::{
+    ContextAwareReceiver, ReceiverEffectHandler, ReceiverNode, receiver_factory,
+};
+pub use pipeline::catalogue;
+pub use request::nack::error_of_engine;
 pub use runtime::{Runtime, RuntimeOptions};
-pub use secrets::{Secret, secrets};
-pub use validate::{validate, warnings};
 
 /// The engine's types that node authors meet.
 pub mod engine {

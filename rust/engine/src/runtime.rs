@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use otapbridge_context::ProcessingError;
 use parking_lot::Mutex;
 
-use crate::catalogue;
+use crate::base::counters::{Counters, Stats};
+use crate::base::event::{EventSink, LogLevel, LogSink};
 use crate::component::Component;
-use crate::counters::{Counters, Stats};
-use crate::event::{EventSink, LogLevel, LogSink};
-use crate::telemetry::{Reporters, Telemetry};
+use crate::pipeline::catalogue;
+use crate::pipeline::telemetry::{Reporters, Telemetry};
+use crate::request::reaper::{Reaper, ReaperThread};
 
 /// What a runtime is made from.
 pub struct RuntimeOptions {
@@ -24,9 +25,11 @@ pub struct RuntimeOptions {
     pub log_level: LogLevel,
 }
 
-/// Owns the telemetry thread and knows the components.
+/// Owns the reaper and the telemetry thread, and knows the components.
 pub struct Runtime {
     inner: Arc<RuntimeInner>,
+    /// `None` once the runtime was shut down.
+    reaper: Mutex<Option<ReaperThread>>,
     /// `None` once the runtime was shut down.
     components: Mutex<Option<Vec<Weak<Component>>>>,
 }
@@ -59,8 +62,16 @@ impl Runtime {
                 log_level,
                 telemetry: Mutex::new(Some(Telemetry::start()?)),
             }),
+            reaper: Mutex::new(Some(ReaperThread::start()?)),
             components: Mutex::new(Some(Vec::new())),
         })
+    }
+
+    /// What looks after the time of requests.
+    pub(crate) fn reaper(&self) -> Result<Arc<Reaper>, ProcessingError> {
+        let reaper = self.reaper.lock();
+        let reaper = reaper.as_ref().map(|thread| Arc::clone(&thread.reaper));
+        reaper.ok_or_else(shut_down)
     }
 
     pub(crate) fn inner(&self) -> &Arc<RuntimeInner> {
@@ -90,6 +101,8 @@ impl Runtime {
             component.shutdown(timeout.saturating_sub(started.elapsed()));
         }
         drop(self.inner.telemetry.lock().take());
+        // Last, because the others' requests need it; and it waits for a callback of its own.
+        drop(self.reaper.lock().take());
     }
 
     /// The runtime's counters.

@@ -8,16 +8,21 @@
 
 pub use async_trait::async_trait;
 pub use bytes::Bytes;
-pub use otapbridge_context::*;
+pub use otapbridge_context::{
+    Address, Auth, AuthValue, BlockBuilder, CancelReason, ContextBlock, ErrorDetails, ErrorKind,
+    Metadata, ProcessingError, RequestContext, Signal, SpanContext, Value,
+};
 pub use otapbridge_engine::engine::{Message, NodeControlMsg, OtapPdata};
-pub use otapbridge_engine::node::{
+pub use otapbridge_engine::{
     ConcurrentContextAwareProcessor, ContextAwareProcessor, NodeFactory, ProcessorNode,
     concurrent_processor_factory, processor_factory,
 };
-pub use otapbridge_engine::receiver::{
+pub use otapbridge_engine::{
+    ContextAwareEffectHandler, Held, OwnRequest, Secret, TaskEffectHandler,
+};
+pub use otapbridge_engine::{
     ContextAwareReceiver, ReceiverEffectHandler, ReceiverNode, receiver_factory,
 };
-pub use otapbridge_engine::{ContextAwareEffectHandler, Held, Request, Secret, TaskEffectHandler};
 pub use otapbridge_engine::{error_of_engine, from_otlp_bytes, signal, with_otlp_bytes};
 
 /// Everything a node file usually needs.

@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use otapbridge_context::{CancelReason, ContextBlock, ProcessingError, Signal};
-use otapbridge_engine::node::NodeFactory;
-use otapbridge_engine::spec::{ComponentKind, ComponentSpec};
+use otapbridge_engine::NodeFactory;
 use otapbridge_engine::{
-    Component, Event, EventSink, LogLevel, PayloadGuard, Runtime, RuntimeOptions, catalogue,
+    Component, DEFAULT_CANCEL_GRACE, Event, EventSink, LogLevel, PayloadGuard, Runtime,
+    RuntimeOptions, catalogue,
 };
+use otapbridge_engine::{ComponentKind, ComponentSpec};
 use serde_json::Value;
 
 /// A test that waits longer than this for an answer or an output has failed.
@@ -173,6 +174,7 @@ impl TestHost {
             kind,
             name: String::new(),
             component_data: 0,
+            cancel_grace: DEFAULT_CANCEL_GRACE,
             config: config.to_string().into_bytes(),
         };
         let component = Component::create(&runtime, &spec)?;

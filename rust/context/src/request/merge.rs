@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use super::{CancelReason, RequestContext, State};
 use crate::auth::{AuthValue, is_auth};
@@ -20,9 +21,16 @@ pub(super) struct Inputs {
     waiting: AtomicUsize,
     /// Whether any of them was cancelled for another reason than its deadline.
     cancelled: AtomicBool,
-    /// Those that are merged themselves. Nobody else need keep them, and only they hear
-    /// of their own inputs.
-    _merged: Vec<RequestContext>,
+    /// Their deadlines are this one's, and one that is merged itself hears of its own inputs
+    /// as long as it is kept.
+    contexts: Vec<RequestContext>,
+}
+
+impl Inputs {
+    /// When the time of the last of them is up; none if one has all the time.
+    pub(super) fn latest_deadline(&self) -> Option<Instant> {
+        latest_deadline(&self.contexts).and_then(RequestContext::deadline)
+    }
 }
 
 impl RequestContext {
@@ -95,11 +103,7 @@ impl RequestContext {
             Some(Inputs {
                 waiting: AtomicUsize::new(inputs.len()),
                 cancelled: AtomicBool::new(false),
-                _merged: inputs
-                    .iter()
-                    .filter(|input| input.is_merged())
-                    .cloned()
-                    .collect(),
+                contexts: inputs.to_vec(),
             }),
         ));
         for input in inputs.iter().filter_map(|input| input.state.as_ref()) {
@@ -108,14 +112,6 @@ impl RequestContext {
         Self {
             state: Some(merged),
         }
-    }
-}
-
-impl RequestContext {
-    fn is_merged(&self) -> bool {
-        self.state
-            .as_ref()
-            .is_some_and(|state| state.inputs.is_some())
     }
 }
 

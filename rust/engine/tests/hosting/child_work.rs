@@ -9,9 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use otapbridge_context::{CancelReason, ErrorKind, ProcessingError};
 use otapbridge_engine::engine::{Message, OtapPdata};
-use otapbridge_engine::node::{
-    ConcurrentContextAwareProcessor, ContextAwareProcessor, ProcessorNode,
-};
+use otapbridge_engine::{ConcurrentContextAwareProcessor, ContextAwareProcessor, ProcessorNode};
 use otapbridge_engine::{ContextAwareEffectHandler, TaskEffectHandler, signal};
 use serde::Deserialize;
 use serde_json::json;

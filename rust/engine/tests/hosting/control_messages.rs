@@ -9,9 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use otapbridge_context::ProcessingError;
 use otapbridge_engine::engine::{Message, NodeControlMsg, OtapPdata};
-use otapbridge_engine::node::{
-    ConcurrentContextAwareProcessor, ContextAwareProcessor, ProcessorNode,
-};
+use otapbridge_engine::{ConcurrentContextAwareProcessor, ContextAwareProcessor, ProcessorNode};
 use otapbridge_engine::{ContextAwareEffectHandler, TaskEffectHandler, error_of_engine};
 use parking_lot::Mutex;
 use serde::Deserialize;

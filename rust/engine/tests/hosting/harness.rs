@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use otapbridge_context::{BlockBuilder, ContextBlock, ProcessingError, Signal};
-use otapbridge_engine::spec::{ComponentKind, ComponentSpec};
 use otapbridge_engine::{
     Component, ComponentStatus, Emission, Event, EventSink, LogLevel, Runtime, RuntimeOptions,
     catalogue,
 };
+use otapbridge_engine::{ComponentKind, ComponentSpec};
 use serde_json::Value;
 
 use crate::nodes;
@@ -256,6 +256,7 @@ pub(crate) fn spec(config: Value) -> ComponentSpec {
         kind: ComponentKind::Processor,
         name: "processors::otap/test".to_owned(),
         component_data: 1,
+        cancel_grace: otapbridge_engine::DEFAULT_CANCEL_GRACE,
         config: config.to_string().into_bytes(),
     }
 }

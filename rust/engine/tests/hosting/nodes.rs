@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use otapbridge_context::ProcessingError;
 use otapbridge_engine::engine::{Message, NodeControlMsg, OtapPdata};
-use otapbridge_engine::node::{
+use otapbridge_engine::{
     ConcurrentContextAwareProcessor, ContextAwareProcessor, NodeFactory, ProcessorNode,
     concurrent_processor_factory, processor_factory,
 };

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use otapbridge_context::{ErrorKind, ProcessingError, RequestContext, Signal};
-use otapbridge_engine::spec::{ComponentKind, ComponentSpec};
 use otapbridge_engine::validate;
+use otapbridge_engine::{ComponentKind, ComponentSpec};
 use serde_json::{Value, json};
 
 use crate::harness::{Bridge, PATIENCE, logs, spec};

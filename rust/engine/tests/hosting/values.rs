@@ -3,7 +3,7 @@
 //! Values that a host has read from texts, secrets, and what users are warned of.
 
 use otapbridge_context::{ContextBlock, Signal};
-use otapbridge_engine::spec::ComponentSpec;
+use otapbridge_engine::ComponentSpec;
 use otapbridge_engine::{secrets, validate, warnings};
 use serde_json::{Value, json};
 

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use otapbridge::{
-    CancelReason, ContextAwareEffectHandler, ContextAwareProcessor, Held, Message, OtapPdata,
-    ProcessingError, ProcessorNode, async_trait, signal,
+    ContextAwareEffectHandler, ContextAwareProcessor, Held, Message, OtapPdata, ProcessingError,
+    ProcessorNode, async_trait, signal,
 };
 use tokio::sync::{Notify, oneshot};
 
@@ -191,53 +191,32 @@ impl State {
         let state = Rc::clone(self);
         let context = effect_handler.context().clone();
         effect_handler.spawn_background(async move |handler| {
-            let mut answered = answered;
-            let error = loop {
-                let error = tokio::select! {
-                    error = context.done() => error,
-                    _ = &mut answered => return,
-                };
-                // What the host has counts with the host's answer, and the time there may not
-                // count at all. But nobody waits for others after a cancel.
-                if context.is_cancelled() && state.is_joined(item) {
-                    break error;
-                }
-                tokio::select! {
-                    () = state.left_host(item) => {}
-                    () = context.cancelled(), if !context.is_cancelled() => continue,
-                    _ = &mut answered => return,
-                }
-                if let Some(error) = context.error() {
-                    break error;
-                }
+            let error = tokio::select! {
+                error = context.done() => error,
+                _ = answered => return,
             };
-            // Of a joined batch this one no longer waits, as if it were cancelled.
-            let _ = context.cancel(CancelReason::Deadline, "");
             let _ = state.partitions.borrow_mut().remove(item);
-            let caller = state.callers.borrow_mut().remove(&item);
+            let caller = {
+                let mut callers = state.callers.borrow_mut();
+                let Some(caller) = callers.get_mut(&item) else {
+                    return;
+                };
+                if caller.under_way > 0 && caller.joined == 0 {
+                    // All that was sent of it went alone: its answer counts.
+                    if !caller.all_sent {
+                        caller.all_sent = true;
+                        let _ = caller.error.get_or_insert(error);
+                    }
+                    return;
+                }
+                callers.remove(&item)
+            };
             if let Some(caller) = caller {
                 // Fails only when the pipeline is ending, which answers every call.
                 let _ = caller.held.nack(&handler, error).await;
             }
         });
         watch
-    }
-
-    fn is_joined(&self, item: ItemId) -> bool {
-        let callers = self.callers.borrow();
-        callers.get(&item).is_some_and(|caller| caller.joined > 0)
-    }
-
-    /// Waits while the host holds data of a caller.
-    async fn left_host(&self, item: ItemId) {
-        let left = {
-            let callers = self.callers.borrow();
-            let Some(caller) = callers.get(&item).filter(|caller| caller.under_way > 0) else {
-                return;
-            };
-            caller.held.left_host()
-        };
-        left.await;
     }
 
     /// Sends a batch, without the data of callers that no longer wait, and sees to

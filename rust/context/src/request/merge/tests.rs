@@ -102,6 +102,26 @@ fn a_passed_deadline_ends_the_batch_only_if_it_is_the_latest() {
 }
 
 #[test]
+fn a_pause_of_an_input_puts_its_timeout_off() {
+    let timeout = |after| {
+        request(|b| {
+            b.timeout(after).deadline_is_a_timeout();
+        })
+    };
+    let (early, late) = (timeout(HOUR), timeout(2 * HOUR));
+    let merged = RequestContext::merged(&[early.clone(), late.clone()], &[]);
+    let nested = RequestContext::merged(&[merged.clone(), early.clone()], &[]);
+    assert_eq!(nested.deadline(), late.deadline());
+    late.pause();
+    let before = merged.deadline();
+    while merged.deadline() == before {}
+    merged.pause();
+    late.resume();
+    assert_eq!(merged.deadline(), late.deadline());
+    assert_eq!(nested.deadline(), late.deadline());
+}
+
+#[test]
 fn it_is_cancelled_with_the_last_input() {
     let inputs = [plain(), plain(), plain()];
     // Before the merge, and after it.

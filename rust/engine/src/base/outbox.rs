@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The queue between a pipeline and its host's event sink.
+//!
+//! Anything may push from any thread. Events leave in order, in batches, from
+//! one thread at a time, and with no lock held.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::base::event::{Event, EventSink};
+
+pub(crate) struct Outbox {
+    component_data: u64,
+    sink: Arc<dyn EventSink>,
+    queue: Mutex<Vec<Event>>,
+    /// The batch being delivered, of which only `delivering`'s owner knows; it
+    /// is kept so that its capacity is reused.
+    batch: Mutex<Vec<Event>>,
+    delivering: AtomicBool,
+    /// Set once the component's shutdown returned: nothing is delivered any more.
+    closed: AtomicBool,
+    some_pushed: Notify,
+}
+
+impl Outbox {
+    pub(crate) fn new(component_data: u64, sink: Arc<dyn EventSink>) -> Self {
+        Self {
+            component_data,
+            sink,
+            queue: Mutex::default(),
+            batch: Mutex::default(),
+            delivering: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            some_pushed: Notify::new(),
+        }
+    }
+
+    pub(crate) fn push(&self, event: Event) {
+        if self.closed.load(Ordering::SeqCst) {
+            return;
+        }
+        self.queue.lock().push(event);
+        self.some_pushed.notify_one();
+    }
+
+    /// Resolves when there is something to deliver.
+    pub(crate) async fn pushed(&self) {
+        self.some_pushed.notified().await;
+    }
+
+    /// Delivers what is queued. If another thread delivers already, that one
+    /// delivers this too.
+    pub(crate) fn deliver(&self) {
+        loop {
+            if self.delivering.swap(true, Ordering::SeqCst) {
+                return;
+            }
+            let delivery = Delivery(&self.delivering);
+            let mut batch = self.batch.lock();
+            loop {
+                std::mem::swap(&mut *self.queue.lock(), &mut *batch);
+                if batch.is_empty() {
+                    break;
+                }
+                if !self.closed.load(Ordering::SeqCst) {
+                    self.sink.deliver(self.component_data, &mut batch);
+                }
+                batch.clear();
+            }
+            drop(batch);
+            drop(delivery);
+            // A push may have come between the last look and the release.
+            if self.queue.lock().is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Delivers what is queued, then never anything again. When it returns, no
+    /// delivery is under way.
+    pub(crate) fn close(&self) {
+        self.deliver();
+        self.closed.store(true, Ordering::SeqCst);
+        while self.delivering.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        self.queue.lock().clear();
+    }
+}
+
+/// Ends a delivery, also when the sink panics.
+struct Delivery<'a>(&'a AtomicBool);
+
+impl Drop for Delivery<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Settings that nobody should read: which they are, so that hosts can hide them, and how they
+//! stay out of error messages.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::base::spec::{ComponentSpec, NodeConfig, Path, parse};
+use crate::config::expanded;
+use crate::config::node_config;
+use crate::config::validate::urn_of;
+use crate::guard::engine_nodes;
+use crate::pipeline::catalogue;
+
+/// A setting whose text is not to be shown: hosts hide it when they show a configuration, and
+/// `Debug` does not show it.
+///
+/// ```
+/// use otapbridge::Secret;
+///
+/// #[derive(Debug, serde::Deserialize)]
+/// struct Config {
+///     api_key: Secret,
+/// }
+///
+/// let config: Config = serde_json::from_str(r#"{"api_key": "s3cret"}"#).unwrap();
+/// assert_eq!(config.api_key.expose(), "s3cret");
+/// assert!(!format!("{config:?}").contains("s3cret"));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+const HIDDEN: &str = "[REDACTED]";
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
+
+thread_local! {
+    /// The secrets that are read, while somebody wants to know.
+    static READ: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        READ.with_borrow_mut(|read| {
+            if let Some(read) = read {
+                read.push(text.clone());
+            }
+        });
+        Ok(Self(text))
+    }
+}
+
+/// The places of secrets in a component's configuration, such as `config::actions::0::salt`. A place above
+/// settings, or an empty one for the whole, stands for every text below: of a configuration that cannot be read nobody
+/// can tell.
+#[must_use]
+pub fn secrets(spec: &ComponentSpec) -> Vec<String> {
+    let Ok(config) = parse(spec) else {
+        return vec![String::new()];
+    };
+    let root = Path::new("");
+    let mut found = Vec::new();
+    if let Some(r#type) = config.r#type {
+        let node = NodeConfig {
+            r#type,
+            config: config.config.unwrap_or_default(),
+            expanded: config.expanded,
+        };
+        found.extend(of_node(&node, &root));
+    } else if config.config.is_some() {
+        found.extend(root.key("config").into_field());
+    }
+    for (name, node) in config.nodes.iter().flatten() {
+        found.extend(of_node(node, &root.key("nodes").key(name)));
+    }
+    found
+}
+
+fn of_node(node: &NodeConfig, path: &Path) -> Vec<String> {
+    let path = path.key("config");
+    let places = match urn_of(&node.r#type) {
+        Some(urn) => {
+            let mut config = node.config.clone();
+            if let Some(node_type) = catalogue::get().node_type(&urn) {
+                expanded::resolve(&mut config, &node.expanded, |config| {
+                    node_config::complaint(node_type, config)
+                });
+            }
+            places(&urn, &config)
+        }
+        // Nobody knows this node's settings.
+        None => vec![Vec::new()],
+    };
+    places
+        .into_iter()
+        .filter_map(|place| {
+            place
+                .iter()
+                .fold(path.clone(), |at, key| at.key(key))
+                .into_field()
+        })
+        .collect()
+}
+
+/// Where a node's secrets are in its configuration.
+fn places(urn: &str, config: &Value) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for pattern in engine_nodes::secrets(urn) {
+        matching(config, pattern, &mut Vec::new(), &mut found);
+    }
+    let check = catalogue::get().node_type(urn).and_then(|node| node.check);
+    if let Some(check) = check {
+        READ.with_borrow_mut(|read| *read = Some(Vec::new()));
+        let right = check(config).is_ok();
+        let read = READ.with_borrow_mut(Option::take).unwrap_or_default();
+        if right {
+            equal(config, &read, &mut Vec::new(), &mut found);
+        } else {
+            // It may have been given up before a secret was read.
+            found.push(Vec::new());
+        }
+    }
+    found
+}
+
+/// What stands at a place, or in the place of something above it.
+fn matching(value: &Value, pattern: &[&str], at: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+    match (value, pattern.split_first()) {
+        (Value::Null, _) | (Value::Bool(_) | Value::Number(_), Some(_)) => {}
+        (Value::Array(items), Some((&"*", rest))) => {
+            for (index, item) in items.iter().enumerate() {
+                at.push(index.to_string());
+                matching(item, rest, at, found);
+                let _ = at.pop();
+            }
+        }
+        (Value::Object(map), Some((key, rest))) if *key != "*" => {
+            if let Some(value) = map.get(*key) {
+                at.push((*key).to_owned());
+                matching(value, rest, at, found);
+                let _ = at.pop();
+            }
+        }
+        _ => found.push(at.clone()),
+    }
+}
+
+fn equal(value: &Value, texts: &[String], at: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+    match value {
+        Value::String(text) if texts.contains(text) => found.push(at.clone()),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                at.push(index.to_string());
+                equal(item, texts, at, found);
+                let _ = at.pop();
+            }
+        }
+        Value::Object(map) => {
+            for (key, item) in map {
+                at.push(key.clone());
+                equal(item, texts, at, found);
+                let _ = at.pop();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Takes a node's secrets out of what is said about its configuration.
+pub(crate) fn hide(urn: &str, config: &Value, message: &str) -> String {
+    let mut message = message.to_owned();
+    let mut texts = Vec::new();
+    for place in places(urn, config) {
+        let value = place.iter().try_fold(config, |value, key| match value {
+            Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+            value => value.get(key),
+        });
+        // Of a node whose configuration is wrong only what is known to be a secret is hidden: its
+        // errors have to say what is wrong.
+        match value {
+            Some(value) if !place.is_empty() => all_texts(value, &mut texts),
+            _ => {}
+        }
+    }
+    for text in texts {
+        // As serde quotes them; anything else only if it cannot be part of a word.
+        for quote in ["`", "\""] {
+            let quoted = |text: &str| format!("{quote}{text}{quote}");
+            message = message.replace(&quoted(&text), &quoted(HIDDEN));
+        }
+        if text.len() >= 6 {
+            message = message.replace(&text, HIDDEN);
+        }
+    }
+    message
+}
+
+fn all_texts(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| all_texts(item, texts)),
+        Value::Object(map) => map.values().for_each(|item| all_texts(item, texts)),
+        Value::String(text) => texts.push(text.clone()),
+        other => texts.push(other.to_string()),
+    }
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The last node of every pipeline: what leaves it is handed to the host, and
+//! the host's answer goes back through the engine as an ack or a nack.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use otapbridge_context::{BlockBuilder, ContextBlock, ProcessingError};
+use otel_arrow_dfe_engine::control::{AckMsg, NodeControlMsg};
+use otel_arrow_dfe_engine::error::Error;
+use otel_arrow_dfe_engine::exporter::ExporterWrapper;
+use otel_arrow_dfe_engine::local::exporter::{EffectHandler, Exporter};
+use otel_arrow_dfe_engine::message::{ExporterInbox, Message};
+use otel_arrow_dfe_engine::terminal_state::TerminalState;
+use otel_arrow_dfe_engine::wiring_contract::WiringContract;
+use otel_arrow_dfe_engine::{ConsumerEffectHandlerExtension, ExporterFactory};
+use otel_arrow_dfe_otap::pdata::{OtapPdata, PdataEffectHandlerExtension};
+use otel_arrow_dfe_pdata_codec::builtins::OTLP_ENCODING;
+use otel_arrow_dfe_pdata_codec::{EncodePolicy, EncodingPlan};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::base::event::Emission;
+use crate::base::payload::signal;
+use crate::guard::admission::{Admitted, Entered, admit};
+use crate::guard::drain;
+use crate::host::receiver::{deliver_events, terminal_state};
+use crate::request::building;
+use crate::request::header::REQUEST_ID_HEADER;
+use crate::request::nack;
+use crate::request::request::Request;
+use crate::request::state::{Answer, Emitted, PipelineState};
+
+pub(crate) const HOST_EXPORTER_URN: &str = "urn:otapbridge:exporter:host";
+
+/// The engine's name of the only output a pipeline has.
+const DEFAULT_PORT: &str = "default";
+
+pub(crate) static HOST_EXPORTER: ExporterFactory<OtapPdata> = ExporterFactory {
+    name: HOST_EXPORTER_URN,
+    create: |_pipeline, node, node_config, exporter_config, _capabilities| {
+        Ok(ExporterWrapper::local(
+            HostExporter {
+                pipeline: building::pipeline()?,
+                answers: building::take_answers()?,
+                unanswered: 0,
+                watches: HashMap::new(),
+                merged: 0,
+                merged_bytes: 0,
+            },
+            node,
+            node_config,
+            exporter_config,
+        ))
+    },
+    context_declarations: None,
+    wiring_contract: WiringContract::UNRESTRICTED,
+    validate_config: otel_arrow_dfe_config::validation::no_config,
+};
+
+/// How much output without a single call may wait for the host's answer.
+const MAX_MERGED: usize = 256;
+const MAX_MERGED_BYTES: usize = 64 * 1024 * 1024;
+
+/// Tells the host when the request behind an emission is cancelled, until it is dropped.
+struct Watch(tokio::task::JoinHandle<()>);
+
+impl Watch {
+    fn of(emission_id: u64, request: Arc<Request>) -> Self {
+        Self(tokio::task::spawn_local(async move {
+            let error = request.context.done().await;
+            request.pipeline.cancel_emission(emission_id, error);
+        }))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct HostExporter {
+    pipeline: Arc<PipelineState>,
+    answers: UnboundedReceiver<Answer>,
+    /// Emissions whose answers have not come by here.
+    unanswered: usize,
+    /// How many of them stem from no single call, and their bytes.
+    merged: usize,
+    merged_bytes: usize,
+    /// For those of requests that began in the pipeline.
+    watches: HashMap<u64, Watch>,
+}
+
+#[async_trait(?Send)]
+impl Exporter<OtapPdata> for HostExporter {
+    async fn start(
+        mut self: Box<Self>,
+        mut inbox: ExporterInbox<OtapPdata>,
+        effect_handler: EffectHandler<OtapPdata>,
+    ) -> Result<TerminalState, Error> {
+        let _deliverer = deliver_events(&self.pipeline);
+        let plan = effect_handler.resolve_encoding_plan(&OTLP_ENCODING, EncodePolicy::default())?;
+        loop {
+            let may_emit = self.may_emit();
+            tokio::select! {
+                biased;
+                Some(answer) = self.answers.recv() => self.answered(answer, &effect_handler).await?,
+                message = inbox.recv_when(may_emit) => match message? {
+                    Message::PData(pdata) if drain::is_mark(&pdata) => {
+                        self.pipeline.mark_passed();
+                    }
+                    Message::PData(pdata) => self.emit(pdata, &plan, &effect_handler).await?,
+                    Message::Control(NodeControlMsg::Shutdown { deadline, .. }) => {
+                        self.drain(deadline, &effect_handler).await?;
+                        return Ok(terminal_state(deadline));
+                    }
+                    Message::Control(_) => {}
+                },
+            }
+        }
+    }
+}
+
+impl HostExporter {
+    /// Back-pressure for output that no call accounts for: without it a host that
+    /// answers slowly would collect whatever nodes merge and send on.
+    fn may_emit(&self) -> bool {
+        self.merged < MAX_MERGED && self.merged_bytes < MAX_MERGED_BYTES
+    }
+
+    async fn emit(
+        &mut self,
+        pdata: OtapPdata,
+        plan: &EncodingPlan,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        let Admitted { mut pdata, entered } = match admit(&self.pipeline, pdata) {
+            Ok(admitted) => admitted,
+            Err(nack) => return effect_handler.notify_nack(*nack).await,
+        };
+        let Entered { request, routing } = entered;
+        let signal = signal(&pdata);
+        let mut payload = pdata.take_payload();
+        let bytes: Bytes = match effect_handler.encode_owned(&mut payload, plan).await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let error = ProcessingError::invalid_argument(format!("not OTLP: {error}"));
+                let nack = nack::nack(&self.pipeline, error, false, routing);
+                return effect_handler.notify_nack(nack).await;
+            }
+        };
+        let (call_id, block, origins) = match &request {
+            Some(request) if request.is_call() => {
+                (request.id.call_id(), ContextBlock::empty(), Vec::new())
+            }
+            Some(own) => (None, own.context.to_block(), own.call_ids().collect()),
+            None => (None, merged_context(&routing), Vec::new()),
+        };
+        let merged_bytes = call_id.is_none().then_some(bytes.len());
+        let watched = request.clone().filter(|request| !request.is_call());
+        let emitted = Emitted {
+            request,
+            routing,
+            merged_bytes,
+        };
+        let emission = |id| Emission {
+            id,
+            call_id,
+            signal,
+            port: DEFAULT_PORT,
+            payload: bytes,
+            context: block,
+            origins,
+        };
+        let id = match self.pipeline.emit(emitted, emission) {
+            Ok(id) => id,
+            Err(refused) => {
+                let (error, routing) = *refused;
+                let nack = nack::nack(&self.pipeline, error, true, routing);
+                return effect_handler.notify_nack(nack).await;
+            }
+        };
+        self.unanswered += 1;
+        if let Some(len) = merged_bytes {
+            self.merged += 1;
+            self.merged_bytes += len;
+        }
+        if let Some(request) = watched {
+            let _ = self.watches.insert(id, Watch::of(id, request));
+        }
+        Ok(())
+    }
+
+    async fn answered(
+        &mut self,
+        answer: Answer,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        let Answer {
+            emission_id,
+            emitted,
+            error,
+        } = answer;
+        self.unanswered -= 1;
+        if let Some(len) = emitted.merged_bytes {
+            self.merged -= 1;
+            self.merged_bytes -= len;
+            let _ = self.watches.remove(&emission_id);
+        }
+        match error {
+            None => {
+                effect_handler
+                    .notify_ack(AckMsg::new(emitted.routing))
+                    .await
+            }
+            Some(error) => {
+                let nack = nack::nack(&self.pipeline, error, false, emitted.routing);
+                effect_handler.notify_nack(nack).await
+            }
+        }
+    }
+
+    /// Waits for the answers to what was emitted, as long as the shutdown allows.
+    async fn drain(
+        &mut self,
+        deadline: std::time::Instant,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        while self.unanswered > 0 {
+            let answer = tokio::time::timeout_at(deadline.into(), self.answers.recv()).await;
+            let Ok(Some(answer)) = answer else { break };
+            self.answered(answer, effect_handler).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The context of output without a single origin: what the engine still knows.
+fn merged_context(pdata: &OtapPdata) -> ContextBlock {
+    let mut block = BlockBuilder::new();
+    if let Some(address) = pdata.peer_addr() {
+        let _ = block.address("tcp", &address.to_string());
+    }
+    let mut metadata: BTreeMap<&str, Vec<&[u8]>> = BTreeMap::new();
+    for header in pdata
+        .transport_headers()
+        .iter()
+        .flat_map(|headers| headers.iter())
+        .filter(|header| header.name.as_str() != REQUEST_ID_HEADER)
+    {
+        metadata
+            .entry(header.name.as_str())
+            .or_default()
+            .push(header.value.bytes);
+    }
+    for (key, values) in metadata {
+        let _ = block.metadata(key, values);
+    }
+    // Headers beyond the block's limits cannot have come from a block.
+    block.build().unwrap_or_else(|_| ContextBlock::empty())
+}

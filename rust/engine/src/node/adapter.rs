@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Runs a context-aware processor as an engine node.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use otel_arrow_dfe_engine::ConsumerEffectHandlerExtension;
+use otel_arrow_dfe_engine::control::NodeControlMsg;
+use otel_arrow_dfe_engine::error::Error;
+use otel_arrow_dfe_engine::local::processor::{EffectHandler, Processor};
+use otel_arrow_dfe_engine::message::Message;
+use otel_arrow_dfe_otap::pdata::OtapPdata;
+
+use crate::guard::admission::{Admitted, admit, contained, refuse_failed, until_done};
+use crate::guard::drain;
+use crate::node::effect_handler::ContextAwareEffectHandler;
+use crate::node::factory::ContextAwareProcessor;
+use crate::node::tasks::TasksOwner;
+use crate::request::state::PipelineState;
+
+/// What a node has once it runs: made of the engine's handler on its first message.
+pub(crate) struct Running {
+    pub(crate) handler: ContextAwareEffectHandler<OtapPdata>,
+    _tasks: TasksOwner,
+}
+
+impl Running {
+    pub(crate) fn new(
+        effect_handler: &EffectHandler<OtapPdata>,
+        pipeline: &Arc<PipelineState>,
+    ) -> Self {
+        let (handler, tasks) =
+            ContextAwareEffectHandler::new(effect_handler.clone(), Arc::clone(pipeline));
+        Self {
+            handler,
+            _tasks: tasks,
+        }
+    }
+}
+
+pub(crate) struct Adapter<P> {
+    processor: P,
+    pipeline: Arc<PipelineState>,
+    running: Option<Running>,
+}
+
+impl<P: ContextAwareProcessor<OtapPdata>> Adapter<P> {
+    pub(crate) fn new(processor: P, pipeline: Arc<PipelineState>) -> Self {
+        Self {
+            processor,
+            pipeline,
+            running: None,
+        }
+    }
+
+    async fn control(
+        &mut self,
+        control: NodeControlMsg<OtapPdata>,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        let pipeline = &self.pipeline;
+        let handler = &mut self
+            .running
+            .get_or_insert_with(|| Running::new(effect_handler, pipeline))
+            .handler;
+        let Some(control) = handler.tasks.deliveries.resolve(pipeline, control) else {
+            return Ok(());
+        };
+        let handled = self
+            .processor
+            .process_with_context(Message::Control(control), handler);
+        contained(pipeline, effect_handler, handled).await
+    }
+
+    /// Nothing comes any more but answers.
+    async fn drain(&mut self, effect_handler: &EffectHandler<OtapPdata>) -> Result<(), Error> {
+        let pipeline = &self.pipeline;
+        let handler = &mut self
+            .running
+            .get_or_insert_with(|| Running::new(effect_handler, pipeline))
+            .handler;
+        let until = pipeline.drain_until();
+        let deadline = until.unwrap_or_else(Instant::now);
+        let flushed = contained(
+            pipeline,
+            effect_handler,
+            self.processor.flush_all(handler, deadline),
+        )
+        .await;
+        handler.tasks.pass_mark_on(effect_handler.clone(), deadline);
+        flushed
+    }
+
+    async fn data(
+        &mut self,
+        pdata: OtapPdata,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        let pipeline = &self.pipeline;
+        let Admitted { pdata, entered } = match admit(pipeline, pdata) {
+            Ok(admitted) => admitted,
+            Err(nack) => return effect_handler.notify_nack(*nack).await,
+        };
+        let handler = &mut self
+            .running
+            .get_or_insert_with(|| Running::new(effect_handler, pipeline))
+            .handler;
+        let context = entered.context();
+        handler.begin(context.clone(), entered.routing);
+        let processed = self
+            .processor
+            .process_with_context(Message::PData(pdata), handler);
+        let outcome = until_done(&context, processed).await;
+        refuse_failed(pipeline, outcome, &context, handler.end(), effect_handler).await
+    }
+}
+
+#[async_trait(?Send)]
+impl<P: ContextAwareProcessor<OtapPdata>> Processor<OtapPdata> for Adapter<P> {
+    async fn process(
+        &mut self,
+        msg: Message<OtapPdata>,
+        effect_handler: &mut EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        match msg {
+            Message::Control(control) => self.control(control, effect_handler).await,
+            Message::PData(pdata) if drain::is_mark(&pdata) => self.drain(effect_handler).await,
+            Message::PData(pdata) => self.data(pdata, effect_handler).await,
+        }
+    }
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Runs a concurrent context-aware processor as an engine node: each message is a
+//! task on the pipeline's thread.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use futures::poll;
+use otel_arrow_dfe_engine::ConsumerEffectHandlerExtension;
+use otel_arrow_dfe_engine::control::{NodeControlMsg, WakeupSlot};
+use otel_arrow_dfe_engine::error::Error;
+use otel_arrow_dfe_engine::local::processor::{EffectHandler, Processor};
+use otel_arrow_dfe_engine::message::Message;
+use otel_arrow_dfe_engine::processor::ProcessorRuntimeRequirements;
+use otel_arrow_dfe_otap::pdata::OtapPdata;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::guard::admission::{Admitted, admit, contained, refuse_failed, until_done};
+use crate::guard::drain;
+use crate::node::adapter::Running;
+use crate::node::effect_handler::TaskEffectHandler;
+use crate::node::factory::ConcurrentContextAwareProcessor;
+use crate::request::state::PipelineState;
+
+/// Wakes the node when it was full.
+const PLACE_FREE: WakeupSlot = WakeupSlot(u128::MAX);
+
+/// Wake-ups of a node's own that it may have set besides.
+const OWN_WAKEUPS: usize = 64;
+
+/// One of the messages that may be processed at a time.
+struct Place {
+    places: Arc<Semaphore>,
+    permit: Option<OwnedSemaphorePermit>,
+    effect_handler: Rc<EffectHandler<OtapPdata>>,
+}
+
+impl Place {
+    /// Takes one if there is any, as there is unless the pipeline drains.
+    fn take(places: &Arc<Semaphore>, effect_handler: Rc<EffectHandler<OtapPdata>>) -> Self {
+        Self {
+            places: Arc::clone(places),
+            permit: Arc::clone(places).try_acquire_owned().ok(),
+            effect_handler,
+        }
+    }
+
+    /// Waits until it is taken.
+    async fn taken(&mut self) {
+        if self.permit.is_none() {
+            // The semaphore is never closed.
+            self.permit = Arc::clone(&self.places).acquire_owned().await.ok();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let full = self.places.available_permits() == 0;
+        drop(self.permit.take());
+        if full {
+            // Makes the engine ask again whether data may come in. It refuses only when
+            // the node is ending.
+            let _ = self.effect_handler.set_wakeup(PLACE_FREE, Instant::now());
+        }
+    }
+}
+
+pub(crate) struct ConcurrentAdapter<P> {
+    processor: Rc<P>,
+    pipeline: Arc<PipelineState>,
+    places: Arc<Semaphore>,
+    running: Option<Running>,
+    /// Handlers of messages that are done, for the next ones.
+    spare: Rc<RefCell<Vec<TaskEffectHandler<OtapPdata>>>>,
+}
+
+impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<P> {
+    pub(crate) fn new(processor: P, pipeline: Arc<PipelineState>) -> Self {
+        let limit = processor.max_concurrency().get();
+        Self {
+            processor: Rc::new(processor),
+            pipeline,
+            places: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
+            running: None,
+            spare: Rc::default(),
+        }
+    }
+
+    fn running(&mut self, effect_handler: &EffectHandler<OtapPdata>) -> &mut Running {
+        let pipeline = &self.pipeline;
+        self.running.get_or_insert_with(|| {
+            let running = Running::new(effect_handler, pipeline);
+            let (pipeline, waker) = (Arc::clone(pipeline), effect_handler.clone());
+            // From then on all data are let in: they wait in their tasks. The engine asks
+            // no more after it has told the node to end.
+            running.handler.tasks.spawn(async move {
+                pipeline.drain_begun().await;
+                let _ = waker.set_wakeup(PLACE_FREE, Instant::now());
+            });
+            running
+        })
+    }
+
+    async fn control(
+        &mut self,
+        control: NodeControlMsg<OtapPdata>,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        if let NodeControlMsg::Wakeup { slot, .. } = &control
+            && *slot == PLACE_FREE
+        {
+            return Ok(());
+        }
+        let pipeline = Arc::clone(&self.pipeline);
+        let processor = Rc::clone(&self.processor);
+        let handler = &mut self.running(effect_handler).handler;
+        let Some(control) = handler.tasks.deliveries.resolve(&pipeline, control) else {
+            return Ok(());
+        };
+        contained(
+            &pipeline,
+            effect_handler,
+            processor.control(control, handler),
+        )
+        .await
+    }
+
+    /// Starts the work on a message. The node goes on reading control messages, because
+    /// those inside may await answers.
+    async fn data(
+        &mut self,
+        pdata: OtapPdata,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        let Admitted { pdata, entered } = match admit(&self.pipeline, pdata) {
+            Ok(admitted) => admitted,
+            Err(nack) => return effect_handler.notify_nack(*nack).await,
+        };
+        let pipeline = Arc::clone(&self.pipeline);
+        let processor = Rc::clone(&self.processor);
+        let spare = Rc::clone(&self.spare);
+        let places = Arc::clone(&self.places);
+        let running = self.running(effect_handler);
+        let nacker = running.handler.shared_inner();
+        let mut place = Place::take(&places, Rc::clone(&nacker));
+        let reused = spare.borrow_mut().pop();
+        let mut handler = reused.unwrap_or_else(|| running.handler.for_task(false));
+        let context = entered.context();
+        handler.begin(context.clone(), entered.routing);
+        let mut work = Box::pin(async move {
+            let processed = async {
+                place.taken().await;
+                processor.process_with_context(pdata, &mut handler).await
+            };
+            let outcome = until_done(&context, processed).await;
+            drop(place);
+            let routing = handler.end();
+            spare.borrow_mut().push(handler);
+            // Fails only when the pipeline is ending, which answers every call.
+            let _ = refuse_failed(&pipeline, outcome, &context, routing, &nacker).await;
+        });
+        // Most work is done at once, and needs no task.
+        if poll!(work.as_mut()).is_pending() {
+            running.handler.tasks.spawn(work);
+        }
+        Ok(())
+    }
+}
+
+#[async_trait(?Send)]
+impl<P> Processor<OtapPdata> for ConcurrentAdapter<P>
+where
+    P: ConcurrentContextAwareProcessor<OtapPdata> + 'static,
+{
+    async fn process(
+        &mut self,
+        msg: Message<OtapPdata>,
+        effect_handler: &mut EffectHandler<OtapPdata>,
+    ) -> Result<(), Error> {
+        match msg {
+            Message::Control(control) => self.control(control, effect_handler).await,
+            Message::PData(pdata) if drain::is_mark(&pdata) => {
+                let until = self.pipeline.drain_until();
+                let deadline = until.unwrap_or_else(Instant::now);
+                let running = self.running(effect_handler);
+                running
+                    .handler
+                    .tasks
+                    .pass_mark_on(effect_handler.clone(), deadline);
+                Ok(())
+            }
+            Message::PData(pdata) => self.data(pdata, effect_handler).await,
+        }
+    }
+
+    /// While all places are taken, data wait in the node's queue: with them a drain's mark,
+    /// which must not.
+    fn accept_pdata(&self) -> bool {
+        self.places.available_permits() > 0 || self.pipeline.drain_until().is_some()
+    }
+
+    fn runtime_requirements(&self) -> ProcessorRuntimeRequirements {
+        ProcessorRuntimeRequirements::with_local_wakeups(1 + OWN_WAKEUPS)
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Messages whose answers a node's tasks await.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use otapbridge_context::ProcessingError;
+use otel_arrow_dfe_engine::control::{CallData, Context8u8, NodeControlMsg};
+use otel_arrow_dfe_engine::error::TypedError;
+use otel_arrow_dfe_otap::pdata::OtapPdata;
+use tokio::sync::{Notify, oneshot};
+
+use crate::base::sending::turns;
+use crate::node::own_request::OwnRequest;
+use crate::request::nack;
+use crate::request::state::PipelineState;
+
+/// Tells answers that tasks await from those of the node itself.
+const AWAITED_BY_TASK: u64 = 0x6f74_6170_625f_7461;
+
+/// More turns than an answer of the host's takes to its node.
+const TURNS: usize = 64;
+
+type Answer = Result<(), ProcessingError>;
+type Awaiting = RefCell<HashMap<u64, oneshot::Sender<Answer>>>;
+
+/// What a node's tasks have sent and not finished.
+#[derive(Default)]
+pub(crate) struct Deliveries {
+    last: Cell<u64>,
+    /// By the number that comes back with the answer.
+    awaiting: Rc<Awaiting>,
+    busy: Cell<usize>,
+    idle: Notify,
+}
+
+/// An answer that is awaited until this is dropped.
+pub(crate) struct Awaited {
+    key: u64,
+    awaiting: Rc<Awaiting>,
+    answer: oneshot::Receiver<Answer>,
+}
+
+impl Awaited {
+    /// What the message is to be subscribed with.
+    pub(crate) fn calldata(&self) -> CallData {
+        CallData::from_iter([AWAITED_BY_TASK, self.key].map(Context8u8::from))
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        let _ = self.awaiting.borrow_mut().remove(&self.key);
+    }
+}
+
+/// Notes that a message of a request was not delivered, however its delivery ends.
+struct Outcome<'a> {
+    request: &'a OwnRequest,
+    delivered: bool,
+}
+
+impl Drop for Outcome<'_> {
+    fn drop(&mut self) {
+        if !self.delivered {
+            self.request.failed.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Counts as work that a drain waits for.
+pub(crate) struct Busy(Rc<Deliveries>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let busy = self.0.busy.get() - 1;
+        self.0.busy.set(busy);
+        if busy == 0 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+impl Deliveries {
+    pub(crate) fn busy(self: &Rc<Self>) -> Busy {
+        self.busy.set(self.busy.get() + 1);
+        Busy(Rc::clone(self))
+    }
+
+    /// Waits until nothing is sent any more, at most until `deadline`.
+    pub(crate) async fn idle(&self, deadline: Instant) {
+        let idle = async {
+            while self.busy.get() > 0 {
+                self.idle.notified().await;
+            }
+        };
+        let _ = tokio::time::timeout_at(deadline.into(), idle).await;
+    }
+
+    pub(crate) fn expect(&self) -> Awaited {
+        let key = self.last.get() + 1;
+        self.last.set(key);
+        let (sender, answer) = oneshot::channel();
+        let _ = self.awaiting.borrow_mut().insert(key, sender);
+        Awaited {
+            key,
+            awaiting: Rc::clone(&self.awaiting),
+            answer,
+        }
+    }
+
+    /// Hands an answer to the task that awaits it; any other message comes back.
+    pub(crate) fn resolve(
+        &self,
+        pipeline: &PipelineState,
+        control: NodeControlMsg<OtapPdata>,
+    ) -> Option<NodeControlMsg<OtapPdata>> {
+        let calldata = match &control {
+            NodeControlMsg::Ack(ack) => &ack.unwind.route.calldata,
+            NodeControlMsg::Nack(nack) => &nack.unwind.route.calldata,
+            _ => return Some(control),
+        };
+        let &[mark, key] = calldata.as_slice() else {
+            return Some(control);
+        };
+        if u64::from(mark) != AWAITED_BY_TASK {
+            return Some(control);
+        }
+        if let Some(awaiting) = self.awaiting.borrow_mut().remove(&u64::from(key)) {
+            let answer = match &control {
+                NodeControlMsg::Nack(nack) => Err(nack::error_of(&pipeline.errors, nack)),
+                _ => Ok(()),
+            };
+            // The task may have ended at this very moment.
+            let _ = awaiting.send(answer);
+        }
+        None
+    }
+
+    /// Awaits the end of `send`, and then the answer to what it sent: as long as the
+    /// request lives, and beyond that only for an answer that the host owes. `busy`
+    /// is what makes a drain wait for the caller, if anything.
+    pub(crate) async fn deliver(
+        self: &Rc<Self>,
+        request: &OwnRequest,
+        mut awaited: Awaited,
+        busy: &mut Option<Busy>,
+        send: impl Future<Output = Result<(), TypedError<OtapPdata>>>,
+    ) -> Result<(), ProcessingError> {
+        let context = request.context();
+        let mut outcome = Outcome {
+            request,
+            delivered: false,
+        };
+        {
+            let _sending = self.busy();
+            tokio::select! {
+                biased;
+                sent = send => sent.map_err(nack::send_error)?,
+                error = context.done() => return Err(error),
+            }
+        }
+        // A drain must not wait for an answer that may only come because of it.
+        let was_busy = busy.take().is_some();
+        let answered = tokio::select! {
+            biased;
+            answer = &mut awaited.answer => answer,
+            error = context.done() => {
+                let answer_lost = async {
+                    request.request.left_host().await;
+                    turns(TURNS).await;
+                };
+                tokio::select! {
+                    biased;
+                    answer = &mut awaited.answer => answer,
+                    () = answer_lost => return Err(error),
+                }
+            }
+        };
+        if was_busy {
+            *busy = Some(self.busy());
+        }
+        let answer =
+            answered.unwrap_or_else(|_| Err(ProcessingError::retryable("the pipeline is ending")));
+        outcome.delivered = answer.is_ok();
+        answer
+    }
+}

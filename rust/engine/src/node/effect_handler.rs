@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The effect handlers that context-aware nodes get.
+
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use otapbridge_context::{Metadata, ProcessingError, RequestContext, SpanContext};
+use otel_arrow_dfe_config::PortName;
+use otel_arrow_dfe_engine::control::AckMsg;
+use otel_arrow_dfe_engine::local::processor::EffectHandler;
+use otel_arrow_dfe_engine::{
+    ConsumerEffectHandlerExtension, Interests, MessageSourceLocalEffectHandlerExtension,
+    ProducerEffectHandlerExtension,
+};
+use otel_arrow_dfe_otap::pdata::{OtapPdata, PdataEffectHandlerExtension};
+use otel_arrow_dfe_pdata_codec::builtins::OTLP_ENCODING;
+use otel_arrow_dfe_pdata_codec::{EncodePolicy, EncodingPlan};
+use tokio::sync::mpsc;
+
+use crate::base::payload::{from_otlp_bytes, signal};
+use crate::base::sending::looking_again;
+use crate::guard::admission::{panic_error, refuse_failed, until_done};
+use crate::node::deliveries::Busy;
+use crate::node::own_request::OwnRequest;
+use crate::node::tasks::{Tasks, TasksOwner};
+use crate::request::nack;
+use crate::request::state::PipelineState;
+
+/// The engine's effect handler together with the context of the request that
+/// is being processed.
+pub struct ContextAwareEffectHandler<PData> {
+    /// Shared by the node's handlers: a copy would copy the table of its outputs.
+    inner: Rc<EffectHandler<PData>>,
+    context: RequestContext,
+    /// What an answer to the message needs; see [`crate::guard::gate::Admitted`].
+    routing: Option<OtapPdata>,
+    pub(crate) pipeline: Arc<PipelineState>,
+    encoding: Option<EncodingPlan>,
+    pub(crate) tasks: Rc<Tasks>,
+}
+
+impl<PData> ContextAwareEffectHandler<PData> {
+    pub(crate) fn begin(&mut self, context: RequestContext, routing: OtapPdata) {
+        self.context = context;
+        self.routing = Some(routing);
+    }
+
+    pub(crate) fn end(&mut self) -> Option<OtapPdata> {
+        self.context = RequestContext::empty();
+        self.routing.take()
+    }
+
+    pub(crate) fn shared_inner(&self) -> Rc<EffectHandler<PData>> {
+        Rc::clone(&self.inner)
+    }
+
+    pub(crate) fn unanswered(&self) -> mpsc::UnboundedSender<OtapPdata> {
+        self.tasks.unanswered.clone()
+    }
+
+    /// The context of the request; an empty one for control messages and for
+    /// messages that stem from no single request.
+    #[must_use]
+    pub fn context(&self) -> &RequestContext {
+        &self.context
+    }
+
+    /// The request's metadata.
+    #[must_use]
+    pub fn metadata(&self) -> Metadata<'_> {
+        self.context.metadata()
+    }
+
+    /// The request's span context, if it has one.
+    #[must_use]
+    pub fn trace_context(&self) -> Option<SpanContext> {
+        self.context.span_context()
+    }
+
+    /// The request's deadline, if it has one.
+    #[must_use]
+    pub fn deadline(&self) -> Option<std::time::Instant> {
+        self.context.deadline()
+    }
+
+    /// The engine's own handler, for timers and telemetry.
+    #[must_use]
+    pub fn inner(&self) -> &EffectHandler<PData> {
+        &self.inner
+    }
+}
+
+impl ContextAwareEffectHandler<OtapPdata> {
+    pub(crate) fn new(
+        inner: EffectHandler<OtapPdata>,
+        pipeline: Arc<PipelineState>,
+    ) -> (Self, TasksOwner) {
+        let (unanswered, mut messages) = mpsc::unbounded_channel();
+        let tasks = Tasks::new(unanswered);
+        let inner = Rc::new(inner);
+        let nacker = Rc::clone(&inner);
+        let nack_core = Arc::clone(&pipeline);
+        tasks.spawn(async move {
+            while let Some(message) = messages.recv().await {
+                let error = ProcessingError::retryable("a node dropped the data unprocessed");
+                let nack = nack::nack(&nack_core, error, false, message);
+                // Fails only when the pipeline is ending, which answers every call.
+                let _ = nacker.notify_nack(nack).await;
+            }
+        });
+        let handler = Self {
+            inner,
+            context: RequestContext::empty(),
+            routing: None,
+            pipeline,
+            encoding: None,
+            tasks: Rc::clone(&tasks),
+        };
+        (handler, TasksOwner(tasks))
+    }
+
+    /// Another handler of the same node and request.
+    pub(crate) fn for_task(&self, drain_waits: bool) -> TaskEffectHandler<OtapPdata> {
+        TaskEffectHandler {
+            handler: Self {
+                inner: self.shared_inner(),
+                context: self.context.clone(),
+                routing: self.routing.clone(),
+                pipeline: Arc::clone(&self.pipeline),
+                encoding: None,
+                tasks: Rc::clone(&self.tasks),
+            },
+            busy: drain_waits.then(|| self.tasks.deliveries.busy()),
+        }
+    }
+
+    /// Sends after those that came before.
+    async fn in_turn<F: Future>(&self, send: F) -> F::Output {
+        let _turn = self.tasks.sending.lock().await;
+        looking_again(send).await
+    }
+
+    /// Sends a message to the default output. Waits while the next node's queue
+    /// is full, but not beyond the request's cancel or deadline.
+    ///
+    /// # Errors
+    /// Cancelled or Timeout when the request ended first; Retryable when the
+    /// next node is gone; Configuration when there is no default output.
+    pub async fn send_message(&self, data: OtapPdata) -> Result<(), ProcessingError> {
+        tokio::select! {
+            biased;
+            sent = self.in_turn(self.inner.send_message_with_source_node(data)) => sent.map_err(nack::send_error),
+            error = self.context.done() => Err(error),
+        }
+    }
+
+    /// Sends a message to a named output; otherwise as [`Self::send_message`].
+    ///
+    /// # Errors
+    /// As [`Self::send_message`].
+    pub async fn send_message_to<P>(&self, port: P, data: OtapPdata) -> Result<(), ProcessingError>
+    where
+        P: Into<PortName> + Send + 'static,
+    {
+        tokio::select! {
+            biased;
+            sent = self.in_turn(self.inner.send_message_with_source_node_to(port, data)) => sent.map_err(nack::send_error),
+            error = self.context.done() => Err(error),
+        }
+    }
+
+    /// Accepts a message that goes no further.
+    ///
+    /// # Errors
+    /// Retryable when the pipeline is ending.
+    pub async fn ack(&self, data: OtapPdata) -> Result<(), ProcessingError> {
+        let acked = self.inner.notify_ack(AckMsg::new(data)).await;
+        acked.map_err(nack::error_of_engine)
+    }
+
+    /// Refuses a message; for nodes that hold several and answer each on its own.
+    ///
+    /// # Errors
+    /// Retryable when the pipeline is ending.
+    pub async fn nack(
+        &self,
+        data: OtapPdata,
+        error: ProcessingError,
+    ) -> Result<(), ProcessingError> {
+        let nack = nack::nack(&self.pipeline, error, false, data);
+        self.inner
+            .notify_nack(nack)
+            .await
+            .map_err(nack::error_of_engine)
+    }
+
+    /// The message's data as OTLP protobuf; converted if it is something else.
+    ///
+    /// # Errors
+    /// Permanent with InvalidArgument when it cannot be converted.
+    pub async fn otlp_bytes(&mut self, data: &mut OtapPdata) -> Result<Bytes, ProcessingError> {
+        let invalid = |error| ProcessingError::invalid_argument(format!("not OTLP: {error}"));
+        let plan = match &self.encoding {
+            Some(plan) => plan,
+            None => {
+                let plan = self
+                    .inner
+                    .resolve_encoding_plan(&OTLP_ENCODING, EncodePolicy::default());
+                self.encoding.insert(plan.map_err(invalid)?)
+            }
+        };
+        let empty = from_otlp_bytes(signal(data), Bytes::new());
+        let (context, mut payload) = std::mem::replace(data, empty).into_parts();
+        let encoded = self.inner.encode_owned(&mut payload, plan).await;
+        *data = OtapPdata::new(context, payload);
+        encoded.map_err(invalid)
+    }
+
+    /// Starts work on this request beside the message's processing. It is dropped
+    /// at the request's cancel or deadline, and when the node ends. An error refuses
+    /// the message, as one of the processing itself does.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use otapbridge::prelude::*;
+    ///
+    /// /// The node takes its next message meanwhile.
+    /// fn later(data: OtapPdata, effect_handler: &ContextAwareEffectHandler<OtapPdata>) {
+    ///     effect_handler.spawn(async move |task| {
+    ///         tokio::time::sleep(Duration::from_secs(1)).await;
+    ///         task.send_message(data).await
+    ///     });
+    /// }
+    /// ```
+    pub fn spawn<F>(&self, work: impl FnOnce(TaskEffectHandler<OtapPdata>) -> F + 'static)
+    where
+        F: Future<Output = Result<(), ProcessingError>> + 'static,
+    {
+        let mut handler = self.for_task(true);
+        let inner = self.shared_inner();
+        let pipeline = Arc::clone(&self.pipeline);
+        let context = self.context.clone();
+        let routing = handler.routing.take();
+        self.tasks.spawn(async move {
+            let work = async move { work(handler).await };
+            let outcome = until_done(&context, work).await;
+            // Fails only when the pipeline is ending, which answers every call.
+            let _ = refuse_failed(&pipeline, outcome, &context, routing, &inner).await;
+        });
+    }
+
+    /// Starts work of the node itself, of no request. It is dropped when the node
+    /// ends; a panic is contained and logged.
+    pub fn spawn_background<F>(
+        &self,
+        work: impl FnOnce(TaskEffectHandler<OtapPdata>) -> F + 'static,
+    ) where
+        F: Future<Output = ()> + 'static,
+    {
+        let mut handler = self.for_task(false);
+        let _ = handler.end();
+        let pipeline = Arc::clone(&self.pipeline);
+        self.tasks.spawn(async move {
+            let work = AssertUnwindSafe(async move { work(handler).await });
+            if let Err(panic) = work.catch_unwind().await {
+                let _ = panic_error(&pipeline, &*panic);
+            }
+        });
+    }
+}
+
+/// The effect handler of work that runs beside a node's message handling, and may
+/// therefore wait for answers: the node takes them meanwhile.
+pub struct TaskEffectHandler<PData> {
+    handler: ContextAwareEffectHandler<PData>,
+    /// A drain waits for it; none for work that may never end.
+    busy: Option<Busy>,
+}
+
+impl TaskEffectHandler<OtapPdata> {
+    pub(crate) fn begin(&mut self, context: RequestContext, routing: OtapPdata) {
+        self.handler.begin(context, routing);
+        self.busy = Some(self.handler.tasks.deliveries.busy());
+    }
+
+    pub(crate) fn end(&mut self) -> Option<OtapPdata> {
+        self.busy = None;
+        self.handler.end()
+    }
+}
+
+impl<PData> Deref for TaskEffectHandler<PData> {
+    type Target = ContextAwareEffectHandler<PData>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.handler
+    }
+}
+
+impl<PData> DerefMut for TaskEffectHandler<PData> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.handler
+    }
+}
+
+impl TaskEffectHandler<OtapPdata> {
+    /// Sends a message of `request` to the default output and waits for its answer:
+    /// until every output that stems from it was acknowledged, or one refused.
+    /// It ends with the request, except that an answer is waited for which the host owes.
+    ///
+    /// # Errors
+    /// Why it was refused; Cancelled or Timeout when the request ended first.
+    pub async fn deliver(
+        &mut self,
+        request: &OwnRequest,
+        mut data: OtapPdata,
+    ) -> Result<(), ProcessingError> {
+        let Self { handler, busy } = self;
+        let deliveries = &handler.tasks.deliveries;
+        let awaited = deliveries.expect();
+        let inner = &handler.inner;
+        inner.subscribe_to(Interests::ACKS_OR_NACKS, awaited.calldata(), &mut data);
+        let send = handler.in_turn(inner.send_message_with_source_node(data));
+        deliveries.deliver(request, awaited, busy, send).await
+    }
+}

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! How an author's node becomes an engine node.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use otapbridge_context::ProcessingError;
+use otel_arrow_dfe_config::error::Error as ConfigError;
+use otel_arrow_dfe_config::node::NodeUserConfig;
+use otel_arrow_dfe_engine::capability::registry::Capabilities;
+use otel_arrow_dfe_engine::config::ProcessorConfig;
+use otel_arrow_dfe_engine::context::PipelineContext;
+use otel_arrow_dfe_engine::control::NodeControlMsg;
+use otel_arrow_dfe_engine::message::Message;
+use otel_arrow_dfe_engine::node::NodeId;
+use otel_arrow_dfe_engine::processor::ProcessorWrapper;
+use otel_arrow_dfe_engine::wiring_contract::WiringContract;
+use otel_arrow_dfe_engine::{ProcessorFactory, ReceiverFactory};
+use otel_arrow_dfe_otap::pdata::OtapPdata;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::base::spec::Path;
+use crate::node::adapter::Adapter;
+use crate::node::concurrent::ConcurrentAdapter;
+use crate::node::effect_handler::{ContextAwareEffectHandler, TaskEffectHandler};
+use crate::request::building;
+
+/// A processor that sees the request behind each message.
+///
+/// It handles one message at a time, control messages included.
+///
+/// ```no_run
+/// use otapbridge::prelude::*;
+///
+/// /// Refuses requests that have no deadline.
+/// struct RequireDeadline;
+///
+/// #[derive(serde::Deserialize)]
+/// #[serde(deny_unknown_fields)]
+/// struct Config {}
+///
+/// impl ProcessorNode for RequireDeadline {
+///     const URN: &'static str = "urn:example:processor:require_deadline";
+///     type Config = Config;
+///
+///     fn create(_config: Config) -> Result<Self, ProcessingError> {
+///         Ok(Self)
+///     }
+/// }
+///
+/// #[async_trait(?Send)]
+/// impl ContextAwareProcessor<OtapPdata> for RequireDeadline {
+///     async fn process_with_context(
+///         &mut self,
+///         msg: Message<OtapPdata>,
+///         effect_handler: &mut ContextAwareEffectHandler<OtapPdata>,
+///     ) -> Result<(), ProcessingError> {
+///         match msg {
+///             Message::PData(_) if effect_handler.deadline().is_none() => {
+///                 Err(ProcessingError::invalid_argument("set a deadline"))
+///             }
+///             Message::PData(data) => effect_handler.send_message(data).await,
+///             Message::Control(_) => Ok(()),
+///         }
+///     }
+/// }
+///
+/// let node_type: NodeFactory = processor_factory::<RequireDeadline>();
+/// ```
+#[async_trait(?Send)]
+pub trait ContextAwareProcessor<PData> {
+    /// Handles a data or control message.
+    ///
+    /// For a data message, `effect_handler` carries the context of its request,
+    /// and the returned future is dropped at the request's cancel or deadline:
+    /// hold nothing across an await that must not be dropped. An error refuses
+    /// the message: the caller gets it as it is.
+    ///
+    /// # Errors
+    /// Any [`ProcessingError`]; one returned for a control message ends the
+    /// pipeline, which is then restarted.
+    async fn process_with_context(
+        &mut self,
+        msg: Message<PData>,
+        effect_handler: &mut ContextAwareEffectHandler<PData>,
+    ) -> Result<(), ProcessingError>;
+
+    /// Sends on what the node keeps back, when the component is shut down: no data
+    /// message comes after it, and what is sent by `deadline` may still be answered.
+    ///
+    /// # Errors
+    /// Any [`ProcessingError`]; it ends the pipeline.
+    async fn flush_all(
+        &mut self,
+        _effect_handler: &mut ContextAwareEffectHandler<PData>,
+        _deadline: Instant,
+    ) -> Result<(), ProcessingError> {
+        Ok(())
+    }
+}
+
+/// A processor that works on several requests at a time, for nodes that wait for something.
+///
+/// ```no_run
+/// use std::num::NonZeroUsize;
+/// use std::time::Duration;
+///
+/// use otapbridge::prelude::*;
+///
+/// /// Sends on each message a second later.
+/// struct Late;
+///
+/// #[async_trait(?Send)]
+/// impl ConcurrentContextAwareProcessor<OtapPdata> for Late {
+///     fn max_concurrency(&self) -> NonZeroUsize {
+///         NonZeroUsize::new(100).expect("not zero")
+///     }
+///
+///     async fn process_with_context(
+///         &self,
+///         data: OtapPdata,
+///         effect_handler: &mut TaskEffectHandler<OtapPdata>,
+///     ) -> Result<(), ProcessingError> {
+///         tokio::time::sleep(Duration::from_secs(1)).await; // dropped when the request ends
+///         effect_handler.send_message(data).await
+///     }
+/// }
+/// ```
+#[async_trait(?Send)]
+pub trait ConcurrentContextAwareProcessor<PData> {
+    /// How many messages are processed at a time; the others wait in the node's queue.
+    fn max_concurrency(&self) -> NonZeroUsize;
+
+    /// Handles a data message; as [`ContextAwareProcessor::process_with_context`].
+    /// All run on the pipeline's one thread, in turns, at their awaits.
+    ///
+    /// # Errors
+    /// Any [`ProcessingError`]: it refuses the message.
+    async fn process_with_context(
+        &self,
+        data: PData,
+        effect_handler: &mut TaskEffectHandler<PData>,
+    ) -> Result<(), ProcessingError>;
+
+    /// Handles a control message, such as a timer's.
+    ///
+    /// # Errors
+    /// Any [`ProcessingError`]; it ends the pipeline, which is then restarted.
+    async fn control(
+        &self,
+        _control: NodeControlMsg<PData>,
+        _effect_handler: &mut ContextAwareEffectHandler<PData>,
+    ) -> Result<(), ProcessingError> {
+        Ok(())
+    }
+}
+
+/// A processor's name and configuration.
+pub trait ProcessorNode: Sized + 'static {
+    /// Node type, `urn:<namespace>:processor:<id>`.
+    const URN: &'static str;
+
+    /// The configuration. It should refuse unknown fields.
+    type Config: DeserializeOwned;
+
+    /// Makes the node. Also called, and the result dropped, to validate a
+    /// configuration, so it must not start anything.
+    ///
+    /// # Errors
+    /// [`ProcessingError::configuration`] with the path below `config` as its field.
+    fn create(config: Self::Config) -> Result<Self, ProcessingError>;
+}
+
+/// A node type of the catalogue.
+#[derive(Clone)]
+pub struct NodeFactory(pub(crate) Factory);
+
+#[derive(Clone)]
+pub(crate) enum Factory {
+    Processor(ProcessorFactory<OtapPdata>, ConfigCheck),
+    Receiver(ReceiverFactory<OtapPdata>, ConfigCheck),
+}
+
+/// Checks a node's configuration: the error's field is a path below `config`.
+pub(crate) type ConfigCheck = fn(&Value) -> Result<(), ProcessingError>;
+
+/// Makes a node type of a context-aware processor.
+#[must_use]
+pub fn processor_factory<N: ProcessorNode + ContextAwareProcessor<OtapPdata>>() -> NodeFactory {
+    factory::<N>(
+        |_pipeline, node, node_config, processor_config, _capabilities| {
+            let processor = create::<N>(&node_config.config).map_err(config_error)?;
+            let adapter = Adapter::new(processor, building::pipeline()?);
+            Ok(ProcessorWrapper::local(
+                adapter,
+                node,
+                node_config,
+                processor_config,
+            ))
+        },
+    )
+}
+
+/// Makes a node type of a concurrent context-aware processor.
+#[must_use]
+pub fn concurrent_processor_factory<N>() -> NodeFactory
+where
+    N: ProcessorNode + ConcurrentContextAwareProcessor<OtapPdata>,
+{
+    factory::<N>(
+        |_pipeline, node, node_config, processor_config, _capabilities| {
+            let processor = create::<N>(&node_config.config).map_err(config_error)?;
+            let adapter = ConcurrentAdapter::new(processor, building::pipeline()?);
+            Ok(ProcessorWrapper::local(
+                adapter,
+                node,
+                node_config,
+                processor_config,
+            ))
+        },
+    )
+}
+
+type Create = fn(
+    PipelineContext,
+    NodeId,
+    Arc<NodeUserConfig>,
+    &ProcessorConfig,
+    &Capabilities,
+) -> Result<ProcessorWrapper<OtapPdata>, ConfigError>;
+
+fn factory<N: ProcessorNode>(create: Create) -> NodeFactory {
+    NodeFactory(Factory::Processor(
+        ProcessorFactory {
+            name: N::URN,
+            create,
+            context_declarations: None,
+            wiring_contract: WiringContract::UNRESTRICTED,
+            validate_config: |config| check::<N>(config).map_err(config_error),
+        },
+        check::<N>,
+    ))
+}
+
+fn check<N: ProcessorNode>(config: &Value) -> Result<(), ProcessingError> {
+    configured(config, N::create).map(drop)
+}
+
+fn create<N: ProcessorNode>(config: &Value) -> Result<N, ProcessingError> {
+    configured(config, N::create)
+}
+
+/// Makes a node of its configuration; errors have the place in it as their field.
+pub(crate) fn configured<C: DeserializeOwned, N>(
+    config: &Value,
+    create: impl FnOnce(C) -> Result<N, ProcessingError>,
+) -> Result<N, ProcessingError> {
+    let empty = Value::Object(serde_json::Map::new());
+    let config = if config.is_null() { &empty } else { config };
+    let config: C = serde_path_to_error::deserialize(config).map_err(|error| {
+        let place = Path::default().below(error.path());
+        place.error(error.into_inner().to_string())
+    })?;
+    create(config).map_err(|error| {
+        let place = Path::of_author(error.field().unwrap_or_default());
+        place.error(error.message())
+    })
+}
+
+pub(crate) fn config_error(error: ProcessingError) -> ConfigError {
+    ConfigError::InvalidUserConfig {
+        error: error.to_string(),
+    }
+}

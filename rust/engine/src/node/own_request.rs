@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The requests under which nodes send messages of their own.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use otapbridge_context::{CancelReason, RequestContext, Signal};
+use otel_arrow_dfe_otap::pdata::OtapPdata;
+
+use crate::base::payload::otlp_payload;
+use crate::request::header::engine_context;
+use crate::request::request::Request;
+use crate::request::state::PipelineState;
+
+/// A request under which a node sends messages of its own. One that began in this
+/// pipeline ends when this is dropped: if something of it was refused, gates refuse the rest.
+pub struct OwnRequest {
+    pub(crate) request: Arc<Request>,
+    /// Something of it was not delivered.
+    pub(crate) failed: AtomicBool,
+    /// Its context is nobody else's.
+    owns_context: bool,
+}
+
+impl OwnRequest {
+    /// Begins a request with the data of these.
+    pub(crate) fn begin(
+        pipeline: &Arc<PipelineState>,
+        context: RequestContext,
+        origins: Vec<Arc<Request>>,
+        owns_context: bool,
+    ) -> Self {
+        let requests = &pipeline.shared.requests;
+        let is_merged = !origins.is_empty();
+        let request = Request::new(requests.own_id(), context, pipeline, origins);
+        pipeline.request_begun(false);
+        let _ = requests.insert(Arc::clone(&request));
+        // A merged one ends with those that it was made of.
+        if !is_merged {
+            request.watch_deadline();
+        }
+        Self {
+            request,
+            failed: AtomicBool::new(false),
+            owns_context,
+        }
+    }
+
+    /// The request of a call: the host takes its output as that call's own.
+    pub(crate) fn of(call: Arc<Request>) -> Self {
+        Self {
+            request: call,
+            failed: AtomicBool::new(false),
+            owns_context: false,
+        }
+    }
+
+    /// Its context.
+    #[must_use]
+    pub fn context(&self) -> &RequestContext {
+        &self.request.context
+    }
+
+    /// A message of this request, made of OTLP protobuf. Nothing is parsed.
+    #[must_use]
+    pub fn message(&self, signal: Signal, bytes: Bytes) -> OtapPdata {
+        OtapPdata::new(engine_context(&self.request), otlp_payload(signal, bytes))
+    }
+}
+
+impl Drop for OwnRequest {
+    fn drop(&mut self) {
+        if self.request.is_call() {
+            return;
+        }
+        let failed = self.failed.load(Ordering::Relaxed);
+        self.request.end(failed);
+        // Who still works on it may stop.
+        if failed && self.owns_context {
+            let _ = self
+                .request
+                .context
+                .cancel(CancelReason::Cancelled, "the request has ended");
+        }
+    }
+}
+
+/// All that requests stem from, and they themselves: each once, where it came first.
+pub(crate) fn all_origins(requests: impl IntoIterator<Item = Arc<Request>>) -> Vec<Arc<Request>> {
+    let mut seen = HashSet::new();
+    let mut origins = Vec::new();
+    for request in requests {
+        for origin in request.origins.iter().chain([&request]) {
+            if seen.insert(Arc::as_ptr(origin)) {
+                origins.push(Arc::clone(origin));
+            }
+        }
+    }
+    origins
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Work that a context-aware node has under way beside the message or control
+//! message it is handling: all of it on the pipeline's thread.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Instant;
+
+use otel_arrow_dfe_engine::local::processor::EffectHandler;
+use otel_arrow_dfe_otap::pdata::OtapPdata;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::guard::drain;
+use crate::node::deliveries::Deliveries;
+
+/// A node's tasks.
+pub(crate) struct Tasks {
+    set: RefCell<JoinSet<()>>,
+    pub(crate) deliveries: Rc<Deliveries>,
+    /// Held by the one that waits for room in a next node's queue; the others queue for it.
+    pub(crate) sending: tokio::sync::Mutex<()>,
+    /// Messages that were held back and dropped without an answer.
+    pub(crate) unanswered: mpsc::UnboundedSender<OtapPdata>,
+}
+
+impl Tasks {
+    pub(crate) fn new(unanswered: mpsc::UnboundedSender<OtapPdata>) -> Rc<Self> {
+        Rc::new(Self {
+            set: RefCell::default(),
+            deliveries: Rc::default(),
+            sending: tokio::sync::Mutex::new(()),
+            unanswered,
+        })
+    }
+
+    /// Runs `work` until it ends or the node is dropped.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + 'static) {
+        let mut set = self.set.borrow_mut();
+        while set.try_join_next().is_some() {}
+        let _ = set.spawn_local(work);
+    }
+
+    /// Sends the drain's mark on when nothing can come before it any more.
+    pub(crate) fn pass_mark_on(&self, effect_handler: EffectHandler<OtapPdata>, deadline: Instant) {
+        let deliveries = Rc::clone(&self.deliveries);
+        self.spawn(async move {
+            deliveries.idle(deadline).await;
+            drain::pass_on(&effect_handler).await;
+        });
+    }
+}
+
+/// Ends a node's tasks with the node. They hold their handler, so nothing else would.
+pub(crate) struct TasksOwner(pub(crate) Rc<Tasks>);
+
+impl Drop for TasksOwner {
+    fn drop(&mut self) {
+        self.0.set.borrow_mut().abort_all();
+    }
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The node types a component can use, listed one by one.
+//!
+//! The engine's own registries are link-time slices, which vanish silently
+//! when a linker drops them; an explicit list cannot. The codecs are still such
+//! a slice: the self-test looks for them.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use otapbridge_context::ProcessingError;
+use otel_arrow_dfe_config::NodeUrn;
+use otel_arrow_dfe_config::error::Error as ConfigError;
+use otel_arrow_dfe_core_nodes::processors;
+use otel_arrow_dfe_engine::{PipelineFactory, ProcessorFactory};
+use otel_arrow_dfe_otap::OTAP_PROCESSOR_FACTORIES;
+use otel_arrow_dfe_otap::pdata::OtapPdata;
+use otel_arrow_dfe_pdata_codec::CodecRegistry;
+use otel_arrow_dfe_pdata_codec::builtins::OTLP_ENCODING;
+use serde_json::Value;
+
+use crate::guard::divider::DIVIDER;
+use crate::guard::gate::gated;
+use crate::host::exporter::HOST_EXPORTER;
+use crate::host::receiver::HOST_RECEIVER;
+use crate::node::factory::{ConfigCheck, Factory, NodeFactory};
+
+/// A node type as validation sees it.
+pub(crate) struct NodeType {
+    /// Checks the configuration the engine's way.
+    pub(crate) validate: fn(&Value) -> Result<(), ConfigError>,
+    /// Checks it with paths and unknown keys, for nodes of this project.
+    pub(crate) check: Option<ConfigCheck>,
+}
+
+/// Every node type that is linked in.
+pub(crate) struct Catalogue {
+    pub(crate) processors: BTreeMap<&'static str, NodeType>,
+    pub(crate) receivers: BTreeMap<&'static str, NodeType>,
+    pub(crate) factory: PipelineFactory<OtapPdata>,
+}
+
+static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
+
+/// Adds `nodes` to the engine's own node types. Only the first call counts: the
+/// catalogue is the same for the whole process.
+pub fn install(nodes: impl FnOnce() -> Vec<NodeFactory>) {
+    let _ = CATALOGUE.get_or_init(|| Catalogue::new(nodes()));
+}
+
+pub(crate) fn get() -> &'static Catalogue {
+    CATALOGUE.get_or_init(|| Catalogue::new(Vec::new()))
+}
+
+/// Whether a node type is the engine's, and not written against our own trait.
+pub(crate) fn is_engine_node(urn: &NodeUrn) -> bool {
+    get()
+        .node_type(urn.as_str())
+        .is_none_or(|node| node.check.is_none())
+}
+
+/// The processors of the engine, each behind a gate. Its filter is not among them: one of otapbridge's
+/// nodes has its name and its configuration, because the engine's drops what has no attributes.
+macro_rules! gated_processors {
+    ($($factory:path),+ $(,)?) => {
+        vec![$(ProcessorFactory {
+            name: $factory.name,
+            create: |pipeline, node, node_config, processor_config, capabilities| {
+                gated(($factory.create)(pipeline, node, node_config, processor_config, capabilities)?)
+            },
+            context_declarations: $factory.context_declarations,
+            wiring_contract: $factory.wiring_contract,
+            validate_config: $factory.validate_config,
+        }),+]
+    };
+}
+
+const LOG_SAMPLING_URN: &str = "urn:otel:processor:log_sampling";
+
+/// The one processor whose factory is private: only the engine's link-time slice
+/// has it, so the self-test checks that it is there.
+fn log_sampling() -> Option<&'static ProcessorFactory<OtapPdata>> {
+    OTAP_PROCESSOR_FACTORIES
+        .iter()
+        .find(|factory| factory.name == LOG_SAMPLING_URN)
+}
+
+impl Catalogue {
+    pub(crate) fn node_type(&self, urn: &str) -> Option<&NodeType> {
+        self.processors.get(urn).or_else(|| self.receivers.get(urn))
+    }
+
+    fn new(nodes: Vec<NodeFactory>) -> Self {
+        let mut factories = gated_processors![
+            processors::attributes_processor::ATTRIBUTES_PROCESSOR_FACTORY,
+            processors::batch_processor::OTAP_BATCH_PROCESSOR_FACTORY,
+            processors::content_router::CONTENT_ROUTER_FACTORY,
+            processors::debug_processor::DEBUG_PROCESSOR_FACTORY,
+            crate::guard::durable_buffer::FACTORY,
+            processors::fanout_processor::FANOUT_PROCESSOR_FACTORY,
+            processors::log_parser_processor::LOG_PARSER_PROCESSOR_FACTORY,
+            processors::partition_processor::PARTITION_PROCESSOR_FACTORY,
+            crate::guard::retry_gate::FACTORY,
+            processors::signal_type_router::SIGNAL_TYPE_ROUTER_FACTORY,
+            processors::temporal_reaggregation_processor::TEMPORAL_REAGGREGATION_PROCESSOR_FACTORY,
+            processors::transform_processor::TRANSFORM_PROCESSOR_FACTORY,
+        ];
+        if let Some(listed) = log_sampling() {
+            factories.push(ProcessorFactory {
+                name: listed.name,
+                create: |pipeline, node, node_config, processor_config, capabilities| {
+                    let factory = log_sampling().expect("it was there when it was listed");
+                    gated((factory.create)(
+                        pipeline,
+                        node,
+                        node_config,
+                        processor_config,
+                        capabilities,
+                    )?)
+                },
+                context_declarations: listed.context_declarations,
+                wiring_contract: listed.wiring_contract,
+                validate_config: listed.validate_config,
+            });
+        }
+        let mut node_types: BTreeMap<_, _> = factories
+            .iter()
+            .map(|factory| {
+                (
+                    factory.name,
+                    NodeType {
+                        validate: factory.validate_config,
+                        check: None,
+                    },
+                )
+            })
+            .collect();
+        let mut receivers = vec![HOST_RECEIVER.clone()];
+        let mut receiver_types = BTreeMap::new();
+        for NodeFactory(factory) in nodes {
+            match factory {
+                Factory::Processor(factory, check) => {
+                    let node_type = NodeType {
+                        validate: factory.validate_config,
+                        check: Some(check),
+                    };
+                    let _ = node_types.insert(factory.name, node_type);
+                    factories.push(factory);
+                }
+                Factory::Receiver(factory, check) => {
+                    let node_type = NodeType {
+                        validate: factory.validate_config,
+                        check: Some(check),
+                    };
+                    let _ = receiver_types.insert(factory.name, node_type);
+                    receivers.push(factory);
+                }
+            }
+        }
+        factories.push(DIVIDER.clone());
+        // The engine wants slices that live as long as the process; there is
+        // one catalogue in it.
+        let factory = PipelineFactory::new(
+            Vec::leak(receivers),
+            Vec::leak(factories),
+            std::slice::from_ref(&HOST_EXPORTER),
+            &[],
+        )
+        .with_context_materializer(|pdata, plan| pdata.context_mut().materialize_context(plan));
+        Self {
+            processors: node_types,
+            receivers: receiver_types,
+            factory,
+        }
+    }
+}
+
+/// Finds out whether the library was linked with everything a pipeline needs.
+///
+/// # Errors
+/// Permanent, with what is missing.
+pub fn self_test() -> Result<(), ProcessingError> {
+    let registry = CodecRegistry::global().map_err(|error| incomplete(&error.to_string()))?;
+    let _ = registry
+        .resolve(&OTLP_ENCODING)
+        .map_err(|error| incomplete(&error.to_string()))?;
+    if log_sampling().is_none() {
+        return Err(incomplete(LOG_SAMPLING_URN));
+    }
+    let catalogue = get();
+    let known = catalogue.factory.get_processor_factory_map().len();
+    // The divider is none that a user can name.
+    if known != catalogue.processors.len() + 1 {
+        return Err(incomplete("two node types share a name"));
+    }
+    Ok(())
+}
+
+fn incomplete(missing: &str) -> ProcessingError {
+    ProcessingError::permanent(format!(
+        "the library was linked without a part of the engine ({missing}): link the prelinked \
+         object, or the static library with --whole-archive"
+    ))
+}

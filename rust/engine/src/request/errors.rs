@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Errors on their way through the engine, and how they are forgotten.
+//!
+//! The engine's nack has room for a text only: the error waits in the pipeline's
+//! table. An error that was made for one request is forgotten when that ends.
+//! One that was made for output of no request concerns requests that nobody knows
+//! any more; it is forgotten when nothing is in flight, or when 65,536 errors are newer.
+
+use otapbridge_context::{ProcessingError, error_table};
+
+use crate::request::state::PipelineState;
+use crate::request::table::RequestId;
+
+/// A request that is retried makes an error each time. Of those only the last are needed;
+/// but of one that was split into many parts it is the first that is reported.
+const MAX_PER_REQUEST: usize = 64;
+/// So many of a request's first errors stay when there are too many.
+const FIRST_OF_REQUEST: usize = 16;
+
+impl PipelineState {
+    /// Keeps an error and returns the text that stands for it in a nack which is
+    /// sent as `permanent`. `request` is the one whose message is refused, if it
+    /// is exactly one. Where nobody waits any more only the text is left.
+    pub(crate) fn carry(
+        &self,
+        request: Option<RequestId>,
+        error: ProcessingError,
+        permanent: bool,
+    ) -> String {
+        let text = |error: ProcessingError| error_table::strip(&error.to_string()).into_owned();
+        let Some(request) = request else {
+            // A node that keeps data for later asks for the error behind a nack.
+            if self.is_idle() && !self.has_stores() {
+                return text(error);
+            }
+            return self.errors.insert_as(error, permanent);
+        };
+        let Some(request) = self.shared.requests.in_flight(request) else {
+            return text(error);
+        };
+        let mut error = Some(error);
+        // The id is noted in the same step, so that an end meanwhile forgets it.
+        let carried = request.change_errors(|ids| {
+            let carried = self.errors.insert_as(error.take()?, permanent);
+            if ids.len() >= MAX_PER_REQUEST {
+                let _ = self.errors.forget(ids.remove(FIRST_OF_REQUEST));
+            }
+            ids.extend(self.errors.id(&carried));
+            Some(carried)
+        });
+        carried
+            .flatten()
+            .unwrap_or_else(|| error.map(text).unwrap_or_default())
+    }
+
+    /// Forgets an error that nobody will hear of.
+    pub(crate) fn forget_spent(&self, request: Option<RequestId>, id: u64) {
+        let request = request.and_then(|request| self.shared.requests.in_flight(request));
+        let Some(request) = request else { return };
+        let noted = request.change_errors(|ids| {
+            let at = ids.iter().position(|known| *known == id);
+            at.map(|at| ids.remove(at))
+        });
+        if let Some(Some(id)) = noted {
+            let _ = self.errors.forget(id);
+        }
+    }
+
+    /// Forgets what was carried for a request that has ended.
+    pub(crate) fn forget_errors(&self, errors: &[u64]) {
+        for id in errors {
+            let _ = self.errors.forget(*id);
+        }
+        if self.errors.is_empty() {
+            return;
+        }
+        // Read before the look at the requests: newer errors may concern newer ones.
+        let last = self.errors.last_id();
+        if self.is_idle() {
+            self.errors.forget_until(last);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Between the engine's own errors and a structured one.
+
+use std::io;
+
+use otapbridge_context::{ErrorKind, ErrorTable, ProcessingError, error_table};
+use otel_arrow_dfe_engine::control::{NackCause, NackMsg};
+use otel_arrow_dfe_engine::error::{Error, ProcessorErrorKind, TypedError};
+use otel_arrow_dfe_otap::pdata::OtapPdata;
+
+use crate::request::engine_errors::{NackMeaning, nack_meaning};
+use crate::request::header::request_id;
+use crate::request::state::PipelineState;
+
+/// A nack that carries `error` through the engine. A request that nobody waits
+/// for any more is refused for good, so that a retry node lets it go.
+pub(crate) fn nack(
+    pipeline: &PipelineState,
+    error: ProcessingError,
+    abandoned: bool,
+    refused: OtapPdata,
+) -> NackMsg<OtapPdata> {
+    let permanent = abandoned || is_final(&error);
+    let of_the_data = is_of_the_data(&error);
+    let reason = pipeline.carry(request_id(&refused), error, permanent);
+    if permanent && !of_the_data {
+        NackMsg::new_permanent_with_cause(reason, refused, NOT_OF_THE_DATA)
+    } else if permanent {
+        NackMsg::new_permanent(reason, refused)
+    } else {
+        NackMsg::new(reason, refused)
+    }
+}
+
+/// The cause of a permanent nack that says nothing of the data.
+const NOT_OF_THE_DATA: NackCause = NackCause::NodeShutdown;
+
+/// Whether a permanent error is about the data. It is not if their caller has gone, or if the host has no
+/// use for the signal. One whose code says "not now" was made permanent because another part of the data was accepted,
+/// so that nobody should send all of them again who cannot bear that some come twice.
+fn is_of_the_data(error: &ProcessingError) -> bool {
+    const CANCELLED: i32 = 1;
+    const DEADLINE_EXCEEDED: i32 = 4;
+    const RESOURCE_EXHAUSTED: i32 = 8;
+    const ABORTED: i32 = 10;
+    const UNAVAILABLE: i32 = 14;
+    !matches!(
+        error.kind(),
+        ErrorKind::Cancelled | ErrorKind::Configuration
+    ) && !matches!(
+        error.grpc_code(),
+        CANCELLED | DEADLINE_EXCEEDED | RESOURCE_EXHAUSTED | ABORTED | UNAVAILABLE
+    )
+}
+
+/// Whether a node that keeps data for later has no reason to drop them because of this nack.
+pub(crate) fn may_be_accepted_later(errors: &ErrorTable, nack: &NackMsg<OtapPdata>) -> bool {
+    !nack.permanent || nack.cause == NOT_OF_THE_DATA || !is_of_the_data(&error_of(errors, nack))
+}
+
+/// Whether nobody should send the data again: the error's kind says so, or its code.
+/// These four codes make an error of any kind permanent to the collector.
+fn is_final(error: &ProcessingError) -> bool {
+    error.is_permanent() || has_final_code(error)
+}
+
+fn has_final_code(error: &ProcessingError) -> bool {
+    const INVALID_ARGUMENT: i32 = 3;
+    const PERMISSION_DENIED: i32 = 7;
+    const UNIMPLEMENTED: i32 = 12;
+    const UNAUTHENTICATED: i32 = 16;
+    matches!(
+        error.grpc_code(),
+        INVALID_ARGUMENT | PERMISSION_DENIED | UNIMPLEMENTED | UNAUTHENTICATED
+    )
+}
+
+/// The error behind a nack: the structured one if a node of ours or the host
+/// gave it, otherwise what the engine's own fields say. Permanent if either is.
+pub(crate) fn error_of(errors: &ErrorTable, nack: &NackMsg<OtapPdata>) -> ProcessingError {
+    if let Some(error) = errors.resolve_as(&nack.reason, nack.permanent) {
+        return error;
+    }
+    let reason = error_table::strip(&nack.reason).into_owned();
+    match (nack.cause, nack.permanent) {
+        (NackCause::Refused, true) => ProcessingError::invalid_argument(reason),
+        (NackCause::Unspecified, true) => match nack_meaning(&reason) {
+            NackMeaning::Unreadable => ProcessingError::invalid_argument(reason),
+            NackMeaning::Unavailable => ProcessingError::retryable(reason),
+            NackMeaning::Permanent => ProcessingError::permanent(reason),
+        },
+        (_, true) => ProcessingError::permanent(reason),
+        (NackCause::RouteFull, false) => ProcessingError::resource_exhausted(reason, None),
+        // Another instance, or this one after its restart, may take it.
+        (NackCause::RouteClosed | NackCause::NodeShutdown, false)
+        | (NackCause::Refused | NackCause::Unspecified, false) => {
+            ProcessingError::retryable(reason)
+        }
+    }
+}
+
+/// What an error of the engine's means to the caller of the message that a node failed
+/// on with it. The engine's error is its source.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use otapbridge::prelude::*;
+///
+/// async fn tick(effect_handler: &ContextAwareEffectHandler<OtapPdata>) -> Result<(), ProcessingError> {
+///     let timer = effect_handler.inner().start_periodic_timer(Duration::from_secs(1)).await;
+///     timer.map(drop).map_err(otapbridge::error_of_engine)
+/// }
+/// ```
+#[must_use]
+pub fn error_of_engine(error: Error) -> ProcessingError {
+    let text = error.to_string();
+    let meant = match &error {
+        Error::PdataConversionError { .. } | Error::PdataCodec(_) | Error::PDataError { .. } => {
+            ProcessingError::invalid_argument(text)
+        }
+        Error::ChannelSendError { closed: false, .. } => {
+            ProcessingError::resource_exhausted(text, None)
+        }
+        Error::IoError { error, .. } => ProcessingError::from(io::Error::new(error.kind(), text)),
+        Error::ConfigError(_)
+        | Error::NoDefaultOutputPort { .. }
+        | Error::UnknownOutputPort { .. }
+        | Error::ProcessorError {
+            kind: ProcessorErrorKind::Configuration,
+            ..
+        } => ProcessingError::configuration(text, None),
+        Error::JoinTaskError { is_panic: true, .. } => ProcessingError::permanent(text),
+        _ => ProcessingError::retryable(text),
+    };
+    meant.with_source(error)
+}
+
+/// Why a message could not be sent on.
+pub(crate) fn send_error(error: TypedError<OtapPdata>) -> ProcessingError {
+    match error {
+        TypedError::Error(error) => ProcessingError::configuration(error.to_string(), None),
+        other => ProcessingError::retryable(format!("the next node is gone: {other}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use otapbridge_context::Signal;
+    use otel_arrow_dfe_engine::node::NodeId;
+
+    use super::*;
+    use crate::base::payload::from_otlp_bytes;
+
+    fn empty() -> OtapPdata {
+        from_otlp_bytes(Signal::Logs, bytes::Bytes::new())
+    }
+
+    #[test]
+    fn the_engines_own_nacks_mean_what_their_cause_says() {
+        use ErrorKind::{Permanent, ResourceExhausted, Retryable};
+        use NackCause::{NodeShutdown, Refused, RouteClosed, RouteFull, Unspecified};
+        let errors = ErrorTable::new();
+        for (cause, permanent, kind, grpc_code, http_status) in [
+            (Unspecified, false, Retryable, 14, 503),
+            (RouteFull, false, ResourceExhausted, 8, 429),
+            (RouteClosed, false, Retryable, 14, 503),
+            (NodeShutdown, false, Retryable, 14, 503),
+            (Refused, false, Retryable, 14, 503),
+            (Unspecified, true, Permanent, 13, 500),
+            (RouteFull, true, Permanent, 13, 500),
+            (RouteClosed, true, Permanent, 13, 500),
+            (NodeShutdown, true, Permanent, 13, 500),
+            (Refused, true, Permanent, 3, 400),
+        ] {
+            let nack = if permanent {
+                NackMsg::new_permanent_with_cause("no", empty(), cause)
+            } else {
+                NackMsg::new_with_cause("no", empty(), cause)
+            };
+            let error = error_of(&errors, &nack);
+            assert_eq!(error.kind(), kind, "{cause:?} {permanent}");
+            assert_eq!(error.grpc_code(), grpc_code, "{cause:?} {permanent}");
+            assert_eq!(error.http_status(), http_status, "{cause:?} {permanent}");
+            assert_eq!(error.message(), "no");
+        }
+    }
+
+    #[test]
+    fn an_error_is_final_by_its_kind_or_its_code() {
+        for kind in [
+            ErrorKind::Permanent,
+            ErrorKind::Retryable,
+            ErrorKind::Cancelled,
+            ErrorKind::Timeout,
+            ErrorKind::ResourceExhausted,
+            ErrorKind::Configuration,
+        ] {
+            for code in 1..=16 {
+                let error = ProcessingError::new(kind, "no").with_grpc_code(code);
+                let expected = error.is_permanent() || [3, 7, 12, 16].contains(&code);
+                assert_eq!(is_final(&error), expected, "{kind} {code}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_mark_of_an_error_that_is_gone_reaches_nobody() {
+        let errors = ErrorTable::new();
+        let reason = ErrorTable::new().insert(ProcessingError::permanent("text"));
+        let error = error_of(&errors, &NackMsg::new(reason, empty()));
+        assert_eq!(error.message(), "text");
+    }
+
+    #[test]
+    fn the_engines_errors_are_classified_and_kept_as_source() {
+        let node = || NodeId {
+            index: 1,
+            name: "a".into(),
+        };
+        let failed = |kind: ProcessorErrorKind| Error::ProcessorError {
+            processor: node(),
+            kind,
+            error: "text".to_owned(),
+            source_detail: String::new(),
+        };
+        let full = |closed: bool| Error::ChannelSendError {
+            error: "text".to_owned(),
+            closed,
+        };
+        let io = |kind: io::ErrorKind| Error::IoError {
+            node: node(),
+            error: io::Error::new(kind, "text"),
+        };
+        let joined = |is_panic: bool| Error::JoinTaskError {
+            is_canceled: !is_panic,
+            is_panic,
+            error: "text".to_owned(),
+        };
+        let text = || "text".to_owned();
+        for (error, kind, grpc_code) in [
+            (
+                Error::PdataConversionError { error: text() },
+                ErrorKind::Permanent,
+                3,
+            ),
+            (
+                Error::PDataError { reason: text() },
+                ErrorKind::Permanent,
+                3,
+            ),
+            (full(false), ErrorKind::ResourceExhausted, 8),
+            (full(true), ErrorKind::Retryable, 14),
+            (
+                Error::RuntimeMsgError { error: text() },
+                ErrorKind::Retryable,
+                14,
+            ),
+            (io(io::ErrorKind::TimedOut), ErrorKind::Timeout, 4),
+            (
+                io(io::ErrorKind::StorageFull),
+                ErrorKind::ResourceExhausted,
+                8,
+            ),
+            (io(io::ErrorKind::InvalidData), ErrorKind::Permanent, 13),
+            (io(io::ErrorKind::BrokenPipe), ErrorKind::Retryable, 14),
+            (
+                failed(ProcessorErrorKind::Configuration),
+                ErrorKind::Configuration,
+                3,
+            ),
+            (
+                failed(ProcessorErrorKind::Transport),
+                ErrorKind::Retryable,
+                14,
+            ),
+            (
+                failed(ProcessorErrorKind::Shutdown),
+                ErrorKind::Retryable,
+                14,
+            ),
+            (failed(ProcessorErrorKind::Other), ErrorKind::Retryable, 14),
+            (joined(true), ErrorKind::Permanent, 13),
+            (joined(false), ErrorKind::Retryable, 14),
+            (
+                Error::InternalError { message: text() },
+                ErrorKind::Retryable,
+                14,
+            ),
+        ] {
+            let shown = error.to_string();
+            let error = error_of_engine(error);
+            assert_eq!(error.kind(), kind, "{shown}");
+            assert_eq!(error.grpc_code(), grpc_code, "{shown}");
+            assert!(error.message().contains("text"), "{shown}");
+            let source = error.source().expect("the engine's error");
+            assert_eq!(source.to_string(), shown);
+        }
+    }
+}

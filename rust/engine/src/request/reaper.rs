@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The runtime's one clock: a thread that cancels requests whose deadline has passed, and
+//! answers calls that their pipeline has not answered within the grace.
+//!
+//! It has a thread of its own, so that no node that blocks its pipeline's thread delays it.
+//! A request that ends is not taken out of the queue: it is found gone when its turn comes.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use otapbridge_context::ProcessingError;
+use parking_lot::{Condvar, Mutex};
+
+use crate::request::request::Request;
+
+/// From so many entries on, the queue is rid of those that are gone when it has doubled.
+const FIRST_CLEANING: usize = 1024;
+
+/// A look at a request. The earliest is the greatest.
+struct Look {
+    at: Instant,
+    request: Weak<Request>,
+}
+
+impl Ord for Look {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.at.cmp(&self.at)
+    }
+}
+
+impl PartialOrd for Look {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Look {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Look {}
+
+struct Queue {
+    looks: BinaryHeap<Look>,
+    /// The number of looks at which it is cleaned.
+    clean_at: usize,
+    /// When the thread wakes by itself; none while it works or has nothing to wait for.
+    wakes_at: Option<Instant>,
+    /// The thread waits.
+    waiting: bool,
+    stopped: bool,
+}
+
+pub(crate) struct Reaper {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+impl Reaper {
+    /// One that never looks, for pipelines that never run.
+    pub(crate) fn idle() -> Arc<Self> {
+        Arc::new(Self {
+            queue: Mutex::new(Queue {
+                looks: BinaryHeap::new(),
+                clean_at: FIRST_CLEANING,
+                wakes_at: None,
+                waiting: false,
+                stopped: false,
+            }),
+            changed: Condvar::new(),
+        })
+    }
+
+    /// Has a look at the request then.
+    pub(crate) fn look_at(&self, request: &Arc<Request>, at: Instant) {
+        let mut queue = self.queue.lock();
+        if queue.looks.len() >= queue.clean_at {
+            queue.looks.retain(|look| look.request.strong_count() > 0);
+            queue.clean_at = FIRST_CLEANING.max(2 * queue.looks.len());
+        }
+        queue.looks.push(Look {
+            at,
+            request: Arc::downgrade(request),
+        });
+        if queue.waiting && queue.wakes_at.is_none_or(|wakes_at| at < wakes_at) {
+            queue.wakes_at = Some(at);
+            drop(queue);
+            let _ = self.changed.notify_one();
+        }
+    }
+
+    fn run(&self) {
+        let mut queue = self.queue.lock();
+        while !queue.stopped {
+            let now = Instant::now();
+            let next = loop {
+                match queue.looks.peek() {
+                    Some(look) if look.request.strong_count() == 0 => drop(queue.looks.pop()),
+                    next => break next.map(|look| look.at),
+                }
+            };
+            if next.is_some_and(|next| next <= now) {
+                let due = queue.looks.pop();
+                drop(queue);
+                if let Some(request) = due.and_then(|look| look.request.upgrade())
+                    && let Some(again) = request.reap()
+                {
+                    self.look_at(&request, again);
+                }
+                queue = self.queue.lock();
+                continue;
+            }
+            queue.waiting = true;
+            queue.wakes_at = next;
+            match next {
+                Some(next) => drop(self.changed.wait_until(&mut queue, next)),
+                None => self.changed.wait(&mut queue),
+            }
+            queue.waiting = false;
+        }
+    }
+}
+
+/// The reaper and its thread, which ends when this is dropped.
+pub(crate) struct ReaperThread {
+    pub(crate) reaper: Arc<Reaper>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ReaperThread {
+    pub(crate) fn start() -> Result<Self, ProcessingError> {
+        let reaper = Reaper::idle();
+        let runner = Arc::clone(&reaper);
+        let thread = std::thread::Builder::new()
+            .name("otapb-reaper".to_owned())
+            .spawn(move || runner.run())
+            .map_err(|error| ProcessingError::permanent(format!("reaper thread: {error}")))?;
+        Ok(Self {
+            reaper,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for ReaperThread {
+    fn drop(&mut self) {
+        self.reaper.queue.lock().stopped = true;
+        let _ = self.reaper.changed.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! A request: a call of the host, or one that began inside a pipeline, such as a merged
+//! batch or what a receiver makes.
+//!
+//! The rule of the whole bridge lives here: all that decides about a request happens under
+//! its lock, so that each call is answered exactly once, its payload's release is reported
+//! once and never before the answer, and its output goes to the host only before the answer.
+
+use std::mem::take;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use otapbridge_context::{CancelReason, ErrorKind, ProcessingError, RequestContext};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::base::counters::{decrement, increment};
+use crate::base::event::Event;
+use crate::request::state::PipelineState;
+use crate::request::table::RequestId;
+
+pub(crate) struct Request {
+    pub(crate) id: RequestId,
+    pub(crate) context: RequestContext,
+    pub(crate) pipeline: Arc<PipelineState>,
+    /// The requests that its data stem from, each once; none of a call.
+    pub(crate) origins: Vec<Arc<Request>>,
+    state: Mutex<State>,
+    left_host: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    ended: bool,
+    payload_released: bool,
+    /// Its emissions that the host has not answered.
+    own_at_host: usize,
+    /// These, and those of requests that were made of it.
+    at_host: usize,
+    /// When the last of them was answered, if its time stood still meanwhile.
+    left_host: Option<Instant>,
+    /// The reaper looked while the host was to answer, and will not look again by itself.
+    reaper_off: bool,
+    /// Errors in the pipeline's table that were made for it.
+    errors: Vec<u64>,
+}
+
+pub(crate) fn answered_already() -> ProcessingError {
+    ProcessingError::cancelled("the request was answered already")
+}
+
+impl Request {
+    pub(crate) fn new(
+        id: RequestId,
+        context: RequestContext,
+        pipeline: &Arc<PipelineState>,
+        origins: Vec<Arc<Request>>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            context,
+            pipeline: Arc::clone(pipeline),
+            origins,
+            state: Mutex::default(),
+            left_host: Notify::new(),
+        })
+    }
+
+    /// Has the reaper cancel it when its time is up.
+    pub(crate) fn watch_deadline(self: &Arc<Self>) {
+        if let Some(deadline) = self.context.deadline() {
+            self.pipeline.shared.reaper.look_at(self, deadline);
+        }
+    }
+
+    pub(crate) fn is_call(&self) -> bool {
+        self.id.call_id().is_some()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state.lock().ended
+    }
+
+    /// The calls whose data it carries.
+    pub(crate) fn call_ids(&self) -> impl Iterator<Item = u64> {
+        self.origins.iter().filter_map(|origin| origin.id.call_id())
+    }
+
+    /// Answers a call. Late and duplicate answers are counted.
+    pub(crate) fn complete(&self, error: Option<ProcessingError>) {
+        if !self.complete_if(|_| true, error) {
+            increment(&self.pipeline.shared.counters.late_completions_total);
+        }
+    }
+
+    /// Answers a call that is cancelled, unless the host has output with its data.
+    pub(crate) fn complete_cancelled(&self) {
+        let _ = self.complete_if(|state| state.at_host == 0, self.context.error());
+    }
+
+    fn complete_if(
+        &self,
+        may: impl FnOnce(&mut State) -> bool,
+        error: Option<ProcessingError>,
+    ) -> bool {
+        let Some(call_id) = self.id.call_id() else {
+            return false;
+        };
+        let failed = error.as_ref().map(|error| match error.kind() {
+            ErrorKind::Timeout => CancelReason::Deadline,
+            _ => CancelReason::Cancelled,
+        });
+        let report = |payload_released| {
+            self.pipeline.outbox.push(Event::Done {
+                call_id,
+                error,
+                payload_released,
+            });
+        };
+        if !self.end_if(may, failed.is_some(), report) {
+            return false;
+        }
+        if let Some(reason) = failed {
+            // Who still works on it may stop.
+            let _ = self.context.cancel(reason, "");
+        }
+        true
+    }
+
+    /// Ends a request that began inside the pipeline.
+    pub(crate) fn end(&self, failed: bool) {
+        let _ = self.end_if(|_| true, failed, |_| {});
+    }
+
+    /// Ends a call that was not submitted after all: the host hears no more of it.
+    pub(crate) fn undo(&self) {
+        let mut state = self.state.lock();
+        state.payload_released = true;
+        drop(state);
+        self.end(false);
+    }
+
+    /// Ends it if it has not ended and `may` allows. `report` learns whether the payload
+    /// was released.
+    fn end_if(
+        &self,
+        may: impl FnOnce(&mut State) -> bool,
+        failed: bool,
+        report: impl FnOnce(bool),
+    ) -> bool {
+        let mut state = self.state.lock();
+        if state.ended || !may(&mut state) {
+            return false;
+        }
+        state.ended = true;
+        let errors = take(&mut state.errors);
+        // Before the host hears of it, which may use the call's id again then.
+        self.pipeline.shared.requests.end(self.id, failed);
+        report(state.payload_released);
+        drop(state);
+        self.pipeline.request_ended(self.is_call(), &errors);
+        true
+    }
+
+    /// The library no longer reads the call's payload.
+    fn payload_released(&self) {
+        let mut state = self.state.lock();
+        let reported = std::mem::replace(&mut state.payload_released, true);
+        if state.ended
+            && !reported
+            && let Some(call_id) = self.id.call_id()
+        {
+            // Under the lock, so that it comes after the answer.
+            self.pipeline
+                .outbox
+                .push(Event::PayloadReleased { call_id });
+        }
+    }
+
+    /// Tells a call that its caller no longer waits. True if it counted.
+    pub(crate) fn cancel(self: &Arc<Self>, reason: CancelReason, cause: &str) -> bool {
+        let counted = self.context.cancel(reason, cause);
+        if counted {
+            self.abandon();
+        }
+        counted
+    }
+
+    /// Nobody waits any more: the pipeline answers a call in a few turns, and the
+    /// reaper does if it has not done so within the grace.
+    fn abandon(self: &Arc<Self>) {
+        if self.is_call() {
+            self.pipeline.abandon(Arc::clone(self));
+            let shared = &self.pipeline.shared;
+            shared.reaper.look_at(self, Instant::now() + shared.grace);
+        }
+    }
+
+    /// For the reaper: cancels it if its time is up, or answers it if the grace is over.
+    /// Says when to look again.
+    pub(crate) fn reap(self: &Arc<Self>) -> Option<Instant> {
+        if self.context.is_cancelled() {
+            let may = |state: &mut State| {
+                state.reaper_off = state.own_at_host > 0;
+                !state.reaper_off
+            };
+            if self.complete_if(may, self.context.error()) {
+                // The pipeline's thread may be busy with a node.
+                self.pipeline.outbox.deliver();
+            }
+            return None;
+        }
+        let deadline = self.context.deadline()?;
+        {
+            let mut state = self.state.lock();
+            let is_timeout = self.context.is_deadline_a_timeout();
+            if is_timeout && state.at_host > 0 {
+                state.reaper_off = true;
+                return None;
+            }
+            // An answer that the host has just given has the grace to come back.
+            let grace = self.pipeline.shared.grace;
+            let returned = state.left_host.map(|left| left + grace);
+            let due = returned.map_or(deadline, |returned| deadline.max(returned));
+            if due > Instant::now() {
+                return Some(due);
+            }
+            // Under the lock, so that no output of it goes to the host any more.
+            let _ = self.context.cancel(CancelReason::Deadline, "");
+        }
+        self.abandon();
+        None
+    }
+
+    /// Its output goes to the host by `hand_over`, unless it has ended.
+    ///
+    /// # Errors
+    /// Why nobody waits for the output.
+    pub(crate) fn emit(&self, hand_over: impl FnOnce()) -> Result<(), ProcessingError> {
+        let mut state = self.state.lock();
+        if state.ended {
+            return Err(answered_already());
+        }
+        if let Some(error) = self.context.error() {
+            return Err(error);
+        }
+        state.own_at_host += 1;
+        self.enter_host(&mut state);
+        for origin in &self.origins {
+            origin.enter_host(&mut origin.state.lock());
+        }
+        // Under the lock: it cannot be answered before.
+        hand_over();
+        Ok(())
+    }
+
+    /// The time at the host does not count as time in this library.
+    fn enter_host(&self, state: &mut State) {
+        state.at_host += 1;
+        self.context.pause();
+    }
+
+    /// The host has answered an emission of it.
+    pub(crate) fn emission_answered(self: &Arc<Self>) {
+        for origin in &self.origins {
+            origin.leave_host(false);
+        }
+        self.leave_host(true);
+    }
+
+    fn leave_host(self: &Arc<Self>, own: bool) {
+        let mut state = self.state.lock();
+        state.own_at_host -= usize::from(own);
+        state.at_host -= 1;
+        self.context.resume();
+        let now = Instant::now();
+        if state.at_host == 0 {
+            state.left_host = self.context.is_deadline_a_timeout().then_some(now);
+            self.left_host.notify_waiters();
+        }
+        let may_be_reaped = state.at_host == 0 || state.own_at_host == 0;
+        if may_be_reaped && take(&mut state.reaper_off) {
+            drop(state);
+            let shared = &self.pipeline.shared;
+            shared.reaper.look_at(self, now + shared.grace);
+        }
+    }
+
+    pub(crate) fn is_at_host(&self) -> bool {
+        self.state.lock().at_host > 0
+    }
+
+    /// Waits until the host has no output with its data.
+    pub(crate) async fn left_host(&self) {
+        loop {
+            let mut left = pin!(self.left_host.notified());
+            // Registered before the look, so that a change in between is not missed.
+            let _ = left.as_mut().enable();
+            if !self.is_at_host() {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    /// Changes the list of its errors, unless it has ended.
+    pub(crate) fn change_errors<T>(&self, change: impl FnOnce(&mut Vec<u64>) -> T) -> Option<T> {
+        let mut state = self.state.lock();
+        (!state.ended).then(|| change(&mut state.errors))
+    }
+}
+
+/// Reports, when it is dropped, that the library no longer reads a call's payload.
+pub(crate) struct PayloadRelease {
+    call: Arc<Request>,
+    len: u64,
+}
+
+impl PayloadRelease {
+    pub(crate) fn new(call: Arc<Request>, len: usize) -> Self {
+        let len = len as u64;
+        let counters = &call.pipeline.shared.counters;
+        increment(&counters.payloads_held);
+        let _ = counters
+            .payload_bytes_held
+            .fetch_add(len, Ordering::Relaxed);
+        Self { call, len }
+    }
+}
+
+impl Drop for PayloadRelease {
+    fn drop(&mut self) {
+        let counters = &self.call.pipeline.shared.counters;
+        decrement(&counters.payloads_held);
+        let _ = counters
+            .payload_bytes_held
+            .fetch_sub(self.len, Ordering::Relaxed);
+        self.call.payload_released();
+    }
+}

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What a pipeline's nodes, its component and the reaper share.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use otapbridge_context::{ErrorTable, ProcessingError, Signal};
+use otel_arrow_dfe_otap::pdata::OtapPdata;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::base::counters::{Counters, decrement, increment};
+use crate::base::event::{Emission, Event};
+use crate::base::outbox::Outbox;
+use crate::request::reaper::Reaper;
+use crate::request::request::Request;
+use crate::request::table::RequestTable;
+
+/// What the pipelines of a component share.
+pub(crate) struct Shared {
+    pub(crate) name: String,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) requests: RequestTable,
+    pub(crate) reaper: Arc<Reaper>,
+    /// How long a pipeline has to answer a call that is cancelled.
+    pub(crate) grace: Duration,
+    /// Nodes of the engine's own are in the pipelines: they read metadata as transport headers.
+    pub(crate) has_engine_nodes: bool,
+    /// A pipeline's restarts are used up: the component never reports health again.
+    given_up: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        name: String,
+        counters: Arc<Counters>,
+        reaper: Arc<Reaper>,
+        grace: Duration,
+        has_engine_nodes: bool,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            counters,
+            requests: RequestTable::default(),
+            reaper,
+            grace,
+            has_engine_nodes,
+            given_up: AtomicBool::new(false),
+        })
+    }
+
+    /// A pipeline's restarts are used up.
+    pub(crate) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn not_running(&self) -> ProcessingError {
+        ProcessingError::retryable(format!("component {:?} is not running", self.name))
+    }
+}
+
+/// A call on its way to a host receiver.
+pub(crate) struct Submission {
+    pub(crate) call: Arc<Request>,
+    pub(crate) signal: Signal,
+    pub(crate) payload: Bytes,
+}
+
+/// An emission that the host has not answered.
+pub(crate) struct Emitted {
+    pub(crate) request: Option<Arc<Request>>,
+    /// What the answer goes back by, with the data only where a node before wants it back
+    /// with a nack.
+    pub(crate) routing: OtapPdata,
+    /// Its size, if it stems from no single call.
+    pub(crate) merged_bytes: Option<usize>,
+}
+
+/// The host's answer to an emission, on its way to a host exporter.
+pub(crate) struct Answer {
+    pub(crate) emission_id: u64,
+    pub(crate) emitted: Emitted,
+    pub(crate) error: Option<ProcessingError>,
+}
+
+/// The two queues into a running pipeline.
+pub(crate) struct Ingress {
+    /// `None` once the pipeline is ending.
+    pub(crate) submissions: Option<UnboundedSender<Submission>>,
+    pub(crate) answers: UnboundedSender<Answer>,
+}
+
+/// A pipeline's emission ids have its index above this bit.
+const INDEX_SHIFT: u32 = 48;
+
+/// Which pipeline an emission comes from.
+pub(crate) fn pipeline_of_emission(id: u64) -> usize {
+    usize::try_from(id >> INDEX_SHIFT).unwrap_or(usize::MAX)
+}
+
+pub(crate) struct PipelineState {
+    pub(crate) shared: Arc<Shared>,
+    /// Its place among the component's pipelines.
+    pub(crate) index: usize,
+    pub(crate) outbox: Outbox,
+    pub(crate) errors: ErrorTable,
+    /// `None` while the pipeline does not run.
+    ingress: RwLock<Option<Ingress>>,
+    /// Calls that are not answered, and requests that began here and have not ended.
+    calls: AtomicUsize,
+    own_requests: AtomicUsize,
+    /// Calls that nobody waits for any more and that are not answered.
+    abandoned: Mutex<Vec<Arc<Request>>>,
+    some_abandoned: Notify,
+    emissions: Mutex<HashMap<u64, Emitted>>,
+    next_emission: AtomicU64,
+    /// When a drain that is under way must have ended.
+    drain_until: Mutex<Option<Instant>>,
+    drain_begun: Notify,
+    /// Nodes that still have to note on disk what was delivered.
+    stores: AtomicUsize,
+    /// The last call was answered during a drain, or a store was drained.
+    settled: Notify,
+    /// The drain's mark has reached the host: all that was sent before it has.
+    all_sent: AtomicBool,
+}
+
+impl PipelineState {
+    pub(crate) fn new(shared: &Arc<Shared>, index: usize, outbox: Outbox) -> Arc<Self> {
+        Arc::new(Self {
+            shared: Arc::clone(shared),
+            index,
+            outbox,
+            errors: ErrorTable::default(),
+            ingress: RwLock::default(),
+            calls: AtomicUsize::new(0),
+            own_requests: AtomicUsize::new(0),
+            abandoned: Mutex::default(),
+            some_abandoned: Notify::new(),
+            emissions: Mutex::default(),
+            next_emission: AtomicU64::new(1),
+            drain_until: Mutex::default(),
+            drain_begun: Notify::new(),
+            stores: AtomicUsize::new(0),
+            settled: Notify::new(),
+            all_sent: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn open(&self, ingress: Ingress) {
+        self.all_sent.store(false, Ordering::Release);
+        *self.ingress.write() = Some(ingress);
+    }
+
+    /// Lets no more calls in; emissions can still be answered.
+    pub(crate) fn close_submissions(&self) {
+        if let Some(ingress) = self.ingress.write().as_mut() {
+            ingress.submissions = None;
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        *self.ingress.write() = None;
+    }
+
+    /// Hands a call to the pipeline. False if it does not run; `submission` is not made then.
+    ///
+    /// # Errors
+    /// That of `submission`; Retryable if the pipeline ends at this moment.
+    pub(crate) fn submit(
+        &self,
+        submission: impl FnOnce() -> Result<Submission, ProcessingError>,
+    ) -> Result<bool, ProcessingError> {
+        // Held until the call is in the table: whoever closes the pipeline finds it
+        // there and answers it.
+        let ingress = self.ingress.read();
+        let submissions = ingress.as_ref().and_then(|open| open.submissions.as_ref());
+        let Some(submissions) = submissions else {
+            return Ok(false);
+        };
+        submissions.send(submission()?).map_err(|refused| {
+            // The host hears of this call once: as the error of its submission.
+            refused.0.call.undo();
+            self.shared.not_running()
+        })?;
+        Ok(true)
+    }
+
+    /// A call has come, or a request began here.
+    pub(crate) fn request_begun(&self, is_call: bool) {
+        if is_call {
+            let _ = self.calls.fetch_add(1, Ordering::AcqRel);
+            increment(&self.shared.counters.calls_in_flight);
+        } else {
+            let _ = self.own_requests.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Such a request has ended, for which these errors were carried.
+    pub(crate) fn request_ended(&self, is_call: bool, errors: &[u64]) {
+        if is_call {
+            decrement(&self.shared.counters.calls_in_flight);
+            let before = self.calls.fetch_sub(1, Ordering::AcqRel);
+            if before == 1 && self.drain_until().is_some() {
+                self.settled.notify_one();
+            }
+        } else {
+            let _ = self.own_requests.fetch_sub(1, Ordering::AcqRel);
+        }
+        self.forget_errors(errors);
+    }
+
+    /// Number of calls that await their answer.
+    pub(crate) fn calls_in_flight(&self) -> usize {
+        self.calls.load(Ordering::Acquire)
+    }
+
+    /// Whether no request is in flight.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.calls_in_flight() == 0 && self.own_requests.load(Ordering::Acquire) == 0
+    }
+
+    /// Answers every call with `error`.
+    pub(crate) fn complete_all(&self, error: &ProcessingError) {
+        for call in self.shared.requests.calls_of(self) {
+            call.complete(Some(error.clone()));
+        }
+        self.abandoned.lock().clear();
+    }
+
+    /// Nobody waits for a call any more.
+    pub(crate) fn abandon(&self, call: Arc<Request>) {
+        self.abandoned.lock().push(call);
+        self.some_abandoned.notify_one();
+    }
+
+    /// The calls that nobody waits for, since the last time: at least one.
+    pub(crate) async fn abandoned(&self) -> Vec<Arc<Request>> {
+        loop {
+            let abandoned = std::mem::take(&mut *self.abandoned.lock());
+            if !abandoned.is_empty() {
+                return abandoned;
+            }
+            self.some_abandoned.notified().await;
+        }
+    }
+
+    /// Hands output to the host, which answers it under the id that is returned.
+    ///
+    /// # Errors
+    /// Why nobody waits for it, with what the refusal goes back by.
+    pub(crate) fn emit(
+        &self,
+        emitted: Emitted,
+        emission: impl FnOnce(u64) -> Emission,
+    ) -> Result<u64, Box<(ProcessingError, OtapPdata)>> {
+        let number = self.next_emission.fetch_add(1, Ordering::Relaxed);
+        let id = ((self.index as u64) << INDEX_SHIFT) | number;
+        let emission = emission(id);
+        let request = emitted.request.clone();
+        let mut emitted = Some(emitted);
+        let hand_over = || {
+            if let Some(emitted) = emitted.take() {
+                let _ = self.emissions.lock().insert(id, emitted);
+            }
+            increment(&self.shared.counters.emissions_in_flight);
+            self.outbox.push(Event::Emit(emission));
+        };
+        let handed_over = match request {
+            Some(request) => request.emit(hand_over),
+            None => {
+                hand_over();
+                Ok(())
+            }
+        };
+        match (handed_over, emitted) {
+            (Err(error), Some(emitted)) => Err(Box::new((error, emitted.routing))),
+            _ => Ok(id),
+        }
+    }
+
+    /// Tells the host that nobody waits for the answer to an emission any more.
+    pub(crate) fn cancel_emission(&self, id: u64, error: ProcessingError) {
+        // Held until it is pushed: nothing follows the host's answer.
+        let emissions = self.emissions.lock();
+        if emissions.contains_key(&id) {
+            self.outbox.push(Event::EmissionCancelled { id, error });
+        }
+    }
+
+    /// Takes the host's answer to an emission; false if none was awaited.
+    pub(crate) fn emission_done(&self, emission_id: u64, error: Option<ProcessingError>) -> bool {
+        let Some(emitted) = self.emissions.lock().remove(&emission_id) else {
+            return false;
+        };
+        decrement(&self.shared.counters.emissions_in_flight);
+        let request = emitted.request.clone();
+        if let Some(ingress) = self.ingress.read().as_ref() {
+            // A closed queue means the pipeline ended, and with it the calls
+            // this answer was for.
+            let _ = ingress.answers.send(Answer {
+                emission_id,
+                emitted,
+                error,
+            });
+        }
+        if let Some(request) = request {
+            // Behind the answer, which counts if the request has ended meanwhile.
+            request.emission_answered();
+        }
+        true
+    }
+
+    /// Forgets what a pipeline that ended was waiting for.
+    pub(crate) fn abandon_emissions(&self) {
+        // Of a shutdown the host knows: it is its own.
+        let unexpected = self.drain_until().is_none();
+        let emissions = std::mem::take(&mut *self.emissions.lock());
+        for (id, emitted) in emissions {
+            decrement(&self.shared.counters.emissions_in_flight);
+            let is_call = emitted.request.as_ref().is_some_and(|r| r.is_call());
+            if let Some(request) = &emitted.request {
+                request.emission_answered();
+            }
+            if unexpected && !is_call {
+                let error = ProcessingError::retryable("the pipeline ended");
+                self.outbox.push(Event::EmissionCancelled { id, error });
+            }
+        }
+    }
+
+    pub(crate) fn begin_drain(&self, until: Instant) {
+        *self.drain_until.lock() = Some(until);
+        self.drain_begun.notify_waiters();
+    }
+
+    pub(crate) fn drain_until(&self) -> Option<Instant> {
+        *self.drain_until.lock()
+    }
+
+    /// Resolves when a drain has begun.
+    pub(crate) async fn drain_begun(&self) {
+        loop {
+            let mut begun = pin!(self.drain_begun.notified());
+            // Registered before the look, so that a beginning in between is not missed.
+            let _ = begun.as_mut().enable();
+            if self.drain_until().is_some() {
+                return;
+            }
+            begun.await;
+        }
+    }
+
+    /// A node keeps data on disk; [`store_drained`](Self::store_drained) follows.
+    pub(crate) fn store_begun(&self) {
+        let _ = self.stores.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn store_drained(&self) {
+        let _ = self.stores.fetch_sub(1, Ordering::AcqRel);
+        self.settled.notify_one();
+    }
+
+    pub(crate) fn has_stores(&self) -> bool {
+        self.stores.load(Ordering::Acquire) > 0
+    }
+
+    /// Resolves when a drain may have nothing more to wait for.
+    pub(crate) async fn settled(&self) {
+        self.settled.notified().await;
+    }
+
+    /// The drain's mark has come out of the pipeline.
+    pub(crate) fn mark_passed(&self) {
+        self.all_sent.store(true, Ordering::Release);
+    }
+
+    /// Whether a pipeline that drains has sent everything to the host, and has every answer.
+    pub(crate) fn is_all_answered(&self) -> bool {
+        self.all_sent.load(Ordering::Acquire) && self.emissions.lock().is_empty()
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! A component's requests, by id: those in flight, and a tombstone for each that ended
+//! with an error. What is left of the latter is stopped at the gates.
+//!
+//! A request that was accepted leaves none. A node may accept a message for all
+//! its copies, as the engine's fanout does, and the rest of them still has to arrive.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::request::request::Request;
+use crate::request::state::PipelineState;
+
+/// Parts of the table with a lock each, so that pipelines seldom wait for each other.
+const STRIPES: usize = 16;
+
+/// Tombstones in a stripe. What an engine node still has of an older request would go on.
+const MAX_TOMBSTONES: usize = 4096;
+
+/// What a request is found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    /// A call, under the host's name for it, which it may use again.
+    Call(u64),
+    /// A request that began inside a pipeline, under its number.
+    Own(u64),
+}
+
+/// Names a request within its component, and no other ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RequestId {
+    pub(crate) key: Key,
+    pub(crate) number: u64,
+}
+
+impl RequestId {
+    /// The host's name for it, if it is a call.
+    pub(crate) fn call_id(self) -> Option<u64> {
+        match self.key {
+            Key::Call(call_id) => Some(call_id),
+            Key::Own(_) => None,
+        }
+    }
+}
+
+enum Slot {
+    InFlight(Arc<Request>),
+    /// The request of this number ended with an error.
+    Tombstone(u64),
+}
+
+/// What a look into the table shows.
+pub(crate) enum Found {
+    InFlight(Arc<Request>),
+    /// It ended with an error.
+    Failed,
+    /// It was accepted, or is long forgotten.
+    Gone,
+}
+
+#[derive(Default)]
+struct Stripe {
+    slots: HashMap<Key, Slot>,
+    /// Those of the tombstones, oldest first.
+    tombstones: VecDeque<RequestId>,
+}
+
+#[derive(Default)]
+pub(crate) struct RequestTable {
+    stripes: [Mutex<Stripe>; STRIPES],
+    last_number: AtomicU64,
+}
+
+impl RequestTable {
+    fn stripe(&self, key: Key) -> &Mutex<Stripe> {
+        let (Key::Call(id) | Key::Own(id)) = key;
+        // Ids may come in any stride; the multiplication (Knuth 6.4) spreads them.
+        let spread = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60;
+        &self.stripes[spread as usize % STRIPES]
+    }
+
+    pub(crate) fn call_id(&self, call_id: u64) -> RequestId {
+        RequestId {
+            key: Key::Call(call_id),
+            number: self.next_number(),
+        }
+    }
+
+    pub(crate) fn own_id(&self) -> RequestId {
+        let number = self.next_number();
+        RequestId {
+            key: Key::Own(number),
+            number,
+        }
+    }
+
+    fn next_number(&self) -> u64 {
+        self.last_number.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Puts a request in flight, and says whether none has its key.
+    pub(crate) fn insert(&self, request: Arc<Request>) -> bool {
+        let mut stripe = self.stripe(request.id.key).lock();
+        match stripe.slots.entry(request.id.key) {
+            Entry::Occupied(slot) if matches!(slot.get(), Slot::InFlight(_)) => false,
+            Entry::Occupied(mut tombstone) => {
+                let _ = tombstone.insert(Slot::InFlight(request));
+                true
+            }
+            Entry::Vacant(vacant) => {
+                let _ = vacant.insert(Slot::InFlight(request));
+                true
+            }
+        }
+    }
+
+    pub(crate) fn find(&self, id: RequestId) -> Found {
+        match self.stripe(id.key).lock().slots.get(&id.key) {
+            Some(Slot::InFlight(request)) if request.id == id => {
+                Found::InFlight(Arc::clone(request))
+            }
+            Some(Slot::Tombstone(number)) if *number == id.number => Found::Failed,
+            _ => Found::Gone,
+        }
+    }
+
+    /// The request, if it is in flight.
+    pub(crate) fn in_flight(&self, id: RequestId) -> Option<Arc<Request>> {
+        match self.find(id) {
+            Found::InFlight(request) => Some(request),
+            Found::Failed | Found::Gone => None,
+        }
+    }
+
+    /// The call that the host names so, if it is in flight.
+    pub(crate) fn call(&self, call_id: u64) -> Option<Arc<Request>> {
+        let key = Key::Call(call_id);
+        match self.stripe(key).lock().slots.get(&key) {
+            Some(Slot::InFlight(request)) => Some(Arc::clone(request)),
+            _ => None,
+        }
+    }
+
+    /// Takes a request out of flight. For [`Request`] only: it decides who may.
+    pub(crate) fn end(&self, id: RequestId, failed: bool) {
+        let mut stripe = self.stripe(id.key).lock();
+        let ended = if failed {
+            let ended = stripe.slots.insert(id.key, Slot::Tombstone(id.number));
+            stripe.tombstones.push_back(id);
+            if stripe.tombstones.len() > MAX_TOMBSTONES {
+                stripe.remove_oldest();
+            }
+            ended
+        } else {
+            stripe.slots.remove(&id.key)
+        };
+        drop(stripe);
+        // Not under the lock: it may be the last that knows of it.
+        drop(ended);
+    }
+
+    /// The calls that run in a pipeline.
+    pub(crate) fn calls_of(&self, pipeline: &PipelineState) -> Vec<Arc<Request>> {
+        let mut calls = Vec::new();
+        for stripe in &self.stripes {
+            for slot in stripe.lock().slots.values() {
+                if let Slot::InFlight(request) = slot
+                    && request.id.call_id().is_some()
+                    && std::ptr::eq(Arc::as_ptr(&request.pipeline), pipeline)
+                {
+                    calls.push(Arc::clone(request));
+                }
+            }
+        }
+        calls
+    }
+}
+
+impl Stripe {
+    fn remove_oldest(&mut self) {
+        if let Some(oldest) = self.tombstones.pop_front()
+            && let Entry::Occupied(slot) = self.slots.entry(oldest.key)
+            && matches!(slot.get(), Slot::Tombstone(number) if *number == oldest.number)
+        {
+            let _ = slot.remove();
+        }
+    }
+}
