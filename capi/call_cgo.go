@@ -43,20 +43,20 @@ func (c *Component) Cancel(callID uint64, reason CancelReason, cause string) boo
 		(*C.uint8_t)(unsafe.StringData(cause)), C.size_t(len(cause))))
 }
 
-// EmissionDone is otapb_emission_done; err is nil if the data was accepted. It
-// reports whether the emission still awaited its answer.
-func (c *Component) EmissionDone(emissionID uint64, err *HostError) bool {
+// EmissionDone is otapb_emission_done; err is nil if the data was accepted. If the
+// answer ended the emission's call, it says so, and no event will.
+func (c *Component) EmissionDone(emissionID uint64, err *HostError) EmissionAnswer {
 	if !c.lease.Acquire() {
-		return false
+		return 0
 	}
 	defer c.lease.Release()
 	if err == nil {
-		return bool(C.otapb_emission_done(c.pointer, C.uint64_t(emissionID), nil))
+		return EmissionAnswer(C.otapb_emission_done(c.pointer, C.uint64_t(emissionID), nil))
 	}
 	return emissionFailed(c.pointer, emissionID, err)
 }
 
-func emissionFailed(component *C.otapb_component, emissionID uint64, err *HostError) bool {
+func emissionFailed(component *C.otapb_component, emissionID uint64, err *HostError) EmissionAnswer {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
 	// SAFETY: hostSlice pins what StringData and SliceData point to, and looks at
@@ -73,5 +73,5 @@ func emissionFailed(component *C.otapb_component, emissionID uint64, err *HostEr
 		field:          hostSlice(unsafe.StringData(err.Field), len(err.Field), &pinner),
 		status_details: hostSlice(unsafe.SliceData(err.StatusDetails), len(err.StatusDetails), &pinner),
 	}
-	return bool(C.otapb_emission_done(component, C.uint64_t(emissionID), &native))
+	return EmissionAnswer(C.otapb_emission_done(component, C.uint64_t(emissionID), &native))
 }

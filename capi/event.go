@@ -12,13 +12,34 @@ const (
 	EventPayloadReleased   EventType = 3
 	EventEmissionCancelled EventType = 4
 	EventStatus            EventType = 5
+	EventHostErrorReleased EventType = 6
 )
 
 // EventFlags is OTAPB_EVENT_FLAG_*.
 type EventFlags uint32
 
-// EventFlagPayloadReleased on EventDone: the payload was released too.
-const EventFlagPayloadReleased EventFlags = 1
+const (
+	// EventFlagPayloadReleased on EventDone: the payload was released too.
+	EventFlagPayloadReleased EventFlags = 1
+	// EventFlagEndsCall on EventEmit: the answer to the emission ends the call at once.
+	EventFlagEndsCall EventFlags = 2
+)
+
+// EmissionAnswer is OTAPB_EMISSION_*: what became of the answer to an emission.
+type EmissionAnswer uint32
+
+const (
+	// EmissionAwaited: the emission awaited its answer. Nothing else is so without it.
+	EmissionAwaited EmissionAnswer = 1
+	// EmissionCallDone: the call has ended with this answer; no EventDone follows.
+	EmissionCallDone EmissionAnswer = 2
+	// EmissionPayloadReleased: and its payload was released; no EventPayloadReleased
+	// follows. Without it, that event may come before EmissionDone returns.
+	EmissionPayloadReleased EmissionAnswer = 4
+	// EmissionKeepsError: the library keeps the error's HostErrorID until
+	// EventHostErrorReleased, which may come before EmissionDone returns.
+	EmissionKeepsError EmissionAnswer = 8
+)
 
 // Event is something that happened; see otapb_event in the header.
 type Event struct {
@@ -28,6 +49,8 @@ type Event struct {
 	Status     Status
 	CallID     uint64
 	EmissionID uint64
+	// HostErrorID is the error on EventHostErrorReleased.
+	HostErrorID uint64
 	// Error belongs to the handler.
 	Error OwnedError
 	// Buffer belongs to the handler. The views below end when it is released.

@@ -67,6 +67,8 @@ func goEvent(event *C.otapb_event) Event {
 		Context:    view(&event.context),
 		Port:       view(&event.port),
 		Origins:    origins(event),
+
+		HostErrorID: uint64(event.host_error_id),
 	}
 }
 

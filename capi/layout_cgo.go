@@ -65,7 +65,7 @@ var (
 	_ [8]bytes  = [unsafe.Offsetof(C.otapb_runtime_options{}.host_data)]bytes{}
 	_ [16]bytes = [unsafe.Offsetof(C.otapb_runtime_options{}.log_level)]bytes{}
 
-	_ [128]bytes = [unsafe.Sizeof(C.otapb_event{})]bytes{}
+	_ [136]bytes = [unsafe.Sizeof(C.otapb_event{})]bytes{}
 	_ [0]bytes   = [unsafe.Offsetof(C.otapb_event{}.size)]bytes{}
 	_ [4]bytes   = [unsafe.Offsetof(C.otapb_event{}._type)]bytes{}
 	_ [8]bytes   = [unsafe.Offsetof(C.otapb_event{}.component_data)]bytes{}
@@ -81,6 +81,7 @@ var (
 	_ [96]bytes  = [unsafe.Offsetof(C.otapb_event{}.port)]bytes{}
 	_ [112]bytes = [unsafe.Offsetof(C.otapb_event{}.origins)]bytes{}
 	_ [120]bytes = [unsafe.Offsetof(C.otapb_event{}.origin_count)]bytes{}
+	_ [128]bytes = [unsafe.Offsetof(C.otapb_event{}.host_error_id)]bytes{}
 
 	_ [32]bytes = [unsafe.Sizeof(C.otapb_log_attribute{})]bytes{}
 	_ [0]bytes  = [unsafe.Offsetof(C.otapb_log_attribute{}.key)]bytes{}

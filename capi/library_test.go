@@ -116,7 +116,7 @@ func TestNULLIsRefused(t *testing.T) {
 	requireError(t, component.Shutdown(0), ErrorKindConfiguration, "component")
 	requireError(t, component.Submit(1, SignalLogs, nil, oneLogRecord), ErrorKindConfiguration, "component")
 	assert.False(t, component.Cancel(1, CancelReasonCancelled, "x"))
-	assert.False(t, component.EmissionDone(1, nil))
+	assert.Zero(t, component.EmissionDone(1, nil))
 	component.Destroy()
 	(&Runtime{}).Destroy()
 }
@@ -144,63 +144,72 @@ func TestOneCall(t *testing.T) {
 	assert.Equal(t, SignalLogs, emission.Signal)
 	assert.Equal(t, payload, emission.Payload)
 	assert.NotZero(t, emission.EmissionID)
+	assert.Equal(t, EventFlagEndsCall, emission.Flags)
 	emission.Buffer.Release()
 	emission.Buffer.Release()
-	assert.True(t, component.EmissionDone(emission.EmissionID, nil))
-	assert.False(t, component.EmissionDone(emission.EmissionID, nil), "the second answer is late")
-
-	var done, released bool
-	for !done || !released {
-		event := events.next(t)
-		assert.Equal(t, uint64(7), event.CallID)
-		assert.False(t, event.Error.Held())
-		switch event.Type {
-		case EventDone:
-			done = true
-			released = released || event.Flags&EventFlagPayloadReleased != 0
-		case EventPayloadReleased:
-			released = true
-		default:
-			t.Fatalf("event of type %d", event.Type)
-		}
-	}
+	// Nothing but the call waits for the answer, and nobody reads the payload any more.
+	assert.Equal(t, EmissionAwaited|EmissionCallDone|EmissionPayloadReleased, component.EmissionDone(emission.EmissionID, nil))
+	assert.Zero(t, component.EmissionDone(emission.EmissionID, nil), "the second answer is late")
 	pin.Release()
 	assert.False(t, component.Cancel(7, CancelReasonCancelled, "too late"))
 }
 
-func TestHostErrorComesBack(t *testing.T) {
+func TestPayloadIsReleasedAfterTheAnswer(t *testing.T) {
 	component, events := start(t, newRuntime(t), passThrough)
+	var pin Pin
+	payload := append([]byte(nil), oneLogRecord...)
+	pin.Hold(payload)
+	require.NoError(t, component.Submit(7, SignalLogs, nil, payload))
+	emission := events.next(t)
+	assert.Equal(t, EmissionAwaited|EmissionCallDone, component.EmissionDone(emission.EmissionID, nil))
+	// The emission shows the payload itself.
+	emission.Buffer.Release()
+	released := events.next(t)
+	assert.Equal(t, EventPayloadReleased, released.Type)
+	assert.Equal(t, uint64(7), released.CallID)
+	pin.Release()
+}
+
+func TestHostErrorComesBack(t *testing.T) {
+	// Behind a node that hears of refusals, the answer goes back through it.
+	component, events := start(t, newRuntime(t), `{"type": "urn:otapbridge:processor:fault", "config": {"log_refusals": true}}`)
 	var pin Pin
 	payload := append([]byte(nil), oneLogRecord...)
 	pin.Hold(payload)
 	defer pin.Release()
 	require.NoError(t, component.Submit(1, SignalLogs, nil, payload))
 	emission := events.next(t)
+	assert.Zero(t, emission.Flags)
 	emission.Buffer.Release()
-	assert.True(t, component.EmissionDone(emission.EmissionID, &HostError{
+	assert.Equal(t, EmissionAwaited|EmissionKeepsError, component.EmissionDone(emission.EmissionID, &HostError{
 		Kind: ErrorKindRetryable, GRPCCode: 10, HTTPStatus: 418,
 		Flags:      ErrorFlagGRPCCode | ErrorFlagHTTPStatus | ErrorFlagRetryAfter,
 		RetryAfter: 1500 * time.Millisecond, HostErrorID: 42, Message: "busy \xff", Field: "here",
 	}))
+	released := false
 	for {
 		event := events.next(t)
-		if event.Type != EventDone {
-			continue
+		switch event.Type {
+		case EventDone:
+			assert.NotEqual(t, event.Flags&EventFlagPayloadReleased != 0, released)
+			err := event.Error.Take()
+			require.NotNil(t, err)
+			assert.False(t, event.Error.Held())
+			assert.Equal(t, ErrorKindRetryable, err.Kind)
+			assert.Equal(t, int32(10), err.GRPCCode)
+			assert.Equal(t, int32(418), err.HTTPStatus)
+			assert.Equal(t, 1500*time.Millisecond, err.RetryAfter)
+			assert.Equal(t, uint64(42), err.HostErrorID)
+			assert.Equal(t, "busy \uFFFD", err.Message)
+			assert.Equal(t, "here", err.Field)
+		case EventHostErrorReleased:
+			// The error of the call was the last that came from it.
+			assert.Equal(t, uint64(42), event.HostErrorID)
+			return
+		default:
+			released = true
+			require.Equal(t, EventPayloadReleased, event.Type)
 		}
-		err := event.Error.Take()
-		require.NotNil(t, err)
-		assert.False(t, event.Error.Held())
-		assert.Equal(t, ErrorKindRetryable, err.Kind)
-		assert.Equal(t, int32(10), err.GRPCCode)
-		assert.Equal(t, int32(418), err.HTTPStatus)
-		assert.Equal(t, 1500*time.Millisecond, err.RetryAfter)
-		assert.Equal(t, uint64(42), err.HostErrorID)
-		assert.Equal(t, "busy \uFFFD", err.Message)
-		assert.Equal(t, "here", err.Field)
-		if event.Flags&EventFlagPayloadReleased == 0 {
-			require.Equal(t, EventPayloadReleased, events.next(t).Type)
-		}
-		return
 	}
 }
 
@@ -214,7 +223,7 @@ func TestWhatWasDestroyedAnswersSo(t *testing.T) {
 	require.ErrorIs(t, component.Shutdown(0), ErrDestroyed)
 	require.ErrorIs(t, component.Submit(1, SignalLogs, nil, oneLogRecord), ErrDestroyed)
 	assert.False(t, component.Cancel(1, CancelReasonCancelled, ""))
-	assert.False(t, component.EmissionDone(1, &HostError{Message: "x"}))
+	assert.Zero(t, component.EmissionDone(1, &HostError{Message: "x"}))
 
 	gone, err := NewRuntime(RuntimeOptions{}, nil)
 	require.NoError(t, err)

@@ -36,6 +36,15 @@ type OwnedError struct{ pointer *C.otapb_error }
 // Held reports whether there is an error.
 func (e *OwnedError) Held() bool { return e.pointer != nil }
 
+// HostErrorID is the host's error that this one stems from, or 0. Ask before Take or
+// Release: the library may forget the id with the error.
+func (e *OwnedError) HostErrorID() uint64 {
+	if e.pointer == nil {
+		return 0
+	}
+	return uint64(e.pointer.host_error_id)
+}
+
 // Release frees the error unread.
 func (e *OwnedError) Release() {
 	if e.pointer != nil {

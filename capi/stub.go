@@ -76,8 +76,8 @@ func (*Component) Submit(uint64, Signal, []byte, []byte) error { return unavaila
 // Cancel reports false: nothing is in flight.
 func (*Component) Cancel(uint64, CancelReason, string) bool { return false }
 
-// EmissionDone reports false: nothing is in flight.
-func (*Component) EmissionDone(uint64, *HostError) bool { return false }
+// EmissionDone reports nothing: nothing is in flight.
+func (*Component) EmissionDone(uint64, *HostError) EmissionAnswer { return 0 }
 
 // Buffer owns nothing in this build.
 type Buffer struct{}
@@ -93,6 +93,9 @@ type OwnedError struct{}
 
 // Held reports false.
 func (*OwnedError) Held() bool { return false }
+
+// HostErrorID is 0.
+func (*OwnedError) HostErrorID() uint64 { return 0 }
 
 // Release does nothing.
 func (*OwnedError) Release() {}

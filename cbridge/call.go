@@ -5,9 +5,8 @@ package cbridge
 import (
 	"context"
 	"errors"
-	"slices"
+	"fmt"
 	"sync"
-	"time"
 
 	"go.opentelemetry.io/collector/consumer/consumererror"
 
@@ -24,13 +23,12 @@ type call struct {
 	wake chan struct{}
 
 	// These are the caller's alone.
-	encoder contextEncoder
-	// timer serves as the timeout, then as the grace.
-	timer *time.Timer
-	// deadline is when the timeout ends; zero without one.
-	deadline  time.Time
+	encoder   contextEncoder
 	cancelled bool
-	watch     cancelWatch
+	// outcome is what the caller gets if its answer to an emission ended the call.
+	outcome error
+	// input is kept only if it may be handed on.
+	input input
 
 	mu         sync.Mutex
 	generation uint32
@@ -42,27 +40,20 @@ type call struct {
 	held bool
 	pin  capi.Pin
 	size int64
-	// failure is the answer if the call failed; lost, if it ended without one.
-	failure capi.OwnedError
-	lost    bool
+	// failure is the answer if the call failed; lost, if it ended without one; answered,
+	// if it ended with the answer to an emission.
+	failure  capi.OwnedError
+	lost     bool
+	answered bool
 	// emissions from taken on await the caller.
-	emissions []capi.Event
+	emissions []emission
 	taken     int
-	merged    merged
 	// outputs counts the emissions of the request, those included that come too late.
 	outputs int
-	// errorIDs are the call's entries in the component's hostErrors.
-	errorIDs []uint64
-	// mergedBefore is the number of the newest merged error that cannot concern the
-	// call, because it came before.
-	mergedBefore uint64
 }
 
 func newCall(component *Component, index uint32) *call {
-	c := &call{component: component, index: index, wake: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
-	c.timer.Stop()
-	c.watch.call = c
-	return c
+	return &call{component: component, index: index, wake: make(chan struct{}, 1)}
 }
 
 // id names the call across the boundary: which record, and which of its uses. The
@@ -70,18 +61,15 @@ func newCall(component *Component, index uint32) *call {
 func (c *call) id() uint64 { return uint64(c.generation)<<32 | uint64(c.index+1) }
 
 // run submits a request, hands on what comes out, and returns the answer.
-func (c *call) run(ctx context.Context, signal capi.Signal, payload []byte) error {
+func (c *call) run(ctx context.Context, data output, payload []byte) error {
 	given := ctx
 	ctx, cancel := observable(given)
 	defer cancel()
-	if err := c.submit(ctx, signal, payload); err != nil {
+	if err := c.submit(ctx, data.signal, payload); err != nil {
 		return err
 	}
-	timeout := c.component.settings.Limits.Timeout
-	if _, ok := ctx.Deadline(); !ok && timeout > 0 {
-		c.deadline = time.Now().Add(timeout)
-		c.timer.Reset(timeout)
-		defer c.timer.Stop()
+	if c.component.settings.ShareUnchangedData {
+		c.input = input{data, payload}
 	}
 	return c.wait(ctx, given)
 }
@@ -113,12 +101,11 @@ func (c *call) begin(payload []byte) {
 	case <-c.wake:
 	default:
 	}
-	c.deadline, c.cancelled = time.Time{}, false
+	c.cancelled, c.outcome = false, nil
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting, c.inRust, c.held = true, true, true
-	c.mergedBefore = c.component.mergedErrors.newest.Load()
-	c.size, c.merged, c.outputs = int64(len(payload)), merged{}, 0
+	c.size, c.outputs, c.answered = int64(len(payload)), 0, false
 	c.pin.Hold(payload)
 }
 
@@ -133,30 +120,24 @@ func (c *call) undoBegin() {
 // wait is the caller's loop. It waits with ctx, and hands output on with what the
 // caller has given.
 func (c *call) wait(ctx, given context.Context) error {
-	var event capi.Event
+	var e emission
 	for {
-		switch c.take(&event) {
+		switch c.take(&e) {
 		case foundEmission:
 			if ctx.Err() != nil {
 				// Nobody waits for it any more.
-				c.component.refuse(&event, refusalOf(ctx))
+				c.refuse(ctx, &e)
 				return c.giveUp(ctx)
 			}
-			c.handOn(given, &event)
+			c.handOn(given, &e)
 			continue
 		case foundAnswer:
 			return c.answer(ctx)
 		}
-		// Without a timeout the timer is stopped and never fires.
 		select {
 		case <-c.wake:
-			c.resume()
 		case <-ctx.Done():
 			return c.giveUp(ctx)
-		case <-c.timer.C:
-			if !c.prolong() {
-				return c.timeOut(ctx)
-			}
 		}
 	}
 }
@@ -170,15 +151,15 @@ const (
 	foundAnswer
 )
 
-// take looks at the record, and moves the next emission to event. Output of a call
+// take looks at the record, and moves the next emission to e. Output of a call
 // that succeeded is still handed on; that of one that failed is not.
-func (c *call) take(event *capi.Event) found {
+func (c *call) take(e *emission) found {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	failed := c.failure.Held() || c.lost
 	if !failed && c.taken < len(c.emissions) {
-		*event = c.emissions[c.taken]
-		c.emissions[c.taken] = capi.Event{}
+		*e = c.emissions[c.taken]
+		c.emissions[c.taken] = emission{}
 		if c.taken++; c.taken == len(c.emissions) {
 			c.emissions, c.taken = c.emissions[:0], 0
 		}
@@ -191,101 +172,62 @@ func (c *call) take(event *capi.Event) found {
 }
 
 // handOn runs the next consumer on the caller's goroutine, with the caller's context.
-func (c *call) handOn(ctx context.Context, event *capi.Event) {
-	var started time.Time
-	if !c.deadline.IsZero() {
-		// The timeout bounds the time in Rust only.
-		c.timer.Stop()
-		started = time.Now()
+func (c *call) handOn(ctx context.Context, e *emission) {
+	if ctx.Done() != nil && !e.endsCall() {
+		// A cancel reaches other work on the call, too.
+		id := c.id()
+		stop := context.AfterFunc(ctx, func() {
+			c.component.native().Cancel(id, cancelReason(ctx), errorText(endOf(ctx)))
+		})
+		defer stop()
 	}
-	emissionID, answered := event.EmissionID, false
-	defer func() {
-		if !answered {
-			// The consumer panicked, or ended its goroutine.
-			c.component.native().EmissionDone(emissionID, &errConsumerPanicked)
-		}
-	}()
-
-	err := c.deliver(ctx, event)
-	answered = true
-	if err == nil {
-		c.component.native().EmissionDone(emissionID, nil)
-	} else {
-		classified := FromError(err)
-		errorID := c.lendError(lentError{err, classified.permanent})
-		c.component.native().EmissionDone(emissionID, classified.toHost(errorID))
-	}
-
-	if !c.deadline.IsZero() {
-		c.deadline = c.deadline.Add(time.Since(started))
-		c.timer.Reset(time.Until(c.deadline))
-	}
-}
-
-func (c *call) deliver(ctx context.Context, event *capi.Event) error {
-	out, err := c.component.unmarshal(event)
-	if err != nil {
-		return err
-	}
-	if ctx.Done() == nil {
-		return out.consume(ctx, &c.component.settings.Next)
-	}
-	c.watch.enter(ctx, c.id())
-	defer c.watch.leave()
-	return out.consume(ctx, &c.component.settings.Next)
-}
-
-// lendError gives an error an id for the rest of the call, and lets an older one go when
-// there are too many.
-func (c *call) lendError(err lentError) uint64 {
-	id := c.component.hostErrors.add(err)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.errorIDs) == maxHostErrorsPerCall {
-		c.component.hostErrors.drop(c.errorIDs[firstHostErrorsOfCall])
-		c.errorIDs = slices.Delete(c.errorIDs, firstHostErrorsOfCall, firstHostErrorsOfCall+1)
-	}
-	c.errorIDs = append(c.errorIDs, id)
-	return id
+	c.outcome = e.handOn(ctx, c.input.takeUnchanged(&e.event, &c.component.settings.Next))
 }
 
 // answer is what Rust answered.
 func (c *call) answer(ctx context.Context) error {
 	c.mu.Lock()
-	failure, lost := c.failure, c.lost
+	failure, lost, answered := c.failure, c.lost, c.answered
 	c.failure = capi.OwnedError{}
 	c.mu.Unlock()
-	native := failure.Take()
 	switch {
 	case lost:
 		return errStopped()
-	case native == nil:
+	case answered:
+		return c.outcome
+	case !failure.Held():
 		return nil
 	}
-	if err := c.hostError(native); err != nil {
-		return err
+	// The library may forget the host's error with its own.
+	lent := c.component.hostErrors.get(failure.HostErrorID())
+	native := failure.Take()
+	if lent.value != nil {
+		return c.hostError(lent, native)
+	}
+	if native.Kind == KindTimeout && native.Message == "" {
+		c.explainTimeout(ctx, native)
 	}
 	return fromNative(native, causeOf(ctx, native)).classified()
 }
 
-// hostError returns the error value that comes back with an error of the library's, or
-// nil if it is gone or there is none. It is permanent if nodes made it so on its way:
+// explainTimeout is for the end of the component's own timeout.
+func (c *call) explainTimeout(ctx context.Context, native *capi.Error) {
+	if _, ok := ctx.Deadline(); !ok {
+		native.Field = "timeout"
+		native.Message = fmt.Sprintf("no answer within the timeout of %s", c.component.settings.Limits.Timeout)
+	}
+}
+
+// hostError returns the error value that comes back with an error of the library's. It is
+// permanent if nodes made it so on its way:
 // they do when parts of the data were accepted, which must not be sent again. Data that
 // it carries is taken off unless it is all of the call's that was refused: a caller who
 // sends again what one part's error carries would lose the other parts.
-func (c *call) hostError(native *capi.Error) error {
-	id := native.HostErrorID
-	if id == 0 {
-		return nil
-	}
+func (c *call) hostError(lent lentError, native *capi.Error) error {
 	c.mu.Lock()
 	// Errors of merged output have been without it from the beginning.
-	whole := id&mergedErrorBit != 0 || c.outputs == 1 && slices.Contains(c.errorIDs, id)
+	whole := lent.callID == 0 || c.outputs == 1 && c.names(lent.callID)
 	c.mu.Unlock()
-	lent := c.component.lentError(id)
-	if lent.value == nil {
-		return nil
-	}
 	if !whole {
 		lent.value = withoutData(lent.value)
 	}
@@ -307,7 +249,8 @@ func (c *call) submitError(ctx context.Context, err error) error {
 // leave ends the caller's part, however it ends. The event handler deals with what
 // Rust still gives back, and the last to finish frees the record.
 func (c *call) leave() {
-	var late []capi.Event
+	var late []emission
+	c.input = input{}
 	c.mu.Lock()
 	id, inRust := c.id(), c.inRust
 	if c.taken < len(c.emissions) {
@@ -315,10 +258,6 @@ func (c *call) leave() {
 	}
 	clear(c.emissions)
 	c.emissions, c.taken = c.emissions[:0], 0
-	for _, errorID := range c.errorIDs {
-		c.component.hostErrors.drop(errorID)
-	}
-	c.errorIDs = c.errorIDs[:0]
 	c.failure.Release()
 	c.lost, c.waiting = false, false
 	cancelled := c.cancelled
@@ -329,9 +268,9 @@ func (c *call) leave() {
 		c.component.native().Cancel(id, capi.CancelReasonCancelled, "the caller ended without waiting for the answer")
 	}
 	for i := range late {
-		c.component.refuse(&late[i], &errCallerLeft)
+		late[i].refuse(&errCallerLeft)
 	}
-	c.component.release()
+	c.component.callers.Release()
 }
 
 // recycle frees the record when all have finished with it. With c.mu.

@@ -4,24 +4,40 @@ package cbridge
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"github.com/otapbridge/otapbridge/capi"
 )
 
-// giveUp is for a caller whose context is done: it tells Rust, waits a little for
-// Rust's own answer, and otherwise returns why the context ended.
+// giveUp is for a caller whose context is done: it tells Rust and waits for the answer,
+// which the library gives within the grace, whatever its nodes do. Output that comes
+// meanwhile is refused.
 func (c *call) giveUp(ctx context.Context) error {
-	reason, refusal := cancelReason(ctx), refusalOf(ctx)
-	if c.answerWithin(0, refusal) {
-		return c.answer(ctx)
+	var e emission
+	for {
+		switch c.take(&e) {
+		case foundEmission:
+			c.refuse(ctx, &e)
+			continue
+		case foundAnswer:
+			return c.answer(ctx)
+		}
+		if !c.cancelled {
+			c.cancelled = true
+			c.component.native().Cancel(c.id(), cancelReason(ctx), errorText(endOf(ctx)))
+			continue
+		}
+		<-c.wake
 	}
-	c.cancel(reason, errorText(endOf(ctx)))
-	if c.answerWithin(c.component.settings.Limits.CancelGrace, refusal) {
-		return c.answer(ctx)
-	}
-	return contextError(ctx, "the request was given up")
+}
+
+// refuse answers output that the caller no longer waits for.
+func (c *call) refuse(ctx context.Context, e *emission) {
+	refusal := refusalOf(ctx)
+	native := &capi.Error{Kind: refusal.Kind, Flags: refusal.Flags, Message: refusal.Message}
+	ended := fromNative(native, causeOf(ctx, native))
+	ended.code, ended.httpStatus = kindDefaults(refusal.Kind)
+	c.outcome = ended.classified()
+	e.refuse(refusal)
 }
 
 // refusalOf is the answer to output of a caller whose context is done.
@@ -30,48 +46,4 @@ func refusalOf(ctx context.Context) *capi.HostError {
 		return &errDeadlinePassed
 	}
 	return &errCallerLeft
-}
-
-// timeOut is for a caller without a deadline whose time in Rust is used up.
-func (c *call) timeOut(ctx context.Context) error {
-	if c.answerWithin(0, &errDeadlinePassed) {
-		return c.answer(ctx)
-	}
-	message := fmt.Sprintf("no answer within the timeout of %s", c.component.settings.Limits.Timeout)
-	c.cancel(capi.CancelReasonDeadline, message)
-	if c.answerWithin(c.component.settings.Limits.CancelGrace, &errDeadlinePassed) {
-		return c.answer(ctx)
-	}
-	return newProcessingError(KindTimeout, "timeout", message).classified()
-}
-
-func (c *call) cancel(reason capi.CancelReason, cause string) {
-	c.cancelled = true
-	c.component.native().Cancel(c.id(), reason, cause)
-}
-
-// answerWithin waits for the answer and refuses output that comes meanwhile.
-func (c *call) answerWithin(grace time.Duration, refusal *capi.HostError) bool {
-	if grace > 0 {
-		c.timer.Reset(grace)
-		defer c.timer.Stop()
-	}
-	var event capi.Event
-	for {
-		switch c.take(&event) {
-		case foundEmission:
-			c.component.refuse(&event, refusal)
-			continue
-		case foundAnswer:
-			return true
-		}
-		if grace <= 0 {
-			return false
-		}
-		select {
-		case <-c.wake:
-		case <-c.timer.C:
-			grace = 0
-		}
-	}
 }

@@ -29,14 +29,29 @@ func (c *call) onDone(event *capi.Event) bool {
 	return true
 }
 
-// onEmission queues output for the caller. It reports false if nobody waits for it.
-func (c *call) onEmission(event *capi.Event) bool {
+// onAnswered records that the call has ended with the answer to an emission.
+func (c *call) onAnswered(callID uint64, answer capi.EmissionAnswer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.names(event.CallID) || !c.waiting {
+	if !c.names(callID) || !c.inRust {
+		return
+	}
+	c.inRust = false
+	if answer&capi.EmissionPayloadReleased != 0 {
+		c.releasePayload()
+	}
+	c.answered = c.waiting
+	c.recycle()
+}
+
+// onEmission queues output for the caller. It reports false if nobody waits for it.
+func (c *call) onEmission(e *emission) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.names(e.event.CallID) || !c.waiting {
 		return false
 	}
-	c.emissions = append(c.emissions, *event)
+	c.emissions = append(c.emissions, *e)
 	c.outputs++
 	c.notify()
 	return true
@@ -60,7 +75,7 @@ func (c *call) onShutdown() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := c.taken; i < len(c.emissions); i++ {
-		c.component.discard(&c.emissions[i])
+		c.component.discard(&c.emissions[i].event)
 	}
 	clear(c.emissions)
 	c.emissions, c.taken = c.emissions[:0], 0

@@ -52,10 +52,17 @@ type Settings struct {
 	Next Consumers
 	// Limits bound what goes in. Of a receiver's only Workers counts.
 	Limits Limits
+	// ShareUnchangedData hands on the caller's own data, and no copy of them, if the nodes
+	// leave them as they are. A next consumer that mutates data then changes what the caller
+	// gave, and may keep it: the caller must not use it again. Data that are read-only
+	// are still copied for a next consumer that mutates.
+	ShareUnchangedData bool
 }
 
 func (s *Settings) options() capi.ComponentOptions {
-	options := capi.ComponentOptions{Kind: s.Kind, Name: s.Name, Configuration: s.Configuration}
+	options := capi.ComponentOptions{Kind: s.Kind, Name: s.Name, Configuration: s.Configuration,
+		// 0 stands for a default there.
+		CancelGrace: max(s.Limits.CancelGrace, 1)}
 	// A receiver's signals are those of the pipelines it is in, which can change: what it keeps on
 	// disk must not depend on them.
 	if s.Kind != Receiver {
@@ -91,14 +98,11 @@ func ValidateConfiguration(kind ComponentKind, name string, configuration []byte
 // Start and after Shutdown. Consume methods are safe for concurrent use; those of a
 // receiver only return an error.
 type Component struct {
-	settings     Settings
-	calls        *callTable
-	bytes        *bytesLimit
-	workers      *workers
-	hostErrors   hostErrors
-	mergedErrors *mergedErrors
-	// cancelWatches are those of callers inside the next consumer.
-	cancelWatches cancelWatches
+	settings   Settings
+	calls      *callTable
+	bytes      *bytesLimit
+	workers    *workers
+	hostErrors hostErrors
 	// callers counts goroutines inside Consume methods.
 	callers lease.Lease
 	// buffers counts buffers of events from their arrival to their release.
@@ -137,10 +141,9 @@ func NewComponent(settings Settings) (*Component, error) {
 		settings.Logger = zap.NewNop()
 	}
 	c := &Component{
-		settings:     settings,
-		bytes:        newBytesLimit(settings.Limits.MaxInFlightBytes),
-		stopping:     make(chan struct{}),
-		mergedErrors: newMergedErrors(settings.Limits.MaxInFlight),
+		settings: settings,
+		bytes:    newBytesLimit(settings.Limits.MaxInFlightBytes),
+		stopping: make(chan struct{}),
 	}
 	c.calls = newCallTable(settings.Limits.MaxInFlight, c.stopping, func(index uint32) *call { return newCall(c, index) })
 	c.workers = newWorkers(c, settings.Limits.workers())
@@ -241,6 +244,7 @@ func (c *Component) stop(ctx context.Context, started bool) error {
 			left, idle = nil, nil
 		}
 	}
+	c.hostErrors.clear()
 	if stray := c.stray.Load(); stray > 0 {
 		c.notify(func() {
 			c.settings.Logger.Warn("The library reported on requests that were not in flight.", zap.Uint64("events", stray))
@@ -262,7 +266,7 @@ func (c *Component) enter(ctx context.Context) (*call, error) {
 	}
 	call, err := c.calls.acquire(ctx)
 	if err != nil {
-		c.release()
+		c.callers.Release()
 		return nil, err
 	}
 	return call, nil
@@ -281,69 +285,43 @@ func (c *Component) admit(ctx context.Context) error {
 		return errStopped()
 	}
 	if c.native() == nil {
-		c.release()
+		c.callers.Release()
 		return newProcessingError(KindRetryable, "", "the component was not started")
 	}
 	return nil
 }
 
-var (
-	traceMarshaler  ptrace.ProtoMarshaler
-	metricMarshaler pmetric.ProtoMarshaler
-	logMarshaler    plog.ProtoMarshaler
-)
-
 // ConsumeTraces passes traces through the pipeline. What comes out is handed to the
 // next consumer with this ctx before it returns, unless a node merges requests.
 // Data without any resource goes straight to the next consumer.
 func (c *Component) ConsumeTraces(ctx context.Context, traces ptrace.Traces) error {
-	if traces.ResourceSpans().Len() == 0 {
-		return c.pass(ctx, &output{signal: capi.SignalTraces, traces: traces})
-	}
-	call, err := c.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer call.leave()
-	payload, err := traceMarshaler.MarshalTraces(traces)
-	if err != nil {
-		return marshalError(err)
-	}
-	return call.run(ctx, capi.SignalTraces, payload)
+	return c.consume(ctx, output{signal: capi.SignalTraces, traces: traces})
 }
 
 // ConsumeMetrics is ConsumeTraces for metrics.
 func (c *Component) ConsumeMetrics(ctx context.Context, metrics pmetric.Metrics) error {
-	if metrics.ResourceMetrics().Len() == 0 {
-		return c.pass(ctx, &output{signal: capi.SignalMetrics, metrics: metrics})
-	}
-	call, err := c.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer call.leave()
-	payload, err := metricMarshaler.MarshalMetrics(metrics)
-	if err != nil {
-		return marshalError(err)
-	}
-	return call.run(ctx, capi.SignalMetrics, payload)
+	return c.consume(ctx, output{signal: capi.SignalMetrics, metrics: metrics})
 }
 
 // ConsumeLogs is ConsumeTraces for logs.
 func (c *Component) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
-	if logs.ResourceLogs().Len() == 0 {
-		return c.pass(ctx, &output{signal: capi.SignalLogs, logs: logs})
+	return c.consume(ctx, output{signal: capi.SignalLogs, logs: logs})
+}
+
+func (c *Component) consume(ctx context.Context, data output) error {
+	if data.empty() {
+		return c.pass(ctx, &data)
 	}
 	call, err := c.enter(ctx)
 	if err != nil {
 		return err
 	}
 	defer call.leave()
-	payload, err := logMarshaler.MarshalLogs(logs)
+	payload, err := data.marshal()
 	if err != nil {
 		return marshalError(err)
 	}
-	return call.run(ctx, capi.SignalLogs, payload)
+	return call.run(ctx, data, payload)
 }
 
 // pass hands on data that has nothing for the pipeline to work on.
@@ -351,7 +329,7 @@ func (c *Component) pass(ctx context.Context, data *output) error {
 	if err := c.admit(ctx); err != nil {
 		return err
 	}
-	defer c.release()
+	defer c.callers.Release()
 	if !c.settings.Next.has(data.signal) {
 		return nil
 	}

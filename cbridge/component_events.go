@@ -46,6 +46,8 @@ func (c *Component) handleEvents(events []capi.Event) {
 			if err := event.Error.Take(); err != nil {
 				c.workers.onCancelled(event.EmissionID, toError(err))
 			}
+		case capi.EventHostErrorReleased:
+			c.hostErrors.drop(event.HostErrorID)
 		case capi.EventStatus:
 			c.onStatus(event.Status, event.Error.Take())
 		}
@@ -59,13 +61,21 @@ func (c *Component) forCall(event *capi.Event, record func(*call, *capi.Event) b
 	}
 }
 
-func (c *Component) onEmission(event *capi.Event) {
-	if event.CallID == 0 {
-		c.workers.enqueue(event)
-		return
+// discard frees what an event owns.
+func (c *Component) discard(event *capi.Event) {
+	counted := event.Buffer.Held()
+	event.Release()
+	if counted {
+		c.buffers.Done()
 	}
-	if call := c.calls.find(event.CallID); call == nil || !call.onEmission(event) {
-		c.refuse(event, &errCallerLeft)
+}
+
+func (c *Component) onEmission(event *capi.Event) {
+	e := emission{c, *event}
+	if event.CallID == 0 {
+		c.workers.enqueue(&e)
+	} else if call := c.calls.find(event.CallID); call == nil || !call.onEmission(&e) {
+		e.refuse(&errCallerLeft)
 	}
 }
 

@@ -173,13 +173,40 @@ func TestMalformedOutputIsNotHandedOn(t *testing.T) {
 		{Signal: capi.SignalTraces},
 		{Signal: 9},
 	} {
-		_, err := c.unmarshal(&event)
+		_, err := (&emission{c, event}).decode(output{})
 		var own *ProcessingError
 		require.ErrorAs(t, err, &own)
 		assert.True(t, own.IsPermanent())
 	}
 	event := capi.Event{Signal: capi.SignalLogs, Context: []byte{1, 2, 3}}
-	require.ErrorContains(t, c.workers.deliver(&emission{event: event}), "context block")
+	_, _, err := c.workers.contextOf(&mergedEmission{emission: emission{c, event}})
+	require.ErrorContains(t, err, "context block")
+}
+
+// TestEqualBytesElsewhereAreNotTheCallers: only the very bytes that went in tell that they are
+// unchanged, and only once.
+func TestEqualBytesElsewhereAreNotTheCallers(t *testing.T) {
+	next, err := consumer.NewLogs(func(context.Context, plog.Logs) error { return nil })
+	require.NoError(t, err)
+	data := output{signal: capi.SignalLogs, logs: plog.NewLogs()}
+	sent := []byte{1, 2, 3}
+	for _, test := range []struct {
+		signal  capi.Signal
+		payload []byte
+		own     output
+	}{
+		{capi.SignalLogs, sent, data},
+		{capi.SignalLogs, slices.Clone(sent), output{}},
+		{capi.SignalLogs, sent[:2], output{}},
+		{capi.SignalLogs, sent[1:], output{}},
+		{capi.SignalLogs, nil, output{}},
+		{capi.SignalTraces, sent, output{}},
+	} {
+		in := input{data, sent}
+		event := capi.Event{Signal: test.signal, Payload: test.payload}
+		assert.True(t, test.own == in.takeUnchanged(&event, &Consumers{Logs: next}))
+		assert.True(t, output{} == in.takeUnchanged(&event, &Consumers{Logs: next}))
+	}
 }
 
 func TestPanicInACallbackIsLogged(t *testing.T) {
@@ -191,32 +218,15 @@ func TestPanicInACallbackIsLogged(t *testing.T) {
 	assert.Equal(t, "defect", records.All()[0].ContextMap()["panic"])
 }
 
-func TestCallKeepsABoundedNumberOfErrors(t *testing.T) {
-	c := startWithHost(t, reportingHost{}, DefaultLimits(), zap.NewNop(), func(context.Context, plog.Logs) error { return nil })
-	call, err := c.enter(t.Context())
-	require.NoError(t, err)
-	ids := make([]uint64, 3*maxHostErrorsPerCall)
-	for i := range ids {
-		ids[i] = call.lendError(lentError{value: errors.New("again")})
-	}
-	assert.Equal(t, maxHostErrorsPerCall, c.hostErrors.size())
-	for i, id := range ids {
-		first, last := i < firstHostErrorsOfCall, len(ids)-i <= maxHostErrorsPerCall-firstHostErrorsOfCall
-		assert.Equal(t, first || last, c.hostErrors.get(id).value != nil, i)
-	}
-	call.leave()
-	assert.Zero(t, c.hostErrors.size())
-}
-
 func TestEmissionAfterTheWorkersStoppedIsRefused(t *testing.T) {
 	c := startWithHost(t, reportingHost{}, DefaultLimits(), zap.NewNop(), func(context.Context, plog.Logs) error {
 		t.Error("handed on")
 		return nil
 	})
 	require.NoError(t, c.Shutdown(t.Context()))
-	event := emissionOf(t, 1, t.Context(), testdata.GenerateLogs(1))
-	c.workers.enqueue(&event)
-	assert.Empty(t, event.Payload, "released")
+	late := emission{c, emissionOf(t, 1, t.Context(), testdata.GenerateLogs(1))}
+	c.workers.enqueue(&late)
+	assert.Empty(t, late.event.Payload, "released")
 }
 
 // TestLibraryRefusesTheSameContexts: what the encoder refuses before it crosses, the

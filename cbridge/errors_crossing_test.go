@@ -71,7 +71,8 @@ func consumerErrors(t testing.TB) map[string]error {
 
 // topologies are pipelines that bring an error back on different ways.
 var topologies = map[string]string{
-	"pass": `{"type": "urn:otapbridge:processor:fault", "config": {}}`,
+	"pass":   `{"type": "urn:otapbridge:processor:fault", "config": {}}`,
+	"return": `{"type": "urn:otapbridge:processor:fault", "config": {"log_refusals": true}}`,
 	"attribute": `{"type": "processor:attribute", "config":
 		{"actions": [{"action": "insert", "key": "a", "value": "b"}], "apply_to": ["resource"]}}`,
 	"retry": `{"type": "processor:retry", "config":
@@ -98,6 +99,10 @@ var topologies = map[string]string{
 	"log_sampling": `{"type": "processor:log_sampling", "config": {"policy": {"ratio": {"emit": 1, "out_of": 1}}}}`,
 	"transform":    `{"type": "processor:transform", "config": {"opl_query": "logs | where body != \"z\""}}`,
 }
+
+// endsAtOnce are those in which the answer to the output ends the call: Rust gives
+// nothing back.
+var endsAtOnce = map[string]bool{"pass": true, "attribute": true, "filter": true, "type_router": true}
 
 // startTopology runs a pipeline until the end of the test.
 func startTopology(t testing.TB, configuration string, next consumer.ConsumeLogsFunc, change ...func(*Settings)) *Component {
@@ -136,13 +141,11 @@ func answerTo(t testing.TB, c *Component, refusal *capi.HostError) error {
 	require.NoError(t, err)
 	defer call.leave()
 	require.NoError(t, call.submit(t.Context(), capi.SignalLogs, payload))
-	var event capi.Event
+	var e emission
 	for {
-		switch call.take(&event) {
+		switch call.take(&e) {
 		case foundEmission:
-			id := event.EmissionID
-			c.discard(&event)
-			c.native().EmissionDone(id, refusal)
+			e.refuse(refusal)
 			continue
 		case foundAnswer:
 			return call.answer(t.Context())
@@ -153,6 +156,9 @@ func answerTo(t testing.TB, c *Component, refusal *capi.HostError) error {
 
 func TestRustSeesWhatTheConsumersErrorMeans(t *testing.T) {
 	for name, configuration := range topologies {
+		if endsAtOnce[name] {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			c := startTopology(t, configuration, func(context.Context, plog.Logs) error { return nil })
 			for name, refusal := range consumerErrors(t) {
@@ -238,7 +244,7 @@ func TestConsumersErrorIsTheSameValueBehindEveryNode(t *testing.T) {
 					err = merged.original
 				}
 				assert.True(t, err == original, "%s: got %T, gave %T", name, err, original)
-				assert.Zero(t, c.HostErrors(), name)
+				assert.True(t, c.NoHostErrors(), name)
 			}
 		})
 	}
@@ -266,7 +272,7 @@ func TestConsumersErrorOfMergedOutputIsWhatItWas(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			assert.Zero(t, c.HostErrors())
+			assert.True(t, c.NoHostErrors())
 		})
 	}
 }

@@ -2,10 +2,24 @@
 
 package cbridge
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // HostErrors is the number of error values that are kept for calls.
-func (c *Component) HostErrors() int { return c.hostErrors.size() + c.mergedErrors.size() }
+func (c *Component) HostErrors() int { return c.hostErrors.size() }
+
+// NoHostErrors waits a while until none are kept: the library says so soon after it gave the
+// last one back.
+func (c *Component) NoHostErrors() bool {
+	for deadline := time.Now().Add(10 * time.Second); c.HostErrors() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
+}
 
 // SetConfiguration replaces what NewComponent has checked.
 func (c *Component) SetConfiguration(configuration string) {
@@ -32,6 +46,17 @@ func (c *Component) InRust() int {
 		call.mu.Unlock()
 	}
 	return inRust
+}
+
+// InputsKept is the number of calls that keep what went in. For when no caller waits.
+func (c *Component) InputsKept() int {
+	kept := 0
+	for _, call := range c.calls.all() {
+		if call.input.payload != nil || call.input.data != (output{}) {
+			kept++
+		}
+	}
+	return kept
 }
 
 // AwaitReleased waits until the library holds no payload of the component. Callers

@@ -2,20 +2,16 @@
 
 package cbridge
 
-import "sync"
+import (
+	"errors"
+	"sync"
 
-const (
-	// maxHostErrorsPerCall bounds what a call that Rust retries again and again leaves
-	// in the table while it lives. Of such errors only the last are needed; but of a
-	// call that was split into many parts it is the first that Rust answers with.
-	maxHostErrorsPerCall = 64
-	// firstHostErrorsOfCall of a call's errors stay when there are too many.
-	firstHostErrorsOfCall = 16
+	"go.opentelemetry.io/collector/consumer/consumererror"
 )
 
-// hostErrors lends ids to the errors of a single call's output, so that they come back
-// as the same values. Every entry belongs to one call that is in flight and goes with
-// it. Safe for concurrent use; made for the rare case.
+// hostErrors are the errors of the next consumer that Rust has, as ids: they come back
+// as the same values. An error stays until the library says that it no longer has it.
+// Safe for concurrent use; made for the rare case.
 type hostErrors struct {
 	mu      sync.Mutex
 	last    uint64
@@ -27,9 +23,11 @@ type lentError struct {
 	value error
 	// permanent is how it was told to Rust.
 	permanent bool
+	// callID is the call whose output was refused, 0 for output of several or none.
+	callID uint64
 }
 
-// add lends an id, which has no mergedErrorBit.
+// add lends an id.
 func (h *hostErrors) add(err lentError) uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -41,8 +39,11 @@ func (h *hostErrors) add(err lentError) uint64 {
 	return h.last
 }
 
-// get returns the error of an id; one without a value if it is gone or was never lent.
+// get returns the error of an id; one without a value if it was never lent.
 func (h *hostErrors) get(id uint64) lentError {
+	if id == 0 {
+		return lentError{}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.entries[id]
@@ -55,16 +56,46 @@ func (h *hostErrors) drop(id uint64) {
 	delete(h.entries, id)
 }
 
+// clear ends all loans: the library has no errors any more.
+func (h *hostErrors) clear() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.entries)
+}
+
 func (h *hostErrors) size() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.entries)
 }
 
-// lentError is the error of an id, of either table.
-func (c *Component) lentError(id uint64) lentError {
-	if id&mergedErrorBit != 0 {
-		return c.mergedErrors.get(id)
+// mergedError is an error of several callers' data, or of one of several parts of a
+// caller's. It is under errors.Is and errors.As what its original is, except that it
+// gives nobody the data: not one caller that of others, nor a caller only a part.
+type mergedError struct{ original error }
+
+func withoutData(err error) (result error) {
+	// An error that cannot be looked into may hold anything.
+	result = mergedError{err}
+	defer func() { _ = recover() }()
+	var (
+		traces  consumererror.Traces
+		metrics consumererror.Metrics
+		logs    consumererror.Logs
+	)
+	if budget := maxErrorTree; !fits(err, &budget) || errors.As(err, &traces) || errors.As(err, &metrics) || errors.As(err, &logs) {
+		return result
 	}
-	return c.hostErrors.get(id)
+	return err
+}
+
+func (e mergedError) Error() string        { return e.original.Error() }
+func (e mergedError) Is(target error) bool { return errors.Is(e.original, target) }
+
+func (e mergedError) As(target any) bool {
+	switch target.(type) {
+	case *consumererror.Traces, *consumererror.Metrics, *consumererror.Logs:
+		return false
+	}
+	return errors.As(e.original, target)
 }

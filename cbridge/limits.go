@@ -20,8 +20,8 @@ type Limits struct {
 	// Timeout bounds a call's time in Rust when the caller's context has no
 	// deadline. Time in the next consumer does not count. 0 means no bound.
 	Timeout time.Duration
-	// CancelGrace is how long a caller whose context is done waits for Rust's own
-	// answer.
+	// CancelGrace is how long nodes have to answer a call whose context is done, before
+	// the library answers in their place.
 	CancelGrace time.Duration
 	// MaxInFlight is the largest number of calls that Rust has not done with, 1 to
 	// MaxInFlightLimit. Further callers wait.

@@ -4,7 +4,6 @@ package cbridge
 
 import (
 	"context"
-	"fmt"
 
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -49,12 +48,58 @@ func (c *Consumers) onlySignal() capi.Signal {
 	return only
 }
 
-// output is unmarshalled data of one signal, independent of the library's memory.
+var (
+	traceMarshaler    ptrace.ProtoMarshaler
+	metricMarshaler   pmetric.ProtoMarshaler
+	logMarshaler      plog.ProtoMarshaler
+	traceUnmarshaler  ptrace.ProtoUnmarshaler
+	metricUnmarshaler pmetric.ProtoUnmarshaler
+	logUnmarshaler    plog.ProtoUnmarshaler
+)
+
+// output is data of one signal, in memory that is not the library's.
 type output struct {
 	signal  capi.Signal
 	traces  ptrace.Traces
 	metrics pmetric.Metrics
 	logs    plog.Logs
+}
+
+// unmarshal copies data out of a payload.
+func unmarshal(signal capi.Signal, payload []byte) (o output, err error) {
+	o.signal = signal
+	switch signal {
+	case capi.SignalTraces:
+		o.traces, err = traceUnmarshaler.UnmarshalTraces(payload)
+	case capi.SignalMetrics:
+		o.metrics, err = metricUnmarshaler.UnmarshalMetrics(payload)
+	case capi.SignalLogs:
+		o.logs, err = logUnmarshaler.UnmarshalLogs(payload)
+	}
+	return o, err
+}
+
+func (o *output) marshal() ([]byte, error) {
+	switch o.signal {
+	case capi.SignalTraces:
+		return traceMarshaler.MarshalTraces(o.traces)
+	case capi.SignalMetrics:
+		return metricMarshaler.MarshalMetrics(o.metrics)
+	default:
+		return logMarshaler.MarshalLogs(o.logs)
+	}
+}
+
+// empty reports whether there is nothing for a pipeline to work on.
+func (o *output) empty() bool {
+	switch o.signal {
+	case capi.SignalTraces:
+		return o.traces.ResourceSpans().Len() == 0
+	case capi.SignalMetrics:
+		return o.metrics.ResourceMetrics().Len() == 0
+	default:
+		return o.logs.ResourceLogs().Len() == 0
+	}
 }
 
 func (o *output) consume(ctx context.Context, next *Consumers) error {
@@ -68,55 +113,17 @@ func (o *output) consume(ctx context.Context, next *Consumers) error {
 	}
 }
 
-var (
-	traceUnmarshaler  ptrace.ProtoUnmarshaler
-	metricUnmarshaler pmetric.ProtoUnmarshaler
-	logUnmarshaler    plog.ProtoUnmarshaler
-)
-
-// unmarshal copies an emission's data out of the library and releases its buffer.
-func (c *Component) unmarshal(event *capi.Event) (out output, err error) {
-	defer c.discard(event)
-	out.signal = event.Signal
-	if !c.settings.Next.has(event.Signal) {
-		return out, newProcessingError(KindConfiguration, "", fmt.Sprintf(
-			"the pipeline put out %s, for which %s has no consumer", event.Signal, c.settings.Name)).classified()
+// mayGoTo reports whether next can take the data themselves and need not have a copy: it
+// must not change what is read-only.
+func (o *output) mayGoTo(next *Consumers) bool {
+	switch {
+	case !next.has(o.signal):
+		return false
+	case o.signal == capi.SignalTraces:
+		return !o.traces.IsReadOnly() || !next.Traces.Capabilities().MutatesData
+	case o.signal == capi.SignalMetrics:
+		return !o.metrics.IsReadOnly() || !next.Metrics.Capabilities().MutatesData
+	default:
+		return !o.logs.IsReadOnly() || !next.Logs.Capabilities().MutatesData
 	}
-	switch event.Signal {
-	case capi.SignalTraces:
-		out.traces, err = traceUnmarshaler.UnmarshalTraces(event.Payload)
-	case capi.SignalMetrics:
-		out.metrics, err = metricUnmarshaler.UnmarshalMetrics(event.Payload)
-	case capi.SignalLogs:
-		out.logs, err = logUnmarshaler.UnmarshalLogs(event.Payload)
-	}
-	if err != nil {
-		malformed := newProcessingError(KindPermanent, "payload",
-			fmt.Sprintf("the pipeline put out %s that are not valid OTLP: %v", event.Signal, err))
-		malformed.cause = err
-		return out, malformed.classified()
-	}
-	return out, nil
-}
-
-// discard frees what an event owns.
-func (c *Component) discard(event *capi.Event) {
-	counted := event.Buffer.Held()
-	event.Release()
-	if counted {
-		c.buffers.Done()
-	}
-}
-
-var (
-	errDeadlinePassed   = capi.HostError{Kind: KindTimeout, Message: "the request's deadline passed"}
-	errCallerLeft       = capi.HostError{Kind: KindCancelled, Flags: capi.ErrorFlagPermanent, Message: "the request's caller has left"}
-	errConsumerPanicked = capi.HostError{Kind: KindRetryable, Message: "the next consumer panicked"}
-)
-
-// refuse answers an emission that nobody waits for.
-func (c *Component) refuse(event *capi.Event, refusal *capi.HostError) {
-	id := event.EmissionID
-	c.discard(event)
-	c.native().EmissionDone(id, refusal)
 }

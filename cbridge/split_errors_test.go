@@ -59,7 +59,7 @@ func TestErrorOfACallInManyPartsIsTheConsumers(t *testing.T) {
 					assert.Contains(t, failed, error(own))
 					mu.Unlock()
 					assert.Equal(t, test.all && accepted > 0, consumererror.IsPermanent(err))
-					assert.Zero(t, component.HostErrors())
+					assert.True(t, component.NoHostErrors())
 				})
 			}
 		}

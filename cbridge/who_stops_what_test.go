@@ -140,7 +140,7 @@ func (s *stage) stopWaiting(how *ending, grace time.Duration) {
 	if s.place.routed {
 		s.probe()
 	}
-	assert.Zero(s, s.component.HostErrors())
+	assert.True(s, s.component.NoHostErrors())
 
 	stopping, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

@@ -22,20 +22,18 @@ type workers struct {
 	cancel    context.CancelCauseFunc
 
 	mu      sync.Mutex
-	queue   []*emission
-	present map[uint64]*emission
+	queue   []*mergedEmission
+	present map[uint64]*mergedEmission
 	running int
 	stopped bool
 	idle    chan struct{}
 }
 
-// emission is an event that is queued or being handed on.
-type emission struct {
-	event capi.Event
+// mergedEmission is an emission that is queued or being handed on.
+type mergedEmission struct {
+	emission
 	// arrived is what the time left in the event's context counts from.
 	arrived time.Time
-	// origins are the calls whose data it carries.
-	origins []uint64
 	// cancel is set while it is being handed on, cause when it was cancelled before.
 	cancel context.CancelCauseFunc
 	cause  error
@@ -46,7 +44,7 @@ type emission struct {
 
 // endsByItself reports whether the cause is the deadline that the context has, too.
 // With workers.mu.
-func (e *emission) endsByItself() bool {
+func (e *mergedEmission) endsByItself() bool {
 	return e.timed && errors.Is(e.cause, context.DeadlineExceeded)
 }
 
@@ -54,24 +52,22 @@ func newWorkers(component *Component, limit int) *workers {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	return &workers{
 		component: component, limit: limit, ctx: ctx, cancel: cancel,
-		present: make(map[uint64]*emission), idle: make(chan struct{}),
+		present: make(map[uint64]*mergedEmission), idle: make(chan struct{}),
 	}
 }
 
-// enqueue takes over an event. It runs in the library's callbacks.
-func (w *workers) enqueue(event *capi.Event) {
+// enqueue takes over an emission. It runs in the library's callbacks.
+func (w *workers) enqueue(out *emission) {
 	w.mu.Lock()
 	if w.stopped {
 		w.mu.Unlock()
-		w.component.refuse(event, &errCallerLeft)
+		out.refuse(&errCallerLeft)
 		return
 	}
 	defer w.mu.Unlock()
-	// A view, which ends with the event's buffer.
-	e := &emission{event: *event, arrived: time.Now(), origins: slices.Clone(event.Origins)}
-	w.component.forCalls(e.origins, (*call).onMergedOut)
+	e := &mergedEmission{emission: *out, arrived: time.Now()}
 	w.queue = append(w.queue, e)
-	w.present[event.EmissionID] = e
+	w.present[e.event.EmissionID] = e
 	if w.running < w.limit {
 		w.running++
 		go w.run()
@@ -100,8 +96,7 @@ func (w *workers) onCancelled(emissionID uint64, cause error) {
 	w.mu.Unlock()
 	switch {
 	case queued >= 0:
-		w.component.forCalls(e.origins, (*call).onMergedAnswered)
-		w.component.refuse(&e.event, refusalOfCancelled(cause))
+		e.refuse(refusalOfCancelled(cause))
 	case cancel != nil:
 		cancel(cause)
 	}
@@ -128,8 +123,7 @@ func (w *workers) stop(cause error) <-chan struct{} {
 	w.mu.Unlock()
 	w.cancel(cause)
 	for _, e := range queue {
-		w.component.forCalls(e.origins, (*call).onMergedAnswered)
-		w.component.refuse(&e.event, &errCallerLeft)
+		e.refuse(&errCallerLeft)
 	}
 	return w.idle
 }
@@ -159,53 +153,35 @@ func (w *workers) run() {
 	}
 }
 
-func (w *workers) handOn(e *emission) {
-	c := w.component
-	id, answered := e.event.EmissionID, false
+func (w *workers) handOn(e *mergedEmission) {
 	defer func() {
 		w.mu.Lock()
-		delete(w.present, id)
+		delete(w.present, e.event.EmissionID)
 		w.mu.Unlock()
-		c.forCalls(e.origins, (*call).onMergedAnswered)
-		if !answered {
-			c.native().EmissionDone(id, &errConsumerPanicked)
-		}
 	}()
-
-	err := w.deliver(e)
-	answered = true
-	if err == nil {
-		c.native().EmissionDone(id, nil)
+	ctx, cancel, err := w.contextOf(e)
+	if err != nil {
+		e.refuse(err.toHost(0))
 		return
 	}
-	classified := FromError(err)
-	errorID := c.keepMerged(lentError{withoutData(err), classified.permanent})
-	c.native().EmissionDone(id, classified.toHost(errorID))
+	defer cancel(nil)
+	// What was merged is nobody's own.
+	_ = e.handOn(ctx, output{})
 }
 
-func (w *workers) deliver(e *emission) error {
+// contextOf rebuilds an emission's context, and lets a cancel in Rust end it.
+func (w *workers) contextOf(e *mergedEmission) (context.Context, context.CancelCauseFunc, *ProcessingError) {
 	decoded, err := decodeContext(e.event.Context)
 	if err != nil {
-		w.component.discard(&e.event)
-		return newProcessingError(KindPermanent, "context", err.Error()).classified()
+		return nil, nil, newProcessingError(KindPermanent, "context", err.Error())
 	}
 	decoded.remaining -= time.Since(e.arrived)
 	ctx, cancel := decoded.context(w.ctx)
-	defer cancel(nil)
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	e.cancel, e.timed = cancel, decoded.hasDeadline
-	cause := e.cause
-	ending := cause != nil && !e.endsByItself()
-	w.mu.Unlock()
-	if ending {
-		cancel(cause)
+	if e.cause != nil && !e.endsByItself() {
+		cancel(e.cause)
 	}
-	out, err := w.component.unmarshal(&e.event)
-	if err != nil {
-		return err
-	}
-	if ctx.Err() != nil {
-		return contextError(ctx, "before the output was handed on")
-	}
-	return out.consume(ctx, &w.component.settings.Next)
+	return ctx, cancel, nil
 }

@@ -225,10 +225,47 @@
 #define OTAPB_EVENT_STATUS 5
 
 /**
+ * The library no longer has the host's error `host_error_id`, nor errors that stem from
+ * it: the host may forget it. Follows each OTAPB_EMISSION_KEEPS_ERROR, unless the component
+ * is shut down first: then all its errors may be forgotten.
+ */
+#define OTAPB_EVENT_HOST_ERROR_RELEASED 6
+
+/**
  * On OTAPB_EVENT_DONE: the payload was released too; no
  * OTAPB_EVENT_PAYLOAD_RELEASED will follow.
  */
 #define OTAPB_EVENT_FLAG_PAYLOAD_RELEASED 1
+
+/**
+ * On OTAPB_EVENT_EMIT: the host's answer ends the call at once, as
+ * OTAPB_EMISSION_CALL_DONE says then.
+ */
+#define OTAPB_EVENT_FLAG_ENDS_CALL 2
+
+/**
+ * The emission awaited its answer. Without it, it was unknown or had been answered
+ * (counted, never fatal).
+ */
+#define OTAPB_EMISSION_AWAITED 1
+
+/**
+ * The answer was that of the emission's call, too: no OTAPB_EVENT_DONE will follow.
+ */
+#define OTAPB_EMISSION_CALL_DONE 2
+
+/**
+ * And its payload was released: no OTAPB_EVENT_PAYLOAD_RELEASED will follow. Without it,
+ * that event may come before otapb_emission_done returns.
+ */
+#define OTAPB_EMISSION_PAYLOAD_RELEASED 4
+
+/**
+ * The library keeps the error with its `host_error_id` until it says
+ * OTAPB_EVENT_HOST_ERROR_RELEASED, which may come before otapb_emission_done returns.
+ * Without it, it keeps nothing of the error.
+ */
+#define OTAPB_EMISSION_KEEPS_ERROR 8
 
 /**
  * The component works.
@@ -437,7 +474,8 @@ typedef struct otapb_host_error {
      */
     uint64_t retry_after_ns;
     /**
-     * An id by which the host finds its own error value again, or 0.
+     * An id by which the host finds its own error value again, or 0. It names one error of
+     * the component's until OTAPB_EVENT_HOST_ERROR_RELEASED.
      */
     uint64_t host_error_id;
     /**
@@ -595,6 +633,10 @@ typedef struct otapb_event {
      * Number of origins.
      */
     size_t origin_count;
+    /**
+     * The host's error on OTAPB_EVENT_HOST_ERROR_RELEASED, else 0.
+     */
+    uint64_t host_error_id;
 } otapb_event;
 
 /**
@@ -865,14 +907,14 @@ bool otapb_cancel(struct otapb_component *component,
  * @param emission_id  The emission.
  * @param error        Why the data was refused, borrowed for the call; or NULL
  *                     if it was accepted.
- * @return true if the emission awaited its answer; false if it was unknown or
- *         had been answered (counted, never fatal).
+ * @return OTAPB_EMISSION_*. Where nothing but the call waits for the answer, it is
+ *         answered here and not by an event.
  *
  * Threading: any thread, also from inside a callback. Never blocks.
  */
-bool otapb_emission_done(struct otapb_component *component,
-                         uint64_t emission_id,
-                         const struct otapb_host_error *error);
+uint32_t otapb_emission_done(struct otapb_component *component,
+                             uint64_t emission_id,
+                             const struct otapb_host_error *error);
 
 /**
  * Frees an event's buffer, and with it the event's views.

@@ -40,7 +40,9 @@ func createLogs(_ context.Context, set processor.Settings, cfg component.Config,
 // otapProcessor is a hosted pipeline as the collector wants to see it.
 type otapProcessor struct{ *cbridge.Component }
 
-// Capabilities says that the data given in is left as it is: what is handed on is new.
+// Capabilities says that the nodes work on a copy of the data. What they leave unchanged goes
+// on itself, as from any processor that does not mutate; the collector asks all components of a
+// pipeline before it decides whose the data are.
 func (otapProcessor) Capabilities() consumer.Capabilities {
 	return consumer.Capabilities{MutatesData: false}
 }
@@ -58,6 +60,8 @@ func create(set processor.Settings, config component.Config, next cbridge.Consum
 		Logger:        set.Logger,
 		Next:          next,
 		Limits:        cfg.limits(),
+
+		ShareUnchangedData: true,
 	}
 	component, err := cbridge.NewComponent(settings)
 	if err == nil {

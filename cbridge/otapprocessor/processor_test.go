@@ -145,6 +145,29 @@ func TestNodesChangeEverySignal(t *testing.T) {
 	}
 }
 
+// TestUnchangedDataGoOnThemselves: those given in are read-only, which a copy would not be.
+func TestUnchangedDataGoOnThemselves(t *testing.T) {
+	needLibrary(t)
+	for name, create := range signals {
+		t.Run(name, func(t *testing.T) {
+			next := newNextConsumer()
+			p, consume := create(t, load(t, "otap/several"), next)
+			require.NoError(t, p.Start(t.Context(), componenttest.NewNopHost()))
+			require.NoError(t, consume(t.Context()))
+			require.NoError(t, p.Shutdown(t.Context()))
+			switch {
+			case len(next.traces) == 1:
+				assert.True(t, next.traces[0].IsReadOnly())
+			case len(next.metrics) == 1:
+				assert.True(t, next.metrics[0].IsReadOnly())
+			default:
+				require.Len(t, next.logs, 1)
+				assert.True(t, next.logs[0].IsReadOnly())
+			}
+		})
+	}
+}
+
 func TestShutdownAsTheCollectorWantsIt(t *testing.T) {
 	needLibrary(t)
 	processortest.VerifyShutdown(t, NewFactory(), load(t, "otap/several"))

@@ -172,7 +172,9 @@ static bool run(otapb_component *component, mailbox *box)
         printf("out of the pipeline:\n");
         printed = otlp_print_logs(stdout, box->payload.data, box->payload.len) == 0;
         otapb_buffer_release(box->buffer);
-        (void)otapb_emission_done(component, box->emission_id, NULL);
+        /* The answer may end the request at once, or on its way back through the nodes. */
+        if (otapb_emission_done(component, box->emission_id, NULL) & OTAPB_EMISSION_CALL_DONE)
+            return printed;
     }
     wait_for(box, &box->done);
     return succeeded("request", box->error) && printed;

@@ -139,6 +139,19 @@ static void record(const otapb_event *event)
     }
 }
 
+/* Where nothing but the call waits for the answer, it is answered at once. */
+static void accept_emission(otapb_component *component, const otapb_event *event)
+{
+    uint32_t answer = otapb_emission_done(component, event->emission_id, NULL);
+    (void)pthread_mutex_lock(&lock);
+    if (answer & OTAPB_EMISSION_CALL_DONE)
+        done[event->call_id] = true;
+    if (answer & OTAPB_EMISSION_PAYLOAD_RELEASED)
+        outcomes[event->call_id].released++;
+    (void)pthread_cond_broadcast(&changed);
+    (void)pthread_mutex_unlock(&lock);
+}
+
 void host_on_events(uint64_t host_data, const otapb_event *events, size_t count)
 {
     const otapb_event *event = events;
@@ -155,7 +168,7 @@ void host_on_events(uint64_t host_data, const otapb_event *events, size_t count)
         (void)pthread_cond_broadcast(&changed);
         (void)pthread_mutex_unlock(&lock);
         if (event->type == OTAPB_EVENT_EMIT)
-            (void)otapb_emission_done(component, event->emission_id, NULL);
+            accept_emission(component, event);
         event = (const otapb_event *)(const void *)((const char *)event + event->size);
     }
 }

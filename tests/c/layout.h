@@ -66,7 +66,7 @@ FIELD(otapb_runtime_options, host_data, 8);
 FIELD(otapb_runtime_options, log_level, 16);
 FIELD(otapb_runtime_options, reserved, 20);
 
-SIZE(otapb_event, 128);
+SIZE(otapb_event, 136);
 FIELD(otapb_event, size, 0);
 FIELD(otapb_event, type, 4);
 FIELD(otapb_event, component_data, 8);
@@ -83,6 +83,7 @@ FIELD(otapb_event, context, 80);
 FIELD(otapb_event, port, 96);
 FIELD(otapb_event, origins, 112);
 FIELD(otapb_event, origin_count, 120);
+FIELD(otapb_event, host_error_id, 128);
 
 SIZE(otapb_log_attribute, 32);
 FIELD(otapb_log_attribute, key, 0);

@@ -94,9 +94,31 @@ pub const OTAPB_EVENT_EMISSION_CANCELLED: u32 = 4;
 /// The component's health changed: `status`, and `error` unless it is well.
 pub const OTAPB_EVENT_STATUS: u32 = 5;
 
+/// The library no longer has the host's error `host_error_id`, nor errors that stem from
+/// it: the host may forget it. Follows each OTAPB_EMISSION_KEEPS_ERROR, unless the component
+/// is shut down first: then all its errors may be forgotten.
+pub const OTAPB_EVENT_HOST_ERROR_RELEASED: u32 = 6;
+
 /// On OTAPB_EVENT_DONE: the payload was released too; no
 /// OTAPB_EVENT_PAYLOAD_RELEASED will follow.
 pub const OTAPB_EVENT_FLAG_PAYLOAD_RELEASED: u32 = 1;
+
+/// On OTAPB_EVENT_EMIT: the host's answer ends the call at once, as
+/// OTAPB_EMISSION_CALL_DONE says then.
+pub const OTAPB_EVENT_FLAG_ENDS_CALL: u32 = 2;
+
+/// The emission awaited its answer. Without it, it was unknown or had been answered
+/// (counted, never fatal).
+pub const OTAPB_EMISSION_AWAITED: u32 = 1;
+/// The answer was that of the emission's call, too: no OTAPB_EVENT_DONE will follow.
+pub const OTAPB_EMISSION_CALL_DONE: u32 = 2;
+/// And its payload was released: no OTAPB_EVENT_PAYLOAD_RELEASED will follow. Without it,
+/// that event may come before otapb_emission_done returns.
+pub const OTAPB_EMISSION_PAYLOAD_RELEASED: u32 = 4;
+/// The library keeps the error with its `host_error_id` until it says
+/// OTAPB_EVENT_HOST_ERROR_RELEASED, which may come before otapb_emission_done returns.
+/// Without it, it keeps nothing of the error.
+pub const OTAPB_EMISSION_KEEPS_ERROR: u32 = 8;
 
 /// The component works.
 pub const OTAPB_STATUS_OK: u32 = 1;
@@ -266,7 +288,8 @@ pub struct otapb_host_error {
     pub reserved: u32,
     /// See otapb_error.
     pub retry_after_ns: u64,
-    /// An id by which the host finds its own error value again, or 0.
+    /// An id by which the host finds its own error value again, or 0. It names one error of
+    /// the component's until OTAPB_EVENT_HOST_ERROR_RELEASED.
     pub host_error_id: u64,
     /// See otapb_error. Bytes that are not UTF-8 are replaced.
     pub message: otapb_host_slice,
@@ -314,6 +337,8 @@ pub struct otapb_event {
     pub origins: *const u64,
     /// Number of origins.
     pub origin_count: usize,
+    /// The host's error on OTAPB_EVENT_HOST_ERROR_RELEASED, else 0.
+    pub host_error_id: u64,
 }
 
 /// A key and a value of a log record.

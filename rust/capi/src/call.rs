@@ -6,7 +6,10 @@ use bytes::Bytes;
 use otapbridge_context::{CancelReason, ContextBlock, ProcessingError, Signal};
 use otapbridge_engine::PayloadGuard;
 
-use crate::abi::{otapb_buffer, otapb_component, otapb_error, otapb_host_error};
+use crate::abi::{
+    OTAPB_EMISSION_AWAITED, OTAPB_EMISSION_CALL_DONE, OTAPB_EMISSION_KEEPS_ERROR,
+    OTAPB_EMISSION_PAYLOAD_RELEASED, otapb_buffer, otapb_component, otapb_error, otapb_host_error,
+};
 use crate::borrow::{bytes, wrong};
 use crate::component::component_of;
 use crate::panic::{guarded, guarded_or};
@@ -132,8 +135,8 @@ pub unsafe extern "C" fn otapb_cancel(
 /// @param emission_id  The emission.
 /// @param error        Why the data was refused, borrowed for the call; or NULL
 ///                     if it was accepted.
-/// @return true if the emission awaited its answer; false if it was unknown or
-///         had been answered (counted, never fatal).
+/// @return OTAPB_EMISSION_*. Where nothing but the call waits for the answer, it is
+///         answered here and not by an event.
 ///
 /// Threading: any thread, also from inside a callback. Never blocks.
 #[unsafe(no_mangle)]
@@ -141,11 +144,11 @@ pub unsafe extern "C" fn otapb_emission_done(
     component: *mut otapb_component,
     emission_id: u64,
     error: *const otapb_host_error,
-) -> bool {
-    guarded_or(false, || {
+) -> u32 {
+    guarded_or(0, || {
         // SAFETY: NULL or valid, by the function's contract.
         let Ok(component) = (unsafe { component_of(component) }) else {
-            return false;
+            return 0;
         };
         let error = (!error.is_null()).then(|| {
             // SAFETY: not NULL, and valid for the call by the function's contract.
@@ -154,7 +157,16 @@ pub unsafe extern "C" fn otapb_emission_done(
                 ProcessingError::permanent(format!("the host gave an invalid error: {invalid}"))
             })
         });
-        component.emission_done(emission_id, error)
+        let answer = component.emission_done(emission_id, error);
+        [
+            (answer.awaited, OTAPB_EMISSION_AWAITED),
+            (answer.call_done, OTAPB_EMISSION_CALL_DONE),
+            (answer.payload_released, OTAPB_EMISSION_PAYLOAD_RELEASED),
+            (answer.keeps_error, OTAPB_EMISSION_KEEPS_ERROR),
+        ]
+        .iter()
+        .filter_map(|(is_so, flag)| is_so.then_some(flag))
+        .sum()
     })
 }
 

@@ -10,10 +10,11 @@ use otapbridge_context::ContextBlock;
 use otapbridge_engine::{ComponentStatus, Emission, Event, EventSink};
 
 use crate::abi::{
-    OTAPB_EVENT_DONE, OTAPB_EVENT_EMISSION_CANCELLED, OTAPB_EVENT_EMIT,
-    OTAPB_EVENT_FLAG_PAYLOAD_RELEASED, OTAPB_EVENT_PAYLOAD_RELEASED, OTAPB_EVENT_STATUS,
-    OTAPB_STATUS_OK, OTAPB_STATUS_PERMANENT_ERROR, OTAPB_STATUS_RECOVERABLE_ERROR, otapb_buffer,
-    otapb_event, otapb_slice,
+    OTAPB_EVENT_DONE, OTAPB_EVENT_EMISSION_CANCELLED, OTAPB_EVENT_EMIT, OTAPB_EVENT_FLAG_ENDS_CALL,
+    OTAPB_EVENT_FLAG_PAYLOAD_RELEASED, OTAPB_EVENT_HOST_ERROR_RELEASED,
+    OTAPB_EVENT_PAYLOAD_RELEASED, OTAPB_EVENT_STATUS, OTAPB_STATUS_OK,
+    OTAPB_STATUS_PERMANENT_ERROR, OTAPB_STATUS_RECOVERABLE_ERROR, otapb_buffer, otapb_event,
+    otapb_slice,
 };
 use crate::error;
 
@@ -85,6 +86,7 @@ fn give(component_data: u64, event: Event) -> otapb_event {
         port: otapb_slice::EMPTY,
         origins: std::ptr::null(),
         origin_count: 0,
+        host_error_id: 0,
     };
     match event {
         Event::Done {
@@ -109,6 +111,10 @@ fn give(component_data: u64, event: Event) -> otapb_event {
             given.r#type = OTAPB_EVENT_PAYLOAD_RELEASED;
             given.call_id = call_id;
         }
+        Event::HostErrorReleased { id } => {
+            given.r#type = OTAPB_EVENT_HOST_ERROR_RELEASED;
+            given.host_error_id = id;
+        }
         Event::Status { status, error } => {
             given.r#type = OTAPB_EVENT_STATUS;
             given.status = match status {
@@ -130,11 +136,15 @@ fn give_emission(emission: Emission, given: &mut otapb_event) {
         port,
         payload,
         context,
+        ends_call,
         origins,
     } = emission;
     given.r#type = OTAPB_EVENT_EMIT;
     given.emission_id = id;
     given.call_id = call_id.unwrap_or(0);
+    if ends_call {
+        given.flags = OTAPB_EVENT_FLAG_ENDS_CALL;
+    }
     given.signal = signal as u32;
     given.port = otapb_slice::of(port.as_bytes());
     let buffer = Box::new(Buffer {

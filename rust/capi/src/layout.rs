@@ -29,9 +29,9 @@ layout!(otapb_error, 96, size: 0, kind: 4, grpc_code: 8, http_status: 12, flags:
     retry_after_ns: 24, host_error_id: 32, message: 40, field: 56, status_details: 72, next: 88);
 layout!(otapb_host_error, 88, size: 0, kind: 4, grpc_code: 8, http_status: 12, flags: 16,
     reserved: 20, retry_after_ns: 24, host_error_id: 32, message: 40, field: 56, status_details: 72);
-layout!(otapb_event, 128, size: 0, r#type: 4, component_data: 8, call_id: 16, emission_id: 24,
+layout!(otapb_event, 136, size: 0, r#type: 4, component_data: 8, call_id: 16, emission_id: 24,
     flags: 32, signal: 36, status: 40, reserved: 44, error: 48, buffer: 56, payload: 64,
-    context: 80, port: 96, origins: 112, origin_count: 120);
+    context: 80, port: 96, origins: 112, origin_count: 120, host_error_id: 128);
 layout!(otapb_log_attribute, 32, key: 0, value: 16);
 layout!(otapb_log_record, 64, size: 0, level: 4, component_data: 8, target: 16, message: 32,
     attributes: 48, attribute_count: 56);

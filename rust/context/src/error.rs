@@ -94,8 +94,31 @@ struct Details {
     retry_after: Option<Duration>,
     field: Option<String>,
     status_details: Vec<u8>,
-    host_error_id: u64,
+    host_error: Option<Arc<HostError>>,
     source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// Hears which of the host's errors nobody can ask for any more.
+pub type HostErrorReleased = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// The host's own error behind one of ours and its copies.
+struct HostError {
+    id: u64,
+    released: Option<HostErrorReleased>,
+}
+
+impl fmt::Debug for HostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}
+
+impl Drop for HostError {
+    fn drop(&mut self) {
+        if let Some(released) = &self.released {
+            released(self.id);
+        }
+    }
 }
 
 impl ErrorDetails {
@@ -278,7 +301,22 @@ impl ProcessingError {
     /// Sets the id by which the host finds its own error value again; 0 is none.
     #[must_use]
     pub fn with_host_error_id(mut self, id: u64) -> Self {
-        self.details_mut().host_error_id = id;
+        self.details_mut().host_error =
+            (id != 0).then(|| Arc::new(HostError { id, released: None }));
+        self
+    }
+
+    /// Has `released` hear of the host's error when this error and all its copies from now
+    /// on are gone. For hosts.
+    #[must_use]
+    pub fn reporting_release(mut self, released: &HostErrorReleased) -> Self {
+        let id = self.host_error_id();
+        if id != 0 {
+            self.details_mut().host_error = Some(Arc::new(HostError {
+                id,
+                released: Some(Arc::clone(released)),
+            }));
+        }
         self
     }
 
@@ -434,7 +472,8 @@ impl ProcessingError {
     /// The id by which the host finds its own error value again, or 0.
     #[must_use]
     pub fn host_error_id(&self) -> u64 {
-        self.details().map_or(0, |d| d.host_error_id)
+        let host_error = self.details().and_then(|d| d.host_error.as_ref());
+        host_error.map_or(0, |error| error.id)
     }
 
     fn details(&self) -> Option<&Details> {

@@ -27,7 +27,7 @@ pub use address::Address;
 pub use auth::{Auth, AuthValue};
 pub use block::ContextBlock;
 pub use encode::BlockBuilder;
-pub use error::{ErrorDetails, ErrorKind, ProcessingError};
+pub use error::{ErrorDetails, ErrorKind, HostErrorReleased, ProcessingError};
 pub use error_table::ErrorTable;
 pub use metadata::{Metadata, Value};
 pub use request::{CancelReason, RequestContext};

@@ -21,7 +21,9 @@ use crate::guard::durable_buffer;
 use crate::pipeline::catalogue;
 use crate::pipeline::thread::{Launch, PipelineThread};
 use crate::request::request::{PayloadRelease, Request};
-use crate::request::state::{PipelineState, Shared, Submission, pipeline_of_emission};
+use crate::request::state::{
+    EmissionAnswer, PipelineState, Shared, Submission, pipeline_of_emission,
+};
 use crate::runtime::{Runtime, RuntimeInner};
 
 /// Reports the release of a call's payload when it is dropped.
@@ -281,14 +283,19 @@ impl Component {
         self.pipelines.iter().map(|p| p.errors.len()).sum()
     }
 
-    /// Answers an emission. True if it awaited its answer.
-    pub fn emission_done(&self, emission_id: u64, error: Option<ProcessingError>) -> bool {
+    /// Answers an emission.
+    pub fn emission_done(
+        &self,
+        emission_id: u64,
+        error: Option<ProcessingError>,
+    ) -> EmissionAnswer {
         let pipeline = self.pipelines.get(pipeline_of_emission(emission_id));
-        let awaited = pipeline.is_some_and(|pipeline| pipeline.emission_done(emission_id, error));
-        if !awaited {
+        let answer = pipeline.map(|pipeline| pipeline.emission_done(emission_id, error));
+        let answer = answer.unwrap_or_default();
+        if !answer.awaited {
             increment(&self.shared.counters.late_completions_total);
         }
-        awaited
+        answer
     }
 }
 

@@ -20,6 +20,7 @@ mod base {
     pub(crate) mod sending;
     pub(crate) mod spec;
     pub(crate) mod storage;
+    pub(crate) mod sync;
 }
 mod component;
 mod config {
@@ -107,6 +108,7 @@ pub use node::receiver::{
 };
 pub use pipeline::catalogue;
 pub use request::nack::error_of_engine;
+pub use request::state::EmissionAnswer;
 pub use runtime::{Runtime, RuntimeOptions};
 
 /// The engine's types that node authors meet.

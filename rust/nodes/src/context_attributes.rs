@@ -70,6 +70,8 @@ impl ProcessorNode for ContextAttributes {
 
     type Config = Config;
 
+    const AT_MOST_ONE_OUTPUT: bool = true;
+
     fn create(config: Config) -> Result<Self, ProcessingError> {
         if config.actions.is_empty() {
             return Err(ProcessingError::configuration(

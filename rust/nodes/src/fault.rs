@@ -203,6 +203,8 @@ impl ProcessorNode for Fault {
 
     type Config = Config;
 
+    const AT_MOST_ONE_OUTPUT: bool = true;
+
     fn create(config: Config) -> Result<Self, ProcessingError> {
         let error = config.error.as_ref().map(ErrorConfig::error).transpose()?;
         Ok(Self {

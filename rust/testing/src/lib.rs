@@ -69,7 +69,13 @@ impl EventSink for Host {
                     let answer = (self.next)(&output);
                     self.note(|seen| seen.outputs.push(output));
                     if let Some(component) = self.component.get().and_then(Weak::upgrade) {
-                        let _ = component.emission_done(emission.id, answer.err());
+                        let error = answer.err();
+                        let answered = component.emission_done(emission.id, error.clone());
+                        if let Some(call_id) = emission.call_id.filter(|_| answered.call_done) {
+                            self.note(|seen| {
+                                let _ = seen.answers.insert(call_id, error.map_or(Ok(()), Err));
+                            });
+                        }
                     }
                 }
                 _ => {}

@@ -31,6 +31,11 @@ pub enum Event {
         /// The host's name for the call.
         call_id: u64,
     },
+    /// The library no longer has an error of the host's, nor what stems from it.
+    HostErrorReleased {
+        /// The host's name for it.
+        id: u64,
+    },
     /// The component's health changed.
     Status {
         /// The new state.
@@ -55,6 +60,8 @@ pub struct Emission {
     pub payload: Bytes,
     /// A context block, when there is no single call.
     pub context: ContextBlock,
+    /// The host's answer ends the call at once: see [`EmissionAnswer`](crate::EmissionAnswer).
+    pub ends_call: bool,
     /// The calls that a merged output stems from, as far as they are known.
     pub origins: Vec<u64>,
 }

@@ -6,12 +6,10 @@
 //! one thread at a time, and with no lock held.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use parking_lot::Mutex;
-use tokio::sync::Notify;
+use std::sync::atomic::Ordering;
 
 use crate::base::event::{Event, EventSink};
+use crate::base::sync::{AtomicBool, Mutex, Notify, yield_now};
 
 pub(crate) struct Outbox {
     component_data: u64,
@@ -86,7 +84,7 @@ impl Outbox {
         self.deliver();
         self.closed.store(true, Ordering::SeqCst);
         while self.delivering.load(Ordering::SeqCst) {
-            std::thread::yield_now();
+            yield_now();
         }
         self.queue.lock().clear();
     }

@@ -21,6 +21,13 @@ const LOG_SAMPLING: &str = "urn:otel:processor:log_sampling";
 pub(crate) const PARTITION: &str = "urn:otel:processor:partition";
 const TEMPORAL_REAGGREGATION: &str = "urn:otel:processor:temporal_reaggregation";
 pub(crate) const TRANSFORM: &str = "urn:otel:processor:transform";
+const TYPE_ROUTER: &str = "urn:otel:processor:type_router";
+
+/// Whether a processor makes one thing at most of each message; see
+/// [`ProcessorNode::AT_MOST_ONE_OUTPUT`](crate::ProcessorNode::AT_MOST_ONE_OUTPUT).
+pub(crate) fn has_at_most_one_output(urn: &str) -> bool {
+    matches!(urn, ATTRIBUTE | TYPE_ROUTER)
+}
 
 /// How many rows of one kind a message may have where it is converted: their ids have 16 bits.
 /// One more than this is an error in some signals, and mixes attributes in others.

@@ -31,7 +31,7 @@ use crate::request::building;
 use crate::request::header::REQUEST_ID_HEADER;
 use crate::request::nack;
 use crate::request::request::Request;
-use crate::request::state::{Answer, Emitted, PipelineState};
+use crate::request::state::{Answer, Emitted, PipelineState, WayBack};
 
 pub(crate) const HOST_EXPORTER_URN: &str = "urn:otapbridge:exporter:host";
 
@@ -141,7 +141,10 @@ impl HostExporter {
             Ok(admitted) => admitted,
             Err(nack) => return effect_handler.notify_nack(*nack).await,
         };
-        let Entered { request, routing } = entered;
+        let Entered {
+            request,
+            mut routing,
+        } = entered;
         let signal = signal(&pdata);
         let mut payload = pdata.take_payload();
         let bytes: Bytes = match effect_handler.encode_owned(&mut payload, plan).await {
@@ -160,12 +163,11 @@ impl HostExporter {
             None => (None, merged_context(&routing), Vec::new()),
         };
         let merged_bytes = call_id.is_none().then_some(bytes.len());
-        let watched = request.clone().filter(|request| !request.is_call());
-        let emitted = Emitted {
-            request,
-            routing,
-            merged_bytes,
-        };
+        let at_once = call_id.is_some()
+            && self
+                .pipeline
+                .only_call_waits(routing.context_mut().peek_top());
+        let mut routing = Some(routing);
         let emission = |id| Emission {
             id,
             call_id,
@@ -173,22 +175,32 @@ impl HostExporter {
             port: DEFAULT_PORT,
             payload: bytes,
             context: block,
+            ends_call: at_once,
             origins,
         };
-        let id = match self.pipeline.emit(emitted, emission) {
-            Ok(id) => id,
-            Err(refused) => {
-                let (error, routing) = *refused;
+        let emitted = || Emitted {
+            request: request.clone(),
+            merged_bytes,
+            way_back: match routing.take() {
+                Some(routing) if !at_once => WayBack::ThroughNodes(routing),
+                _ => WayBack::ToCaller,
+            },
+        };
+        let emitted = self.pipeline.emit(request.as_ref(), emitted, emission);
+        let id = match (emitted, routing) {
+            (Ok(id), _) => id,
+            (Err(error), Some(routing)) => {
                 let nack = nack::nack(&self.pipeline, error, true, routing);
                 return effect_handler.notify_nack(nack).await;
             }
+            (Err(_), None) => return Ok(()),
         };
-        self.unanswered += 1;
+        self.unanswered += usize::from(!at_once);
         if let Some(len) = merged_bytes {
             self.merged += 1;
             self.merged_bytes += len;
         }
-        if let Some(request) = watched {
+        if let Some(request) = request.filter(|request| !request.is_call()) {
             let _ = self.watches.insert(id, Watch::of(id, request));
         }
         Ok(())
@@ -201,23 +213,20 @@ impl HostExporter {
     ) -> Result<(), Error> {
         let Answer {
             emission_id,
-            emitted,
+            merged_bytes,
+            routing,
             error,
         } = answer;
         self.unanswered -= 1;
-        if let Some(len) = emitted.merged_bytes {
+        if let Some(len) = merged_bytes {
             self.merged -= 1;
             self.merged_bytes -= len;
             let _ = self.watches.remove(&emission_id);
         }
         match error {
-            None => {
-                effect_handler
-                    .notify_ack(AckMsg::new(emitted.routing))
-                    .await
-            }
+            None => effect_handler.notify_ack(AckMsg::new(routing)).await,
             Some(error) => {
-                let nack = nack::nack(&self.pipeline, error, false, emitted.routing);
+                let nack = nack::nack(&self.pipeline, error, false, routing);
                 effect_handler.notify_nack(nack).await
             }
         }

@@ -46,6 +46,7 @@ pub(crate) static HOST_RECEIVER: ReceiverFactory<OtapPdata> = ReceiverFactory {
             HostReceiver {
                 pipeline: building::pipeline()?,
                 submissions: building::take_submissions()?,
+                answers_at_once: building::answers_at_once()?,
             },
             node,
             node_config,
@@ -60,6 +61,8 @@ pub(crate) static HOST_RECEIVER: ReceiverFactory<OtapPdata> = ReceiverFactory {
 struct HostReceiver {
     pipeline: Arc<PipelineState>,
     submissions: UnboundedReceiver<Submission>,
+    /// Every node makes one thing at most of each message.
+    answers_at_once: bool,
 }
 
 /// A message that waits for room in the next node's queue.
@@ -73,6 +76,10 @@ impl Receiver<OtapPdata> for HostReceiver {
         effect_handler: EffectHandler<OtapPdata>,
     ) -> Result<TerminalState, Error> {
         let _deliverer = deliver_events(&self.pipeline);
+        if self.answers_at_once {
+            let this = effect_handler.receiver_id();
+            self.pipeline.answer_at_once(this.index);
+        }
         let pipeline = Arc::clone(&self.pipeline);
         let completer = tokio::task::spawn_local(complete_cancelled(pipeline));
         let result = self.run(&mut control, effect_handler).await;

@@ -167,6 +167,12 @@ pub trait ProcessorNode: Sized + 'static {
     /// The configuration. It should refuse unknown fields.
     type Config: DeserializeOwned;
 
+    /// Whether the node makes one thing at most of each message: it sends that on once,
+    /// changed or not, or accepts or refuses it. Where all nodes do, the host's answer
+    /// reaches the caller without a way back through the pipeline. A node that says so
+    /// and sends more has callers answered by the first of them.
+    const AT_MOST_ONE_OUTPUT: bool = false;
+
     /// Makes the node. Also called, and the result dropped, to validate a
     /// configuration, so it must not start anything.
     ///
@@ -181,7 +187,11 @@ pub struct NodeFactory(pub(crate) Factory);
 
 #[derive(Clone)]
 pub(crate) enum Factory {
-    Processor(ProcessorFactory<OtapPdata>, ConfigCheck),
+    Processor {
+        factory: ProcessorFactory<OtapPdata>,
+        check: ConfigCheck,
+        at_most_one_output: bool,
+    },
     Receiver(ReceiverFactory<OtapPdata>, ConfigCheck),
 }
 
@@ -234,16 +244,17 @@ type Create = fn(
 ) -> Result<ProcessorWrapper<OtapPdata>, ConfigError>;
 
 fn factory<N: ProcessorNode>(create: Create) -> NodeFactory {
-    NodeFactory(Factory::Processor(
-        ProcessorFactory {
+    NodeFactory(Factory::Processor {
+        factory: ProcessorFactory {
             name: N::URN,
             create,
             context_declarations: None,
             wiring_contract: WiringContract::UNRESTRICTED,
             validate_config: |config| check::<N>(config).map_err(config_error),
         },
-        check::<N>,
-    ))
+        check: check::<N>,
+        at_most_one_output: N::AT_MOST_ONE_OUTPUT,
+    })
 }
 
 fn check<N: ProcessorNode>(config: &Value) -> Result<(), ProcessingError> {

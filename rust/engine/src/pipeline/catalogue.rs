@@ -20,7 +20,9 @@ use otel_arrow_dfe_pdata_codec::CodecRegistry;
 use otel_arrow_dfe_pdata_codec::builtins::OTLP_ENCODING;
 use serde_json::Value;
 
-use crate::guard::divider::DIVIDER;
+use crate::base::spec::{ComponentKind, Node, Topology};
+use crate::guard::divider::{DIVIDER, DIVIDER_URN};
+use crate::guard::engine_nodes;
 use crate::guard::gate::gated;
 use crate::host::exporter::HOST_EXPORTER;
 use crate::host::receiver::HOST_RECEIVER;
@@ -32,6 +34,8 @@ pub(crate) struct NodeType {
     pub(crate) validate: fn(&Value) -> Result<(), ConfigError>,
     /// Checks it with paths and unknown keys, for nodes of this project.
     pub(crate) check: Option<ConfigCheck>,
+    /// See [`ProcessorNode::AT_MOST_ONE_OUTPUT`](crate::ProcessorNode::AT_MOST_ONE_OUTPUT).
+    pub(crate) at_most_one_output: bool,
 }
 
 /// Every node type that is linked in.
@@ -58,6 +62,17 @@ pub(crate) fn is_engine_node(urn: &NodeUrn) -> bool {
     get()
         .node_type(urn.as_str())
         .is_none_or(|node| node.check.is_none())
+}
+
+/// Whether every node of a pipeline makes one thing at most of each message.
+pub(crate) fn has_at_most_one_output(topology: &Topology) -> bool {
+    let at_most_one = |node: &Node| {
+        let urn = node.urn.as_str();
+        let node_type = get().node_type(urn);
+        // What it divides it answers itself, so that its parts are not answered for the call.
+        urn == DIVIDER_URN || node_type.is_some_and(|node| node.at_most_one_output)
+    };
+    topology.kind == ComponentKind::Processor && topology.nodes.iter().all(at_most_one)
 }
 
 /// The processors of the engine, each behind a gate. Its filter is not among them: one of otapbridge's
@@ -132,6 +147,7 @@ impl Catalogue {
                     NodeType {
                         validate: factory.validate_config,
                         check: None,
+                        at_most_one_output: engine_nodes::has_at_most_one_output(factory.name),
                     },
                 )
             })
@@ -140,10 +156,15 @@ impl Catalogue {
         let mut receiver_types = BTreeMap::new();
         for NodeFactory(factory) in nodes {
             match factory {
-                Factory::Processor(factory, check) => {
+                Factory::Processor {
+                    factory,
+                    check,
+                    at_most_one_output,
+                } => {
                     let node_type = NodeType {
                         validate: factory.validate_config,
                         check: Some(check),
+                        at_most_one_output,
                     };
                     let _ = node_types.insert(factory.name, node_type);
                     factories.push(factory);
@@ -152,6 +173,7 @@ impl Catalogue {
                     let node_type = NodeType {
                         validate: factory.validate_config,
                         check: Some(check),
+                        at_most_one_output: false,
                     };
                     let _ = receiver_types.insert(factory.name, node_type);
                     receivers.push(factory);

@@ -11,14 +11,12 @@ use std::mem::take;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use otapbridge_context::{CancelReason, ErrorKind, ProcessingError, RequestContext};
-use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use crate::base::counters::{decrement, increment};
 use crate::base::event::Event;
+use crate::base::sync::{Instant, Mutex, Notify};
 use crate::request::state::PipelineState;
 use crate::request::table::RequestId;
 
@@ -50,6 +48,14 @@ struct State {
 
 pub(crate) fn answered_already() -> ProcessingError {
     ProcessingError::cancelled("the request was answered already")
+}
+
+/// Why work on a call stops that was answered with an error.
+fn ended_by(error: &ProcessingError) -> CancelReason {
+    match error.kind() {
+        ErrorKind::Timeout => CancelReason::Deadline,
+        _ => CancelReason::Cancelled,
+    }
 }
 
 impl Request {
@@ -101,6 +107,21 @@ impl Request {
         let _ = self.complete_if(|state| state.at_host == 0, self.context.error());
     }
 
+    /// Answers a call without an event: the host is told directly, and whether the payload
+    /// was released. `None` if the call was answered before.
+    pub(crate) fn complete_here(&self, error: Option<ProcessingError>) -> Option<bool> {
+        let mut released = None;
+        let reason = error.as_ref().map(ended_by);
+        let _ = self.answer(
+            |_| true,
+            reason,
+            |payload_released| {
+                released = Some(payload_released);
+            },
+        );
+        released
+    }
+
     fn complete_if(
         &self,
         may: impl FnOnce(&mut State) -> bool,
@@ -109,25 +130,28 @@ impl Request {
         let Some(call_id) = self.id.call_id() else {
             return false;
         };
-        let failed = error.as_ref().map(|error| match error.kind() {
-            ErrorKind::Timeout => CancelReason::Deadline,
-            _ => CancelReason::Cancelled,
-        });
-        let report = |payload_released| {
+        let reason = error.as_ref().map(ended_by);
+        self.answer(may, reason, |payload_released| {
             self.pipeline.outbox.push(Event::Done {
                 call_id,
                 error,
                 payload_released,
             });
-        };
-        if !self.end_if(may, failed.is_some(), report) {
-            return false;
-        }
-        if let Some(reason) = failed {
+        })
+    }
+
+    fn answer(
+        &self,
+        may: impl FnOnce(&mut State) -> bool,
+        failed: Option<CancelReason>,
+        report: impl FnOnce(bool),
+    ) -> bool {
+        let answered = self.end_if(may, failed.is_some(), report);
+        if answered && let Some(reason) = failed {
             // Who still works on it may stop.
             let _ = self.context.cancel(reason, "");
         }
-        true
+        answered
     }
 
     /// Ends a request that began inside the pipeline.

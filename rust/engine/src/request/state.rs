@@ -5,19 +5,20 @@
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
-use otapbridge_context::{ErrorTable, ProcessingError, Signal};
+use otapbridge_context::{ErrorTable, HostErrorReleased, ProcessingError, Signal};
+use otel_arrow_dfe_engine::control::Frame;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
-use parking_lot::{Mutex, RwLock};
-use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedSender;
 
 use crate::base::counters::{Counters, decrement, increment};
 use crate::base::event::{Emission, Event};
 use crate::base::outbox::Outbox;
+use crate::base::sync::{
+    AtomicBool, AtomicUsize, Instant, Mutex, Notify, RwLock, UnboundedSender,
+};
 use crate::request::reaper::Reaper;
 use crate::request::request::Request;
 use crate::request::table::RequestTable;
@@ -76,20 +77,42 @@ pub(crate) struct Submission {
     pub(crate) payload: Bytes,
 }
 
+/// How the host's answer to an emission reaches the caller.
+pub(crate) enum WayBack {
+    /// As an ack or nack of this message, with its data only where a node before wants
+    /// them back.
+    ThroughNodes(OtapPdata),
+    /// At once: the emission's call is all that waits for it.
+    ToCaller,
+}
+
 /// An emission that the host has not answered.
 pub(crate) struct Emitted {
     pub(crate) request: Option<Arc<Request>>,
-    /// What the answer goes back by, with the data only where a node before wants it back
-    /// with a nack.
-    pub(crate) routing: OtapPdata,
+    pub(crate) way_back: WayBack,
     /// Its size, if it stems from no single call.
     pub(crate) merged_bytes: Option<usize>,
+}
+
+/// What became of the host's answer to an emission.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EmissionAnswer {
+    /// The emission awaited its answer. Nothing else is so without it.
+    pub awaited: bool,
+    /// The emission's call has ended with this answer: no `Done` follows.
+    pub call_done: bool,
+    /// And its payload was released: no `PayloadReleased` follows.
+    pub payload_released: bool,
+    /// The library keeps the host's error: a `HostErrorReleased` follows.
+    pub keeps_error: bool,
 }
 
 /// The host's answer to an emission, on its way to a host exporter.
 pub(crate) struct Answer {
     pub(crate) emission_id: u64,
-    pub(crate) emitted: Emitted,
+    /// Its size, if it stems from no single call.
+    pub(crate) merged_bytes: Option<usize>,
+    pub(crate) routing: OtapPdata,
     pub(crate) error: Option<ProcessingError>,
 }
 
@@ -112,8 +135,10 @@ pub(crate) struct PipelineState {
     pub(crate) shared: Arc<Shared>,
     /// Its place among the component's pipelines.
     pub(crate) index: usize,
-    pub(crate) outbox: Outbox,
+    pub(crate) outbox: Arc<Outbox>,
     pub(crate) errors: ErrorTable,
+    /// Reports the release of an error of the host's.
+    host_error_released: HostErrorReleased,
     /// `None` while the pipeline does not run.
     ingress: RwLock<Option<Ingress>>,
     /// Calls that are not answered, and requests that began here and have not ended.
@@ -127,6 +152,9 @@ pub(crate) struct PipelineState {
     /// When a drain that is under way must have ended.
     drain_until: Mutex<Option<Instant>>,
     drain_begun: Notify,
+    /// The engine's number of the host receiver, while every node makes one thing at most of
+    /// each message; otherwise one that no node has.
+    answering_entry: AtomicUsize,
     /// Nodes that still have to note on disk what was delivered.
     stores: AtomicUsize,
     /// The last call was answered during a drain, or a store was drained.
@@ -137,11 +165,14 @@ pub(crate) struct PipelineState {
 
 impl PipelineState {
     pub(crate) fn new(shared: &Arc<Shared>, index: usize, outbox: Outbox) -> Arc<Self> {
+        let outbox = Arc::new(outbox);
+        let reports = Arc::clone(&outbox);
         Arc::new(Self {
             shared: Arc::clone(shared),
             index,
             outbox,
             errors: ErrorTable::default(),
+            host_error_released: Arc::new(move |id| reports.push(Event::HostErrorReleased { id })),
             ingress: RwLock::default(),
             calls: AtomicUsize::new(0),
             own_requests: AtomicUsize::new(0),
@@ -151,6 +182,7 @@ impl PipelineState {
             next_emission: AtomicU64::new(1),
             drain_until: Mutex::default(),
             drain_begun: Notify::new(),
+            answering_entry: AtomicUsize::new(usize::MAX),
             stores: AtomicUsize::new(0),
             settled: Notify::new(),
             all_sent: AtomicBool::new(false),
@@ -255,38 +287,41 @@ impl PipelineState {
         }
     }
 
-    /// Hands output to the host, which answers it under the id that is returned.
+    /// Every node makes one thing at most of each message, and this is the host receiver.
+    pub(crate) fn answer_at_once(&self, host_receiver: usize) {
+        self.answering_entry.store(host_receiver, Ordering::Release);
+    }
+
+    /// Whether only the call waits for the answer to a message: no node before subscribed to
+    /// it, and none has another message of the call.
+    pub(crate) fn only_call_waits(&self, last_subscriber: Option<&Frame>) -> bool {
+        let entry = self.answering_entry.load(Ordering::Acquire);
+        last_subscriber.is_some_and(|frame| frame.node_id == entry)
+    }
+
+    /// Hands output of a request to the host, which answers it under the id that is returned.
     ///
     /// # Errors
-    /// Why nobody waits for it, with what the refusal goes back by.
+    /// Why nobody waits for it.
     pub(crate) fn emit(
         &self,
-        emitted: Emitted,
+        request: Option<&Arc<Request>>,
+        emitted: impl FnOnce() -> Emitted,
         emission: impl FnOnce(u64) -> Emission,
-    ) -> Result<u64, Box<(ProcessingError, OtapPdata)>> {
+    ) -> Result<u64, ProcessingError> {
         let number = self.next_emission.fetch_add(1, Ordering::Relaxed);
         let id = ((self.index as u64) << INDEX_SHIFT) | number;
         let emission = emission(id);
-        let request = emitted.request.clone();
-        let mut emitted = Some(emitted);
         let hand_over = || {
-            if let Some(emitted) = emitted.take() {
-                let _ = self.emissions.lock().insert(id, emitted);
-            }
+            let _ = self.emissions.lock().insert(id, emitted());
             increment(&self.shared.counters.emissions_in_flight);
             self.outbox.push(Event::Emit(emission));
         };
-        let handed_over = match request {
-            Some(request) => request.emit(hand_over),
-            None => {
-                hand_over();
-                Ok(())
-            }
-        };
-        match (handed_over, emitted) {
-            (Err(error), Some(emitted)) => Err(Box::new((error, emitted.routing))),
-            _ => Ok(id),
+        match request {
+            Some(request) => request.emit(hand_over)?,
+            None => hand_over(),
         }
+        Ok(id)
     }
 
     /// Tells the host that nobody waits for the answer to an emission any more.
@@ -298,27 +333,51 @@ impl PipelineState {
         }
     }
 
-    /// Takes the host's answer to an emission; false if none was awaited.
-    pub(crate) fn emission_done(&self, emission_id: u64, error: Option<ProcessingError>) -> bool {
+    /// Takes the host's answer to an emission.
+    pub(crate) fn emission_done(
+        &self,
+        emission_id: u64,
+        error: Option<ProcessingError>,
+    ) -> EmissionAnswer {
         let Some(emitted) = self.emissions.lock().remove(&emission_id) else {
-            return false;
+            return EmissionAnswer::default();
         };
         decrement(&self.shared.counters.emissions_in_flight);
-        let request = emitted.request.clone();
-        if let Some(ingress) = self.ingress.read().as_ref() {
-            // A closed queue means the pipeline ended, and with it the calls
-            // this answer was for.
-            let _ = ingress.answers.send(Answer {
-                emission_id,
-                emitted,
-                error,
-            });
+        let Emitted {
+            request,
+            way_back,
+            merged_bytes,
+        } = emitted;
+        let mut answer = EmissionAnswer {
+            awaited: true,
+            ..EmissionAnswer::default()
+        };
+        match way_back {
+            WayBack::ThroughNodes(routing) => {
+                answer.keeps_error = error.as_ref().is_some_and(|e| e.host_error_id() != 0);
+                let error = error.map(|error| error.reporting_release(&self.host_error_released));
+                if let Some(ingress) = self.ingress.read().as_ref() {
+                    // A closed queue means the pipeline ended, and with it the calls
+                    // this answer was for.
+                    let _ = ingress.answers.send(Answer {
+                        emission_id,
+                        merged_bytes,
+                        routing,
+                        error,
+                    });
+                }
+            }
+            WayBack::ToCaller => {
+                let completed = request.as_ref().and_then(|call| call.complete_here(error));
+                answer.call_done = completed.is_some();
+                answer.payload_released = completed == Some(true);
+            }
         }
         if let Some(request) = request {
             // Behind the answer, which counts if the request has ended meanwhile.
             request.emission_answered();
         }
-        true
+        answer
     }
 
     /// Forgets what a pipeline that ended was waiting for.

@@ -50,13 +50,13 @@ fn callers_of_a_batch_get_its_result() {
     assert_eq!(second.origins, [3, 4], "under way beside the first");
     assert!(contains(&first, "of 1") && contains(&first, "of 2"));
     // The later one is answered first.
-    assert!(bridge.component.emission_done(second.id, Some(refusal())));
+    assert!(bridge.emission_done(second.id, Some(refusal())));
     for call in [3, 4] {
         let error = bridge.host.done(call).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ResourceExhausted);
         assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
     }
-    assert!(bridge.component.emission_done(first.id, None));
+    assert!(bridge.emission_done(first.id, None));
     for call in [1, 2] {
         bridge.host.done(call).unwrap();
     }
@@ -100,7 +100,7 @@ fn a_batchs_context_is_made_of_its_callers() {
     assert_eq!(context.span_context(), None);
     let links: Vec<u8> = context.links().map(|link| link.span_id[7]).collect();
     assert_eq!(links, [1, 2]);
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     let _ = bridge.finish();
 }
 
@@ -135,7 +135,7 @@ fn a_single_callers_batch_is_that_callers_own_output() {
     let emission = bridge.host.emission();
     assert_eq!(emission.call_id, Some(1));
     assert!(emission.context.is_empty());
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     bridge.host.done(1).unwrap();
     // Its payload is the caller's own.
     drop(emission);
@@ -155,17 +155,13 @@ fn a_caller_whose_data_is_divided_waits_for_all_of_it() {
         let bridge = Bridge::start(batch(2, json!({"max_size": 2})));
         bridge.submit(1, &logs(&["1", "2", "3", "4"])).unwrap();
         let (first, second) = (bridge.host.emission(), bridge.host.emission());
-        let done = bridge
-            .component
-            .emission_done(first.id, answer(first_refused));
+        let done = bridge.emission_done(first.id, answer(first_refused));
         assert!(done);
         assert!(
             bridge.host.seen(|seen| seen.answers.is_empty()),
             "one part is not answered"
         );
-        let done = bridge
-            .component
-            .emission_done(second.id, answer(second_refused));
+        let done = bridge.emission_done(second.id, answer(second_refused));
         assert!(done);
         let result = bridge.host.done(1);
         assert_eq!(result.err().map(|error| error.is_permanent()), permanent);
@@ -179,12 +175,12 @@ fn a_refused_part_lets_go_of_what_is_still_pending() {
     let bridge = Bridge::start(batch(2, json!({"max_size": 2})));
     bridge.submit(1, &logs(&["1", "2", "3"])).unwrap();
     let first = bridge.host.emission();
-    assert!(bridge.component.emission_done(first.id, Some(refusal())));
+    assert!(bridge.emission_done(first.id, Some(refusal())));
     assert!(!bridge.host.done(1).unwrap_err().is_permanent());
     bridge.submit(2, &logs(&["4", "5"])).unwrap();
     let next = bridge.host.emission();
     assert_eq!(next.call_id, Some(2), "nothing of the first is in it");
-    assert!(bridge.component.emission_done(next.id, None));
+    assert!(bridge.emission_done(next.id, None));
     drop((first, next));
     let _ = bridge.finish();
 }
@@ -261,7 +257,7 @@ fn a_cancelled_callers_data_leaves_an_unsent_batch() {
     let emission = bridge.host.emission();
     assert_eq!(emission.origins, [2, 3]);
     assert!(!contains(&emission, "of 1"));
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     let _ = bridge.finish();
 }
 
@@ -290,7 +286,7 @@ fn a_batch_under_way_is_cancelled_when_all_its_callers_are() {
         seen.cancelled_emissions.remove(&emission.id)
     });
     assert_eq!(error.kind(), ErrorKind::Cancelled);
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     let _ = bridge.finish();
 }
 
@@ -304,7 +300,7 @@ fn a_batch_leaves_before_a_callers_deadline() {
         .unwrap();
     let emission = bridge.host.emission();
     assert_eq!(emission.origins, [1, 2]);
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     bridge.host.done(2).unwrap();
     let _ = bridge.finish();
 }
@@ -333,7 +329,7 @@ fn partitions_do_not_mix_and_are_limited() {
     );
     assert!(error.message().contains("tenant"), "{}", error.message());
     // A partition without data makes room.
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     bridge.host.done(3).unwrap();
     bridge
         .submit_with(5, &third, metadata("tenant", "c"))
@@ -343,7 +339,7 @@ fn partitions_do_not_mix_and_are_limited() {
         .unwrap();
     let emission = bridge.host.emission();
     assert_eq!(emission.origins, [5, 6]);
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     assert!(bridge.component.cancel(1, CancelReason::Cancelled, ""));
     let _ = bridge.finish();
 }
@@ -375,7 +371,7 @@ fn batches_of_batches_answer_everyone() {
     }
     let emission = bridge.host.emission();
     assert_eq!(emission.origins, [1, 2, 3, 4]);
-    assert!(bridge.component.emission_done(emission.id, Some(refusal())));
+    assert!(bridge.emission_done(emission.id, Some(refusal())));
     for call in 1..=4 {
         let error = bridge.host.done(call).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ResourceExhausted);
@@ -395,6 +391,6 @@ fn malformed_data_is_refused_alone() {
     bridge.submit(3, &logs(&["of 3"])).unwrap();
     let emission = bridge.host.emission();
     assert_eq!(emission.origins, [1, 3]);
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     let _ = bridge.finish();
 }

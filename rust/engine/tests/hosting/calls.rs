@@ -29,11 +29,8 @@ fn output_is_the_input_in_place_and_the_answer_is_the_hosts() {
         bridge.host.seen(|seen| seen.answers.is_empty()),
         "done before it was answered"
     );
-    assert!(bridge.component.emission_done(emission.id, None));
-    assert!(
-        !bridge.component.emission_done(emission.id, None),
-        "answered twice"
-    );
+    assert!(bridge.emission_done(emission.id, None));
+    assert!(!bridge.emission_done(emission.id, None), "answered twice");
     bridge.host.done(7).unwrap();
     assert!(
         bridge.host.seen(|seen| seen.released.is_empty()),
@@ -138,7 +135,7 @@ fn a_call_id_in_flight_is_refused() {
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert_eq!(error.field(), Some("call_id"));
     let emission = bridge.host.emission();
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     drop(emission);
     bridge.host.done(1).unwrap();
     let _ = bridge.finish();

@@ -123,7 +123,7 @@ fn a_cancel_of_what_the_host_holds_still_gets_the_hosts_answer() {
         .unwrap();
     let emission = bridge.host.emission();
     assert!(bridge.component.cancel(1, CancelReason::Cancelled, ""));
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     drop(emission);
     bridge.host.done(1).unwrap();
     let _ = bridge.finish();

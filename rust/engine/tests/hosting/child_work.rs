@@ -167,7 +167,7 @@ fn messages_that_wait_for_a_place_do_not_keep_answers_from_those_inside() {
         let emission = bridge.host.emission();
         assert_eq!(emission.call_id, Some(call));
         assert!(bridge.host.seen(|seen| seen.emissions.is_empty()));
-        assert!(bridge.component.emission_done(emission.id, None));
+        assert!(bridge.emission_done(emission.id, None));
         bridge.host.done(call).unwrap();
     }
     let _ = bridge.finish();
@@ -194,7 +194,7 @@ fn time_at_the_host_does_not_count_for_a_node_that_awaits_its_answer() {
             bridge
                 .host
                 .seen(|seen| assert!(seen.answers.is_empty(), "{:?}", seen.answers));
-            assert!(bridge.component.emission_done(emission.id, None));
+            assert!(bridge.emission_done(emission.id, None));
         }
         bridge.host.done(1).unwrap();
         let _ = bridge.finish();
@@ -213,7 +213,7 @@ fn a_cancel_meanwhile_ends_the_wait_for_a_host_that_takes_longer_than_the_timeou
     assert!(bridge.component.cancel(1, CancelReason::Cancelled, "bored"));
     let error = bridge.host.done(1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     drop(emission);
     let _ = bridge.finish();
 }
@@ -230,11 +230,11 @@ fn an_answer_that_is_awaited_ends_with_the_request() {
         ErrorKind::Cancelled
     );
     // The host's answer finds nobody, and the place is free.
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     drop(emission);
     bridge.submit(2, &body).unwrap();
     let emission = bridge.host.emission();
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     bridge.host.done(2).unwrap();
     drop(emission);
     let _ = bridge.finish();
@@ -325,11 +325,11 @@ fn several_messages_of_one_request_are_answered_together() {
     bridge.submit(1, &logs(&["body"])).unwrap();
     let first = bridge.host.emission();
     assert_eq!(first.call_id, Some(1));
-    assert!(bridge.component.emission_done(first.id, None));
+    assert!(bridge.emission_done(first.id, None));
     let second = bridge.host.emission();
     assert!(bridge.host.seen(|seen| seen.answers.is_empty()));
     let error = ProcessingError::retryable("the second was refused");
-    assert!(bridge.component.emission_done(second.id, Some(error)));
+    assert!(bridge.emission_done(second.id, Some(error)));
     assert!(
         bridge
             .host

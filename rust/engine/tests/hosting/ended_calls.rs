@@ -55,7 +55,7 @@ fn time_at_the_host_does_not_count_for_a_batch_before_a_batch() {
             assert!(seen.cancelled_emissions.is_empty());
             assert!(seen.answers.is_empty(), "{:?}", seen.answers);
         });
-        assert!(bridge.component.emission_done(emission.id, None));
+        assert!(bridge.emission_done(emission.id, None));
         drop(emission);
         for call in 1..=calls {
             bridge.host.done(call).unwrap();
@@ -78,7 +78,7 @@ fn time_at_the_host_does_not_count_for_other_work_on_the_call() {
         .host
         .seen(|seen| assert!(seen.answers.is_empty(), "{:?}", seen.answers));
     for emission in [first, second] {
-        assert!(bridge.component.emission_done(emission.id, None));
+        assert!(bridge.emission_done(emission.id, None));
     }
     bridge.host.done(1).unwrap();
     let _ = bridge.finish();
@@ -99,7 +99,7 @@ fn time_at_the_host_does_not_count_for_a_node_that_works_on_meanwhile() {
     bridge
         .host
         .seen(|seen| assert!(seen.answers.is_empty(), "{:?}", seen.answers));
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     drop(emission);
     bridge.host.done(1).unwrap();
     let _ = bridge.finish();
@@ -113,7 +113,7 @@ fn parts_of_a_call_that_are_joined_again_are_that_calls_own() {
     assert_eq!(emission.call_id, Some(1));
     // What the host has counts with its answer.
     assert!(bridge.component.cancel(1, CancelReason::Cancelled, ""));
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     drop(emission);
     bridge.host.done(1).unwrap();
     let _ = bridge.finish();
@@ -172,7 +172,7 @@ fn calls_behind_a_full_pipeline_end_although_it_has_nothing_to_do() {
         Some(std::mem::take(&mut seen.emissions))
     });
     for emission in emissions {
-        assert!(bridge.component.emission_done(emission.id, None));
+        assert!(bridge.emission_done(emission.id, None));
     }
     let _ = bridge.finish();
 }
@@ -206,7 +206,7 @@ fn the_host_hears_that_a_pipeline_ended_whose_merged_output_it_holds() {
         assert_eq!(error.kind(), ErrorKind::Retryable);
     }
     // Nobody waits for the answer any more.
-    assert!(!bridge.component.emission_done(emission.id, None));
+    assert!(!bridge.emission_done(emission.id, None));
     drop(emission);
     let _ = bridge.finish();
 }

@@ -35,7 +35,7 @@ fn attribute_and_filter_in_one_pipeline() {
     assert!(!contains(&emission.payload, "drop me"));
     assert!(contains(&emission.payload, "env") && contains(&emission.payload, "prod"));
     assert_eq!(emission.call_id, Some(1));
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     bridge.host.done(1).unwrap();
     let _ = bridge.finish();
 }
@@ -174,7 +174,7 @@ fn merged_output_that_the_host_does_not_answer_is_bounded() {
                 (!seen.emissions.is_empty()).then(|| Some(seen.emissions.remove(0)))
             });
             let Some(emission) = next else { break };
-            assert!(bridge.component.emission_done(emission.id, None));
+            assert!(bridge.emission_done(emission.id, None));
         }
     }
     let _ = bridge.finish();

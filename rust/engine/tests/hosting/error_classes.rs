@@ -134,7 +134,7 @@ fn retry_passes_on_what_has_no_items() {
         .unwrap();
     let emission = bridge.host.emission();
     assert_eq!(emission.payload, payload);
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     drop(emission);
     bridge.host.done(1).unwrap();
     let _ = bridge.finish();

@@ -49,7 +49,7 @@ fn a_node_that_answers_twice_is_heard_once() {
     assert_eq!(error.message(), "failed after all");
     let late = bridge.runtime.stats().late_completions_total;
     let emission = bridge.host.emission();
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     drop(emission);
     assert_eq!(late, 0);
     let seen = bridge.finish();

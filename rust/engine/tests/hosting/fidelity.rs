@@ -171,7 +171,7 @@ impl Case {
             });
             match emission {
                 Some(emission) => {
-                    assert!(bridge.component.emission_done(emission.id, None));
+                    assert!(bridge.emission_done(emission.id, None));
                     outputs.push(Bytes::copy_from_slice(&emission.payload));
                 }
                 None => answer = Some(bridge.host.done(1)),
@@ -316,7 +316,7 @@ fn nodes_of_otapbridge_change_nothing() {
                     "{node} changes {}",
                     signal.as_str()
                 );
-                assert!(bridge.component.emission_done(emission.id, None));
+                assert!(bridge.emission_done(emission.id, None));
                 drop(emission);
                 bridge.host.done(1).unwrap();
                 let _ = bridge.finish();

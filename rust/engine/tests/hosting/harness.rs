@@ -28,7 +28,10 @@ pub(crate) struct Seen {
     pub(crate) answers: HashMap<u64, Vec<Option<ProcessingError>>>,
     pub(crate) released: HashMap<u64, usize>,
     pub(crate) emissions: Vec<Emission>,
+    /// Of each emission that has one.
+    calls: HashMap<u64, u64>,
     pub(crate) cancelled_emissions: HashMap<u64, ProcessingError>,
+    pub(crate) released_errors: HashMap<u64, usize>,
     pub(crate) statuses: Vec<ComponentStatus>,
 }
 
@@ -65,6 +68,9 @@ impl EventSink for Host {
                         *seen.released.entry(call_id).or_default() += 1;
                     }
                     Event::Emit(emission) => {
+                        if let Some(call_id) = emission.call_id {
+                            let _ = seen.calls.insert(emission.id, call_id);
+                        }
                         // An answered emission is not kept: it would hold its payload.
                         match self.answer.get().and_then(|answer| answer(&emission)) {
                             Some(result) => answers.push((emission.id, result)),
@@ -74,6 +80,9 @@ impl EventSink for Host {
                     Event::EmissionCancelled { id, error } => {
                         let _ = seen.cancelled_emissions.insert(id, error);
                     }
+                    Event::HostErrorReleased { id } => {
+                        *seen.released_errors.entry(id).or_default() += 1;
+                    }
                     Event::Status { status, .. } => seen.statuses.push(status),
                 }
             }
@@ -81,13 +90,33 @@ impl EventSink for Host {
         let component = self.component.get().and_then(Weak::upgrade);
         for (emission, result) in answers {
             let component = component.as_ref().expect("a component emits");
-            assert!(component.emission_done(emission, result.err()));
+            assert!(self.emission_done(component, emission, result.err()));
         }
         self.changed.notify_all();
     }
 }
 
 impl Host {
+    /// Answers an emission; false if it did not await its answer.
+    fn emission_done(
+        &self,
+        component: &Component,
+        id: u64,
+        error: Option<ProcessingError>,
+    ) -> bool {
+        let answer = component.emission_done(id, error.clone());
+        if answer.call_done {
+            let mut seen = self.seen.lock().unwrap();
+            let call_id = seen.calls[&id];
+            seen.answers.entry(call_id).or_default().push(error);
+            if answer.payload_released {
+                *seen.released.entry(call_id).or_default() += 1;
+            }
+            self.changed.notify_all();
+        }
+        answer.awaited
+    }
+
     /// Waits until `look` finds what it looks for.
     pub(crate) fn wait<T>(&self, what: &str, mut look: impl FnMut(&mut Seen) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
@@ -142,6 +171,11 @@ pub(crate) struct Bridge {
 }
 
 impl Bridge {
+    /// Answers an emission; false if it did not await its answer.
+    pub(crate) fn emission_done(&self, id: u64, error: Option<ProcessingError>) -> bool {
+        self.host.emission_done(&self.component, id, error)
+    }
+
     /// Emissions wait for the test to answer them.
     pub(crate) fn start(config: Value) -> Self {
         Self::start_with(config, |_| None)

@@ -365,11 +365,7 @@ fn every_caller_of_a_merged_batch_gets_the_hosts_error() {
     }
     let emission = bridge.host.emission();
     assert_eq!(emission.call_id, None, "the calls were not merged");
-    assert!(
-        bridge
-            .component
-            .emission_done(emission.id, Some(host_error()))
-    );
+    assert!(bridge.emission_done(emission.id, Some(host_error())));
     drop(emission);
     for call in 1..=3 {
         let error = bridge.host.done(call).unwrap_err();

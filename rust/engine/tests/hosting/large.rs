@@ -170,7 +170,7 @@ fn through(
         });
         let Some(emission) = emission else { break };
         look(signal, &emission.payload, &mut seen);
-        assert!(bridge.component.emission_done(emission.id, None));
+        assert!(bridge.emission_done(emission.id, None));
     }
     let answer = bridge.host.done(1);
     let _ = bridge.finish();
@@ -282,7 +282,7 @@ fn tenants(name: &str, config: &Value, signal: Signal, min_size: u64) {
     while (seen.len() as u64) < ITEMS {
         let emission = bridge.host.emission();
         look(signal, &emission.payload, &mut seen);
-        assert!(bridge.component.emission_done(emission.id, None));
+        assert!(bridge.emission_done(emission.id, None));
     }
     for call in 1..=call {
         let answer = bridge.host.done(call);
@@ -379,7 +379,7 @@ fn batches_side_by_side_do_not_add_up() {
     let mut seen = Seen::new();
     look(Signal::Logs, &emission.payload, &mut seen);
     assert_eq!(seen.len(), 30_000, "it was divided");
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     drop(emission);
     bridge.host.done(1).unwrap();
     let _ = bridge.finish();
@@ -474,7 +474,7 @@ fn a_divided_message_is_answered_when_all_parts_are() {
             let error = refused.contains(&index).then(|| {
                 ProcessingError::retryable("no room").with_retry_after(Duration::from_secs(1))
             });
-            assert!(bridge.component.emission_done(part.id, error));
+            assert!(bridge.emission_done(part.id, error));
         }
         match (refused.len(), bridge.host.done(1)) {
             (0, answer) => answer.unwrap(),
@@ -534,7 +534,7 @@ fn arrow_batches_that_only_join_or_only_divide_mix_nothing() {
         while (seen.len() as u64) < sent {
             let emission = bridge.host.emission();
             look(signal, &emission.payload, &mut seen);
-            assert!(bridge.component.emission_done(emission.id, None));
+            assert!(bridge.emission_done(emission.id, None));
         }
         for call in 1..=CALLS {
             bridge.host.done(call).unwrap();

@@ -37,7 +37,7 @@ fn what_begins_in_rust_reaches_the_host_with_its_context() {
         assert_eq!(context.span_context().unwrap().span_id[7], 7);
         assert!(context.remaining().unwrap() > Duration::from_secs(30));
         let error = Some(ProcessingError::retryable("not now"));
-        assert!(bridge.component.emission_done(emission.id, error));
+        assert!(bridge.emission_done(emission.id, error));
     }
     let seen = bridge.finish();
     assert!(seen.statuses.is_empty(), "{:?}", seen.statuses);
@@ -53,12 +53,12 @@ fn generated_data_go_through_a_batch_that_a_shutdown_flushes() {
         "connections": [{"from": "source", "to": "batch"}],
     }));
     let first = bridge.host.emission();
-    assert!(bridge.component.emission_done(first.id, None));
+    assert!(bridge.emission_done(first.id, None));
     let host = std::sync::Arc::clone(&bridge.host);
     let component = std::sync::Arc::clone(&bridge.component);
     let answering = std::thread::spawn(move || {
         let rest = host.emission();
-        assert!(component.emission_done(rest.id, None));
+        assert!(component.emission_done(rest.id, None).awaited);
         rest
     });
     let _ = bridge.finish();
@@ -73,7 +73,7 @@ fn a_shutdown_waits_for_what_is_under_way_and_sends_nothing_more() {
     let component = std::sync::Arc::clone(&bridge.component);
     let host = std::sync::Arc::clone(&bridge.host);
     let stopping = std::thread::spawn(move || bridge.finish());
-    assert!(component.emission_done(emission.id, None));
+    assert!(component.emission_done(emission.id, None).awaited);
     while !stopping.is_finished() {
         let pending = host.seen(|seen| seen.emissions.iter().map(|e| e.id).collect::<Vec<_>>());
         for id in pending {
@@ -113,7 +113,7 @@ fn a_receiver_takes_no_calls() {
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.message().contains("no calls"));
     let emission = bridge.host.emission();
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     let _ = bridge.finish();
 }
 

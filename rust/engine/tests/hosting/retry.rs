@@ -26,13 +26,13 @@ fn no_room(host_error_id: u64) -> ProcessingError {
 fn refuse(bridge: &Bridge, error: ProcessingError) -> Instant {
     let emission = bridge.host.emission();
     let refused = Instant::now();
-    assert!(bridge.component.emission_done(emission.id, Some(error)));
+    assert!(bridge.emission_done(emission.id, Some(error)));
     refused
 }
 
 fn accept(bridge: &Bridge) {
     let emission = bridge.host.emission();
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
 }
 
 /// Returns once the refusals so far have reached the node: they come in order.
@@ -56,7 +56,7 @@ fn what_the_host_may_take_later_is_sent_again() {
     let emission = bridge.host.emission();
     assert_eq!(emission.payload, payload);
     assert_eq!(emission.call_id, Some(1));
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     drop(emission);
     bridge.host.done(1).unwrap();
     let _ = bridge.finish();
@@ -85,11 +85,7 @@ fn a_retry_waits_as_long_as_the_error_says() {
     assert!(refused.elapsed() >= asked, "{:?}", refused.elapsed());
     // Without a delay of its own, the next error waits as the node is configured.
     let refused = Instant::now();
-    assert!(
-        bridge
-            .component
-            .emission_done(emission.id, Some(no_room(2)))
-    );
+    assert!(bridge.emission_done(emission.id, Some(no_room(2))));
     drop(emission);
     accept(&bridge);
     assert!(refused.elapsed() < asked, "{:?}", refused.elapsed());
@@ -203,11 +199,7 @@ fn a_deadline_ends_a_retry_that_waits() {
             break bridge.host.done(1).unwrap_err();
         };
         tries += 1;
-        assert!(
-            bridge
-                .component
-                .emission_done(emission.id, Some(no_room(3)))
-        );
+        assert!(bridge.emission_done(emission.id, Some(no_room(3))));
     };
     assert!((2..=7).contains(&tries), "{tries} tries");
     assert_eq!(

@@ -24,7 +24,7 @@ fn calls_in_flight_finish_within_the_time_they_are_given() {
         let _ = scope.spawn(|| bridge.component.shutdown(Duration::from_secs(30)));
         for _ in 1..=100 {
             let emission = bridge.host.emission();
-            assert!(bridge.component.emission_done(emission.id, None));
+            assert!(bridge.emission_done(emission.id, None));
         }
     });
     for call in 1..=100 {
@@ -77,7 +77,7 @@ fn starting_twice_is_an_error() {
     let _ = bridge.component.start(Duration::from_secs(1)).unwrap_err();
     bridge.submit(1, &logs(&["x"])).unwrap();
     let emission = bridge.host.emission();
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     drop(emission);
     let _ = bridge.finish();
 }
@@ -131,7 +131,7 @@ fn what_cancelled_callers_left_in_a_batch_is_still_delivered() {
         let _ = scope.spawn(|| bridge.component.shutdown(Duration::from_secs(30)));
         let emission = bridge.host.emission();
         assert_eq!(emission.call_id, None);
-        assert!(bridge.component.emission_done(emission.id, None));
+        assert!(bridge.emission_done(emission.id, None));
     });
     let _ = bridge.finish();
 }

@@ -55,7 +55,7 @@ fn a_text_of_a_variable_stays_a_text() {
             "{attribute} in {found}"
         );
     }
-    assert!(bridge.component.emission_done(emission.id, None));
+    assert!(bridge.emission_done(emission.id, None));
     drop(emission);
     bridge.host.done(1).unwrap();
     let _ = bridge.finish();

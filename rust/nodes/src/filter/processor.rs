@@ -63,6 +63,8 @@ impl ProcessorNode for Filter {
 
     type Config = Config;
 
+    const AT_MOST_ONE_OUTPUT: bool = true;
+
     fn create(config: Config) -> Result<Self, ProcessingError> {
         Ok(Self {
             filters: config.filters()?,

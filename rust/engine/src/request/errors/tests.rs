@@ -36,7 +36,11 @@ impl EventSink for Refusing {
                         .with_host_error_id(emission.id)
                         .with_grpc_code(9);
                     let component = component.expect("it emits");
-                    assert!(component.emission_done(emission.id, Some(error)));
+                    let answer = component.emission_done(emission.id, Some(error.clone()));
+                    assert!(answer.awaited);
+                    if answer.call_done {
+                        self.done.lock().send(Some(error)).expect("a test");
+                    }
                 }
                 _ => {}
             }

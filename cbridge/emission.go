@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cbridge
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/otapbridge/otapbridge/capi"
+)
+
+// emission is data that came out of the pipeline. Whoever takes it over hands it on or
+// refuses it, and so answers it once.
+type emission struct {
+	component *Component
+	event     capi.Event
+}
+
+var (
+	errDeadlinePassed   = capi.HostError{Kind: KindTimeout, Message: "the request's deadline passed"}
+	errCallerLeft       = capi.HostError{Kind: KindCancelled, Flags: capi.ErrorFlagPermanent, Message: "the request's caller has left"}
+	errConsumerPanicked = capi.HostError{Kind: KindRetryable, Message: "the next consumer panicked"}
+)
+
+// handOn gives the data to the next consumer, and answers also if that panics or ends
+// its goroutine. If the data are a caller's own, which need no decoding, they are in own.
+func (e *emission) handOn(ctx context.Context, own output) (err error) {
+	answer := &errConsumerPanicked
+	defer func() { e.answer(answer) }()
+	if err = e.deliver(ctx, own); err != nil {
+		answer = e.refusal(err)
+	} else {
+		answer = nil
+	}
+	return err
+}
+
+// refusal is an error as it crosses: with an id to come back by, unless the answer ends
+// the call.
+func (e *emission) refusal(err error) *capi.HostError {
+	classified := FromError(err)
+	id := uint64(0)
+	if !e.endsCall() {
+		lent := lentError{value: err, permanent: classified.permanent, callID: e.event.CallID}
+		if lent.callID == 0 {
+			lent.value = withoutData(err)
+		}
+		id = e.component.hostErrors.add(lent)
+	}
+	return classified.toHost(id)
+}
+
+// endsCall reports whether nothing but the call waits for the answer.
+func (e *emission) endsCall() bool { return e.event.Flags&capi.EventFlagEndsCall != 0 }
+
+// answer tells Rust, and the call if that ends with it.
+func (e *emission) answer(refusal *capi.HostError) {
+	answer := e.component.native().EmissionDone(e.event.EmissionID, refusal)
+	if refusal != nil && refusal.HostErrorID != 0 && answer&capi.EmissionKeepsError == 0 {
+		e.component.hostErrors.drop(refusal.HostErrorID)
+	}
+	if answer&capi.EmissionCallDone != 0 {
+		e.component.calls.find(e.event.CallID).onAnswered(e.event.CallID, answer)
+	}
+}
+
+func (e *emission) deliver(ctx context.Context, own output) error {
+	out, err := e.decode(own)
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return contextError(ctx, "before the output was handed on")
+	}
+	return out.consume(ctx, &e.component.settings.Next)
+}
+
+// decode copies the data out of the library, unless there is own data, and releases the
+// buffer.
+func (e *emission) decode(own output) (output, error) {
+	defer e.component.discard(&e.event)
+	if own.signal != 0 {
+		return own, nil
+	}
+	signal, settings := e.event.Signal, &e.component.settings
+	if !settings.Next.has(signal) {
+		return output{}, newProcessingError(KindConfiguration, "", fmt.Sprintf(
+			"the pipeline put out %s, for which %s has no consumer", signal, settings.Name)).classified()
+	}
+	out, err := unmarshal(signal, e.event.Payload)
+	if err != nil {
+		malformed := newProcessingError(KindPermanent, "payload",
+			fmt.Sprintf("the pipeline put out %s that are not valid OTLP: %v", signal, err))
+		malformed.cause = err
+		return output{}, malformed.classified()
+	}
+	return out, nil
+}
+
+// refuse answers an emission that is not handed on.
+func (e *emission) refuse(refusal *capi.HostError) {
+	e.component.discard(&e.event)
+	e.answer(refusal)
+}
