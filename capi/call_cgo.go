@@ -31,6 +31,21 @@ func (c *Component) Submit(callID uint64, signal Signal, context, payload []byte
 	return takeError(pointer)
 }
 
+// SubmitReference is otapb_submit_reference, for a component that TakesReferences.
+func (c *Component) SubmitReference(callID uint64, signal Signal, context []byte, items, bytes int) error {
+	if !c.lease.Acquire() {
+		return ErrDestroyed
+	}
+	// SAFETY: the slice stays alive and unmoved during the call as an argument of cgo.
+	pointer := C.otapb_submit_reference(c.pointer, C.uint64_t(callID), C.uint32_t(signal),
+		(*C.uint8_t)(unsafe.SliceData(context)), C.size_t(len(context)), C.size_t(items), C.size_t(bytes))
+	c.lease.Release()
+	if pointer == nil {
+		return nil
+	}
+	return takeError(pointer)
+}
+
 // Cancel is otapb_cancel. It reports whether the call was in flight and not
 // cancelled before.
 func (c *Component) Cancel(callID uint64, reason CancelReason, cause string) bool {

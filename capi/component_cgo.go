@@ -79,6 +79,16 @@ func (r *Runtime) NewComponent(options ComponentOptions, handler EventHandler) (
 // ID is what the component's log records carry.
 func (c *Component) ID() uint64 { return c.id }
 
+// TakesReferences is otapb_component_takes_references: calls go in by SubmitReference
+// and not by Submit.
+func (c *Component) TakesReferences() bool {
+	if !c.lease.Acquire() {
+		return false
+	}
+	defer c.lease.Release()
+	return bool(C.otapb_component_takes_references(c.pointer))
+}
+
 // Start is otapb_component_start. It blocks.
 func (c *Component) Start(timeout time.Duration) error {
 	if !c.lease.Acquire() {
@@ -113,12 +123,17 @@ func (c *Component) Destroy() {
 func componentOptions(options *ComponentOptions, pinner *runtime.Pinner) C.otapb_component_options {
 	// SAFETY: hostSlice pins what StringData and SliceData point to, and looks at
 	// neither when the length is 0. The caller's pins end after the C call.
+	var flags C.uint32_t
+	if options.References {
+		flags = C.OTAPB_COMPONENT_FLAG_REFERENCES
+	}
 	return C.otapb_component_options{
 		size:   C.uint32_t(unsafe.Sizeof(C.otapb_component_options{})),
 		kind:   C.uint32_t(options.Kind),
 		name:   hostSlice(unsafe.StringData(options.Name), len(options.Name), pinner),
 		config: hostSlice(unsafe.SliceData(options.Configuration), len(options.Configuration), pinner),
 		signal: C.uint32_t(options.Signal),
+		flags:  flags,
 
 		cancel_grace_ns: C.uint64_t(nanoseconds(options.CancelGrace)),
 	}

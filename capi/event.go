@@ -23,6 +23,9 @@ const (
 	EventFlagPayloadReleased EventFlags = 1
 	// EventFlagEndsCall on EventEmit: the answer to the emission ends the call at once.
 	EventFlagEndsCall EventFlags = 2
+	// EventFlagReference on EventEmit: the payload is empty, and the data are those of the
+	// call, or of all Origins in their order.
+	EventFlagReference EventFlags = 4
 )
 
 // EmissionAnswer is OTAPB_EMISSION_*: what became of the answer to an emission.

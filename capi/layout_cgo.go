@@ -56,7 +56,7 @@ var (
 	_ [16]bytes = [unsafe.Offsetof(C.otapb_component_options{}.name)]bytes{}
 	_ [32]bytes = [unsafe.Offsetof(C.otapb_component_options{}.config)]bytes{}
 	_ [48]bytes = [unsafe.Offsetof(C.otapb_component_options{}.signal)]bytes{}
-	_ [52]bytes = [unsafe.Offsetof(C.otapb_component_options{}.reserved)]bytes{}
+	_ [52]bytes = [unsafe.Offsetof(C.otapb_component_options{}.flags)]bytes{}
 	_ [56]bytes = [unsafe.Offsetof(C.otapb_component_options{}.cancel_grace_ns)]bytes{}
 
 	_ [24]bytes = [unsafe.Sizeof(C.otapb_runtime_options{})]bytes{}

@@ -73,6 +73,12 @@ func (*Component) Destroy() {}
 // Submit returns an error that matches ErrUnavailable.
 func (*Component) Submit(uint64, Signal, []byte, []byte) error { return unavailable() }
 
+// TakesReferences is false.
+func (*Component) TakesReferences() bool { return false }
+
+// SubmitReference returns an error that matches ErrUnavailable.
+func (*Component) SubmitReference(uint64, Signal, []byte, int, int) error { return unavailable() }
+
 // Cancel reports false: nothing is in flight.
 func (*Component) Cancel(uint64, CancelReason, string) bool { return false }
 

@@ -93,6 +93,9 @@ type ComponentOptions struct {
 	// CancelGrace is how long nodes have to answer a call that was cancelled or is
 	// overdue; 0 means 100 ms.
 	CancelGrace time.Duration
+	// References: the host can keep data that no node looks at; see
+	// [Component.TakesReferences].
+	References bool
 }
 
 // Stats are a runtime's counters. All but the totals are 0 when it is idle.

@@ -45,7 +45,7 @@ func startFault(tb testing.TB, settings string, answer error) *Component {
 	next, err := consumer.NewLogs(func(context.Context, plog.Logs) error { return answer })
 	require.NoError(tb, err)
 	component, err := NewComponent(Settings{
-		Kind: Processor, Name: "processors::otap/bench", Logger: zap.NewNop(), Next: Consumers{Logs: next}, Limits: DefaultLimits(),
+		Kind: Processor, Name: "processors::otap/bench", Logger: zap.NewNop(), Next: Consumers{Logs: next}, Limits: DefaultLimits(), alwaysMarshal: true,
 		Configuration: []byte(`{"type": "urn:otapbridge:processor:fault", "config": {` + settings + `}}`),
 	})
 	require.NoError(tb, err)

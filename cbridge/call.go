@@ -27,13 +27,18 @@ type call struct {
 	cancelled bool
 	// outcome is what the caller gets if its answer to an emission ended the call.
 	outcome error
-	// input is kept only if it may be handed on.
-	input input
+	// input is kept only if it may be handed on. Others read it while the caller waits, if
+	// it went in by reference; dataInUse keeps the caller from leaving meanwhile. It
+	// is locked after mu.
+	input     input
+	dataInUse sync.RWMutex
 
 	mu         sync.Mutex
 	generation uint32
 	// waiting: the caller is there to take emissions and the answer.
 	waiting bool
+	// leaving: it is about to leave with its data.
+	leaving bool
 	// inRust: submitted and not yet answered.
 	inRust bool
 	// held: the library may still read the payload, which is pinned for it.
@@ -61,34 +66,43 @@ func newCall(component *Component, index uint32) *call {
 func (c *call) id() uint64 { return uint64(c.generation)<<32 | uint64(c.index+1) }
 
 // run submits a request, hands on what comes out, and returns the answer.
+// Data that go in by reference have no payload.
 func (c *call) run(ctx context.Context, data output, payload []byte) error {
 	given := ctx
 	ctx, cancel := observable(given)
 	defer cancel()
-	if err := c.submit(ctx, data.signal, payload); err != nil {
-		return err
-	}
-	if c.component.settings.ShareUnchangedData {
+	if c.component.references || c.component.settings.ShareUnchangedData {
 		c.input = input{data, payload}
+	}
+	if err := c.submit(ctx, &data, payload); err != nil {
+		return err
 	}
 	return c.wait(ctx, given)
 }
 
 // submit waits for room, and hands the request to Rust.
-func (c *call) submit(ctx context.Context, signal capi.Signal, payload []byte) error {
-	size := int64(len(payload))
-	if err := c.component.bytes.acquire(ctx, size); err != nil {
+func (c *call) submit(ctx context.Context, data *output, payload []byte) error {
+	size := len(payload)
+	if c.component.references {
+		size = data.size()
+	}
+	if err := c.component.bytes.acquire(ctx, int64(size)); err != nil {
 		return err
 	}
 	// Encoded after the wait: the block says how much time is left.
 	block, err := c.encoder.encode(ctx, c.component.settings.Limits.Timeout)
 	defer c.encoder.trim()
 	if err != nil {
-		c.component.bytes.release(size)
+		c.component.bytes.release(int64(size))
 		return err
 	}
-	c.begin(payload)
-	if err := c.component.native().Submit(c.id(), signal, block, payload); err != nil {
+	c.begin(payload, size)
+	if c.component.references {
+		err = c.component.native().SubmitReference(c.id(), data.signal, block, data.items(), size)
+	} else {
+		err = c.component.native().Submit(c.id(), data.signal, block, payload)
+	}
+	if err != nil {
 		c.undoBegin()
 		return c.submitError(ctx, err)
 	}
@@ -96,7 +110,7 @@ func (c *call) submit(ctx context.Context, signal capi.Signal, payload []byte) e
 }
 
 // begin makes the record ready before Submit, because events may come during it.
-func (c *call) begin(payload []byte) {
+func (c *call) begin(payload []byte, size int) {
 	select {
 	case <-c.wake:
 	default:
@@ -105,8 +119,10 @@ func (c *call) begin(payload []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting, c.inRust, c.held = true, true, true
-	c.size, c.outputs, c.answered = int64(len(payload)), 0, false
-	c.pin.Hold(payload)
+	c.size, c.outputs, c.answered = int64(size), 0, false
+	if payload != nil {
+		c.pin.Hold(payload)
+	}
 }
 
 // undoBegin is for a Submit that was refused: the library kept nothing.
@@ -181,7 +197,14 @@ func (c *call) handOn(ctx context.Context, e *emission) {
 		})
 		defer stop()
 	}
-	c.outcome = e.handOn(ctx, c.input.takeUnchanged(&e.event, &c.component.settings.Next))
+	settings := &c.component.settings
+	var own output
+	if isReference(&e.event) {
+		own = c.takeReference(&settings.Next, settings.ShareUnchangedData)
+	} else {
+		own = c.input.takeUnchanged(&e.event, &settings.Next)
+	}
+	c.outcome = e.handOn(ctx, own)
 }
 
 // answer is what Rust answered.
@@ -250,7 +273,7 @@ func (c *call) submitError(ctx context.Context, err error) error {
 // Rust still gives back, and the last to finish frees the record.
 func (c *call) leave() {
 	var late []emission
-	c.input = input{}
+	c.forgetData()
 	c.mu.Lock()
 	id, inRust := c.id(), c.inRust
 	if c.taken < len(c.emissions) {
@@ -261,6 +284,7 @@ func (c *call) leave() {
 	c.failure.Release()
 	c.lost, c.waiting = false, false
 	cancelled := c.cancelled
+	c.leaving = false
 	c.recycle()
 	c.mu.Unlock()
 

@@ -57,12 +57,17 @@ type Settings struct {
 	// gave, and may keep it: the caller must not use it again. Data that are read-only
 	// are still copied for a next consumer that mutates.
 	ShareUnchangedData bool
+
+	// alwaysMarshal is for tests of what crosses: data go in as bytes also where no node
+	// looks at them.
+	alwaysMarshal bool
 }
 
 func (s *Settings) options() capi.ComponentOptions {
 	options := capi.ComponentOptions{Kind: s.Kind, Name: s.Name, Configuration: s.Configuration,
 		// 0 stands for a default there.
-		CancelGrace: max(s.Limits.CancelGrace, 1)}
+		CancelGrace: max(s.Limits.CancelGrace, 1),
+		References:  s.Kind == Processor && !s.alwaysMarshal}
 	// A receiver's signals are those of the pipelines it is in, which can change: what it keeps on
 	// disk must not depend on them.
 	if s.Kind != Receiver {
@@ -103,6 +108,8 @@ type Component struct {
 	bytes      *bytesLimit
 	workers    *workers
 	hostErrors hostErrors
+	// references: no node looks at data, which go in by reference. Set by Start.
+	references bool
 	// callers counts goroutines inside Consume methods.
 	callers lease.Lease
 	// buffers counts buffers of events from their arrival to their release.
@@ -179,6 +186,7 @@ func (c *Component) Start(ctx context.Context, host component.Host) error {
 	}
 	notices := runtime.instance.notices
 	notices.register(native.ID(), c.settings.Logger)
+	c.references = native.TakesReferences()
 	c.pipeline.Store(native)
 	c.runtime, c.host = runtime, host
 	if err := native.Start(timeout); err != nil {
@@ -317,9 +325,11 @@ func (c *Component) consume(ctx context.Context, data output) error {
 		return err
 	}
 	defer call.leave()
-	payload, err := data.marshal()
-	if err != nil {
-		return marshalError(err)
+	var payload []byte
+	if !c.references {
+		if payload, err = data.marshal(); err != nil {
+			return marshalError(err)
+		}
 	}
 	return call.run(ctx, data, payload)
 }

@@ -87,6 +87,12 @@ func (e *emission) decode(own output) (output, error) {
 		return output{}, newProcessingError(KindConfiguration, "", fmt.Sprintf(
 			"the pipeline put out %s, for which %s has no consumer", signal, settings.Name)).classified()
 	}
+	if own.signal != 0 {
+		return own, nil
+	}
+	if isReference(&e.event) {
+		return output{}, newProcessingError(KindPermanent, "payload", "the pipeline put out data that it had put out before").classified()
+	}
 	out, err := unmarshal(signal, e.event.Payload)
 	if err != nil {
 		malformed := newProcessingError(KindPermanent, "payload",

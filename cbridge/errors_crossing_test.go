@@ -111,7 +111,7 @@ func startTopology(t testing.TB, configuration string, next consumer.ConsumeLogs
 	require.NoError(t, err)
 	settings := Settings{
 		Kind: Processor, Name: "processors::otap/errors", Next: Consumers{Logs: logs}, Limits: DefaultLimits(),
-		Configuration: []byte(configuration),
+		Configuration: []byte(configuration), alwaysMarshal: true,
 	}
 	for _, change := range change {
 		change(&settings)
@@ -140,7 +140,7 @@ func answerTo(t testing.TB, c *Component, refusal *capi.HostError) error {
 	call, err := c.enter(t.Context())
 	require.NoError(t, err)
 	defer call.leave()
-	require.NoError(t, call.submit(t.Context(), capi.SignalLogs, payload))
+	require.NoError(t, call.submit(t.Context(), &output{signal: capi.SignalLogs}, payload))
 	var e emission
 	for {
 		switch call.take(&e) {

@@ -113,6 +113,55 @@ func (o *output) consume(ctx context.Context, next *Consumers) error {
 	}
 }
 
+// items is the number of spans, data points or log records.
+func (o *output) items() int {
+	switch o.signal {
+	case capi.SignalTraces:
+		return o.traces.SpanCount()
+	case capi.SignalMetrics:
+		return o.metrics.DataPointCount()
+	default:
+		return o.logs.LogRecordCount()
+	}
+}
+
+// size is the number of bytes that marshal would write.
+func (o *output) size() int {
+	switch o.signal {
+	case capi.SignalTraces:
+		return traceMarshaler.TracesSize(o.traces)
+	case capi.SignalMetrics:
+		return metricMarshaler.MetricsSize(o.metrics)
+	default:
+		return logMarshaler.LogsSize(o.logs)
+	}
+}
+
+// add appends a copy of data of the same signal.
+func (o *output) add(data *output) {
+	switch o.signal {
+	case capi.SignalTraces:
+		from, to := data.traces.ResourceSpans(), o.traces.ResourceSpans()
+		for i := range from.Len() {
+			from.At(i).CopyTo(to.AppendEmpty())
+		}
+	case capi.SignalMetrics:
+		from, to := data.metrics.ResourceMetrics(), o.metrics.ResourceMetrics()
+		for i := range from.Len() {
+			from.At(i).CopyTo(to.AppendEmpty())
+		}
+	default:
+		from, to := data.logs.ResourceLogs(), o.logs.ResourceLogs()
+		for i := range from.Len() {
+			from.At(i).CopyTo(to.AppendEmpty())
+		}
+	}
+}
+
+func newOutput(signal capi.Signal) output {
+	return output{signal: signal, traces: ptrace.NewTraces(), metrics: pmetric.NewMetrics(), logs: plog.NewLogs()}
+}
+
 // mayGoTo reports whether next can take the data themselves and need not have a copy: it
 // must not change what is read-only.
 func (o *output) mayGoTo(next *Consumers) bool {

@@ -165,8 +165,14 @@ func (w *workers) handOn(e *mergedEmission) {
 		return
 	}
 	defer cancel(nil)
-	// What was merged is nobody's own.
-	_ = e.handOn(ctx, output{})
+	var joined output
+	if isReference(&e.event) {
+		if joined = w.component.join(&e.event); joined.signal == 0 {
+			e.refuse(&errCallerLeft)
+			return
+		}
+	}
+	_ = e.handOn(ctx, joined)
 }
 
 // contextOf rebuilds an emission's context, and lets a cancel in Rust end it.

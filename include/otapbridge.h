@@ -22,18 +22,19 @@
  *     same in both directions. The library copies it during otapb_submit.
  *  5. Payload. A request's payload is not copied. The host keeps it where it is,
  *     unchanged, until its release is reported, also when the call was cancelled.
+ *     Where no node looks at data, the host may keep them and submit a reference.
  *  6. Output. An emission's payload is viewed in place and ends with
  *     otapb_buffer_release. It is answered once, with otapb_emission_done.
  *  7. Threads. No data-path function blocks. Functions that block say so. A
  *     callback only records what happened and returns: it may call otapb_submit,
  *     otapb_cancel, otapb_emission_done and the release functions, and nothing
- *     else. Callbacks come from threads of the library, and the last ones of a
- *     component from the thread that shuts it down; the library holds no lock that
- *     these functions need. After the shutdown of a component or runtime returns,
+ *     else. Callbacks come from threads of the library, for one component also from
+ *     several at a time, and the last ones of a component from the thread that
+ *     shuts it down; the library holds no lock that these functions need. After the shutdown of a component or runtime returns,
  *     none of its callbacks will ever come.
- *  8. Answers. Every accepted call gets exactly one OTAPB_EVENT_DONE, whatever
- *     happens: success, failure, cancel, deadline, panic, death of the pipeline,
- *     shutdown. Late and duplicate answers of the host are counted, never fatal.
+ *  8. Answers. Every accepted call is answered exactly once, by an OTAPB_EVENT_DONE
+ *     or by the OTAPB_EMISSION_CALL_DONE of its emission, whatever happens: success,
+ *     failure, cancel, deadline, panic, death of the pipeline, shutdown. Late and duplicate answers of the host are counted, never fatal.
  *  9. Panics. No panic crosses; a panic inside the library becomes an error.
  * 10. Documentation. Each function states its parameters, result, errors,
  *     threading and ownership. Text is UTF-8 and not zero-terminated, unless stated.
@@ -244,6 +245,13 @@
 #define OTAPB_EVENT_FLAG_ENDS_CALL 2
 
 /**
+ * On OTAPB_EVENT_EMIT: the payload is empty. Its data are those that the host named by
+ * otapb_submit_reference: of `call_id`, or without one of all `origins` together, in
+ * their order.
+ */
+#define OTAPB_EVENT_FLAG_REFERENCE 4
+
+/**
  * The emission awaited its answer. Without it, it was unknown or had been answered
  * (counted, never fatal).
  */
@@ -336,6 +344,11 @@
  * The component's first node is a `receiver:`; nothing goes in.
  */
 #define OTAPB_COMPONENT_RECEIVER 3
+
+/**
+ * The host can keep data that no node looks at: see otapb_component_takes_references.
+ */
+#define OTAPB_COMPONENT_FLAG_REFERENCES 1
 
 /**
  * Owner of the memory that an event's views point into. Freed by
@@ -526,9 +539,9 @@ typedef struct otapb_component_options {
      */
     uint32_t signal;
     /**
-     * Zero.
+     * OTAPB_COMPONENT_FLAG_*.
      */
-    uint32_t reserved;
+    uint32_t flags;
     /**
      * How long nodes have to answer a call that was cancelled or is overdue, in nanoseconds:
      * then it is answered in their place, also while a node blocks its thread. 0 means 100 ms.
@@ -880,6 +893,30 @@ struct otapb_error *otapb_submit(struct otapb_component *component,
                                  size_t payload_len);
 
 /**
+ * Hands a request to a component that otapb_component_takes_references: its data stay
+ * with the host. Everything else is as with otapb_submit; the release of a payload is
+ * reported with the answer, because there is none.
+ *
+ * @param component    Never NULL.
+ * @param call_id      As for otapb_submit.
+ * @param signal       OTAPB_SIGNAL_*.
+ * @param context      A request context block, or NULL. Copied during the call.
+ * @param context_len  Its length in bytes.
+ * @param items        Number of spans, data points or log records.
+ * @param bytes        Size of the data as OTLP protobuf, as near as the host knows it.
+ * @return NULL on success, otherwise an error as from otapb_submit.
+ *
+ * Threading: any thread, also from inside a callback. Never blocks.
+ */
+struct otapb_error *otapb_submit_reference(struct otapb_component *component,
+                                           uint64_t call_id,
+                                           uint32_t signal,
+                                           const uint8_t *context,
+                                           size_t context_len,
+                                           size_t items,
+                                           size_t bytes);
+
+/**
  * Tells the component that the caller of `call_id` no longer waits for it.
  * Work in context-aware nodes stops; the call still gets its
  * OTAPB_EVENT_DONE. The first cancel of a call counts.
@@ -988,6 +1025,18 @@ struct otapb_error *otapb_component_secrets(const struct otapb_component_options
 struct otapb_error *otapb_component_create(struct otapb_runtime *runtime,
                                            const struct otapb_component_options *options,
                                            struct otapb_component **out_component);
+
+/**
+ * Says whether no node of a component looks at data, as refusing, delaying, routing and
+ * joining nodes do not. If so, and its options have OTAPB_COMPONENT_FLAG_REFERENCES, the
+ * host keeps its data and submits by otapb_submit_reference only.
+ *
+ * @param component  NULL is fine.
+ * @return true if calls are submitted by reference.
+ *
+ * Threading: any thread. Never blocks.
+ */
+bool otapb_component_takes_references(struct otapb_component *component);
 
 /**
  * Starts a component's pipeline and waits until its nodes run.

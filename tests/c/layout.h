@@ -56,7 +56,7 @@ FIELD(otapb_component_options, host_data, 8);
 FIELD(otapb_component_options, name, 16);
 FIELD(otapb_component_options, config, 32);
 FIELD(otapb_component_options, signal, 48);
-FIELD(otapb_component_options, reserved, 52);
+FIELD(otapb_component_options, flags, 52);
 FIELD(otapb_component_options, cancel_grace_ns, 56);
 
 SIZE(otapb_runtime_options, 24);

@@ -107,6 +107,11 @@ pub const OTAPB_EVENT_FLAG_PAYLOAD_RELEASED: u32 = 1;
 /// OTAPB_EMISSION_CALL_DONE says then.
 pub const OTAPB_EVENT_FLAG_ENDS_CALL: u32 = 2;
 
+/// On OTAPB_EVENT_EMIT: the payload is empty. Its data are those that the host named by
+/// otapb_submit_reference: of `call_id`, or without one of all `origins` together, in
+/// their order.
+pub const OTAPB_EVENT_FLAG_REFERENCE: u32 = 4;
+
 /// The emission awaited its answer. Without it, it was unknown or had been answered
 /// (counted, never fatal).
 pub const OTAPB_EMISSION_AWAITED: u32 = 1;
@@ -151,6 +156,9 @@ pub const OTAPB_COMPONENT_PROCESSOR: u32 = 1;
 pub const OTAPB_COMPONENT_EXPORTER: u32 = 2;
 /// The component's first node is a `receiver:`; nothing goes in.
 pub const OTAPB_COMPONENT_RECEIVER: u32 = 3;
+
+/// The host can keep data that no node looks at: see otapb_component_takes_references.
+pub const OTAPB_COMPONENT_FLAG_REFERENCES: u32 = 1;
 
 /// A process-wide library instance: owns components, counters and the log sink.
 /// Created by otapb_runtime_create, freed by otapb_runtime_destroy.
@@ -407,8 +415,8 @@ pub struct otapb_component_options {
     /// OTAPB_SIGNAL_* if the component has exactly one signal, else 0. What its nodes keep on
     /// disk stays apart by it, and warnings are about it.
     pub signal: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// OTAPB_COMPONENT_FLAG_*.
+    pub flags: u32,
     /// How long nodes have to answer a call that was cancelled or is overdue, in nanoseconds:
     /// then it is answered in their place, also while a node blocks its thread. 0 means 100 ms.
     pub cancel_grace_ns: u64,

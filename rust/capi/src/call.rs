@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use otapbridge_context::{CancelReason, ContextBlock, ProcessingError, Signal};
-use otapbridge_engine::PayloadGuard;
+use otapbridge_engine::{DataSize, PayloadGuard};
 
 use crate::abi::{
     OTAPB_EMISSION_AWAITED, OTAPB_EMISSION_CALL_DONE, OTAPB_EMISSION_KEEPS_ERROR,
@@ -72,11 +72,7 @@ pub unsafe extern "C" fn otapb_submit(
     guarded(|| {
         // SAFETY: NULL or valid, by the function's contract.
         let component = unsafe { component_of(component) }?;
-        if call_id == 0 {
-            return Err(wrong("call_id", "must not be 0").into());
-        }
-        let signal = Signal::from_u32(signal)
-            .ok_or_else(|| wrong("signal", format!("{signal} is no OTAPB_SIGNAL_*")))?;
+        let signal = checked(call_id, signal)?;
         // SAFETY: NULL or valid for the call, by the function's contract.
         let context = unsafe { bytes(context, context_len, "context") }?;
         // SAFETY: NULL or valid until released, by the function's contract.
@@ -94,6 +90,50 @@ pub unsafe extern "C" fn otapb_submit(
         })?;
         Ok(())
     })
+}
+
+/// Hands a request to a component that otapb_component_takes_references: its data stay
+/// with the host. Everything else is as with otapb_submit; the release of a payload is
+/// reported with the answer, because there is none.
+///
+/// @param component    Never NULL.
+/// @param call_id      As for otapb_submit.
+/// @param signal       OTAPB_SIGNAL_*.
+/// @param context      A request context block, or NULL. Copied during the call.
+/// @param context_len  Its length in bytes.
+/// @param items        Number of spans, data points or log records.
+/// @param bytes        Size of the data as OTLP protobuf, as near as the host knows it.
+/// @return NULL on success, otherwise an error as from otapb_submit.
+///
+/// Threading: any thread, also from inside a callback. Never blocks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otapb_submit_reference(
+    component: *mut otapb_component,
+    call_id: u64,
+    signal: u32,
+    context: *const u8,
+    context_len: usize,
+    items: usize,
+    bytes: usize,
+) -> *mut otapb_error {
+    guarded(|| {
+        // SAFETY: NULL or valid, by the function's contract.
+        let component = unsafe { component_of(component) }?;
+        let signal = checked(call_id, signal)?;
+        // SAFETY: NULL or valid for the call, by the function's contract.
+        let context = unsafe { crate::borrow::bytes(context, context_len, "context") }?;
+        let context = ContextBlock::copy_from(context)?;
+        component.submit_reference(call_id, signal, context, DataSize { items, bytes })?;
+        Ok(())
+    })
+}
+
+fn checked(call_id: u64, signal: u32) -> Result<Signal, ProcessingError> {
+    if call_id == 0 {
+        return Err(wrong("call_id", "must not be 0"));
+    }
+    Signal::from_u32(signal)
+        .ok_or_else(|| wrong("signal", format!("{signal} is no OTAPB_SIGNAL_*")))
 }
 
 /// Tells the component that the caller of `call_id` no longer waits for it.

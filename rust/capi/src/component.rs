@@ -12,8 +12,8 @@ use otapbridge_engine::{
 };
 
 use crate::abi::{
-    OTAPB_COMPONENT_EXPORTER, OTAPB_COMPONENT_PROCESSOR, OTAPB_COMPONENT_RECEIVER, otapb_component,
-    otapb_component_options, otapb_error, otapb_runtime,
+    OTAPB_COMPONENT_EXPORTER, OTAPB_COMPONENT_FLAG_REFERENCES, OTAPB_COMPONENT_PROCESSOR,
+    OTAPB_COMPONENT_RECEIVER, otapb_component, otapb_component_options, otapb_error, otapb_runtime,
 };
 use crate::borrow::{borrowed, not_null, read_sized, text, wrong};
 use crate::library;
@@ -81,6 +81,7 @@ unsafe fn spec(options: *const otapb_component_options) -> Result<ComponentSpec,
     };
     Ok(ComponentSpec {
         cancel_grace,
+        references: options.flags & OTAPB_COMPONENT_FLAG_REFERENCES != 0,
         kind,
         signal,
         name: name.to_owned(),
@@ -197,6 +198,23 @@ pub unsafe extern "C" fn otapb_component_create(
         // SAFETY: not NULL, and valid for a write by the function's contract.
         unsafe { out_component.write(handle.cast()) };
         Ok(())
+    })
+}
+
+/// Says whether no node of a component looks at data, as refusing, delaying, routing and
+/// joining nodes do not. If so, and its options have OTAPB_COMPONENT_FLAG_REFERENCES, the
+/// host keeps its data and submits by otapb_submit_reference only.
+///
+/// @param component  NULL is fine.
+/// @return true if calls are submitted by reference.
+///
+/// Threading: any thread. Never blocks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otapb_component_takes_references(component: *mut otapb_component) -> bool {
+    guarded_or(false, || {
+        // SAFETY: NULL or valid, by the function's contract.
+        let component = unsafe { component_of(component) };
+        component.is_ok_and(Component::takes_references)
     })
 }
 

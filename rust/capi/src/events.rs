@@ -11,7 +11,7 @@ use otapbridge_engine::{ComponentStatus, Emission, Event, EventSink};
 
 use crate::abi::{
     OTAPB_EVENT_DONE, OTAPB_EVENT_EMISSION_CANCELLED, OTAPB_EVENT_EMIT, OTAPB_EVENT_FLAG_ENDS_CALL,
-    OTAPB_EVENT_FLAG_PAYLOAD_RELEASED, OTAPB_EVENT_HOST_ERROR_RELEASED,
+    OTAPB_EVENT_FLAG_PAYLOAD_RELEASED, OTAPB_EVENT_FLAG_REFERENCE, OTAPB_EVENT_HOST_ERROR_RELEASED,
     OTAPB_EVENT_PAYLOAD_RELEASED, OTAPB_EVENT_STATUS, OTAPB_STATUS_OK,
     OTAPB_STATUS_PERMANENT_ERROR, OTAPB_STATUS_RECOVERABLE_ERROR, otapb_buffer, otapb_event,
     otapb_slice,
@@ -136,6 +136,7 @@ fn give_emission(emission: Emission, given: &mut otapb_event) {
         port,
         payload,
         context,
+        by_reference,
         ends_call,
         origins,
     } = emission;
@@ -143,7 +144,10 @@ fn give_emission(emission: Emission, given: &mut otapb_event) {
     given.emission_id = id;
     given.call_id = call_id.unwrap_or(0);
     if ends_call {
-        given.flags = OTAPB_EVENT_FLAG_ENDS_CALL;
+        given.flags |= OTAPB_EVENT_FLAG_ENDS_CALL;
+    }
+    if by_reference {
+        given.flags |= OTAPB_EVENT_FLAG_REFERENCE;
     }
     given.signal = signal as u32;
     given.port = otapb_slice::of(port.as_bytes());

@@ -20,7 +20,7 @@ use crate::config::validate::topology;
 use crate::guard::durable_buffer;
 use crate::pipeline::catalogue;
 use crate::pipeline::thread::{Launch, PipelineThread};
-use crate::request::request::{PayloadRelease, Request};
+use crate::request::request::{DataSize, PayloadRelease, Request};
 use crate::request::state::{
     EmissionAnswer, PipelineState, Shared, Submission, pipeline_of_emission,
 };
@@ -75,6 +75,7 @@ impl Component {
             runtime.reaper().map_err(|error| vec![error])?,
             spec.cancel_grace,
             engine_nodes,
+            spec.references && catalogue::is_blind(&topology),
         );
         let pipelines = (0..folders.len())
             .map(|index| {
@@ -197,7 +198,8 @@ impl Component {
         }
     }
 
-    /// Puts a call in flight. When this returns `Ok`, exactly one `Done` follows.
+    /// Puts a call in flight. When this returns `Ok`, exactly one `Done` follows, or an
+    /// [`EmissionAnswer`] that says so.
     ///
     /// `payload` makes the payload's bytes; they must keep the guard until they
     /// are dropped.
@@ -212,6 +214,50 @@ impl Component {
         context: ContextBlock,
         payload_len: usize,
         payload: impl FnOnce(PayloadGuard) -> Bytes,
+    ) -> Result<(), ProcessingError> {
+        if self.takes_references() {
+            return Err(ProcessingError::configuration(
+                "the component takes references only",
+                Some("payload".to_owned()),
+            ));
+        }
+        self.begin(call_id, signal, context, None, |call| {
+            payload(PayloadGuard(PayloadRelease::new(call, payload_len)))
+        })
+    }
+
+    /// Puts a call in flight whose data stay with the host, otherwise as [`Self::submit`].
+    ///
+    /// # Errors
+    /// Also Configuration unless the component [takes references](Self::takes_references).
+    pub fn submit_reference(
+        &self,
+        call_id: u64,
+        signal: Signal,
+        context: ContextBlock,
+        size: DataSize,
+    ) -> Result<(), ProcessingError> {
+        if !self.takes_references() {
+            return Err(ProcessingError::configuration(
+                "its nodes look at the data: submit a payload",
+                Some("component".to_owned()),
+            ));
+        }
+        self.begin(call_id, signal, context, Some(size), |_| Bytes::new())
+    }
+
+    /// Whether no node looks at data, so that they stay with the host.
+    pub fn takes_references(&self) -> bool {
+        self.shared.is_blind
+    }
+
+    fn begin(
+        &self,
+        call_id: u64,
+        signal: Signal,
+        context: ContextBlock,
+        reference: Option<DataSize>,
+        payload: impl FnOnce(Arc<Request>) -> Bytes,
     ) -> Result<(), ProcessingError> {
         if self.topology.kind == ComponentKind::Receiver {
             return Err(ProcessingError::configuration(
@@ -229,10 +275,9 @@ impl Component {
         for offset in 0..open.len() {
             let pipeline = &open[first.wrapping_add(offset) % open.len()];
             let submission = || {
-                let call = self.begin_call(call_id, &context, pipeline)?;
-                let guard = PayloadGuard(PayloadRelease::new(Arc::clone(&call), payload_len));
+                let call = self.begin_call(call_id, &context, pipeline, reference)?;
                 // Called once: whatever follows, the loop ends.
-                let payload = payload.take().map(|payload| payload(guard));
+                let payload = payload.take().map(|payload| payload(Arc::clone(&call)));
                 Ok(Submission {
                     call,
                     signal,
@@ -252,6 +297,7 @@ impl Component {
         call_id: u64,
         context: &RequestContext,
         pipeline: &Arc<PipelineState>,
+        reference: Option<DataSize>,
     ) -> Result<Arc<Request>, ProcessingError> {
         let requests = &self.shared.requests;
         let call = Request::new(
@@ -259,6 +305,7 @@ impl Component {
             context.clone(),
             pipeline,
             Vec::new(),
+            reference,
         );
         pipeline.request_begun(true);
         if !requests.insert(Arc::clone(&call)) {

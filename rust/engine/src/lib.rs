@@ -108,6 +108,7 @@ pub use node::receiver::{
 };
 pub use pipeline::catalogue;
 pub use request::nack::error_of_engine;
+pub use request::request::DataSize;
 pub use request::state::EmissionAnswer;
 pub use runtime::{Runtime, RuntimeOptions};
 

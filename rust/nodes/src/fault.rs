@@ -205,6 +205,10 @@ impl ProcessorNode for Fault {
 
     const AT_MOST_ONE_OUTPUT: bool = true;
 
+    fn is_blind(_config: &Config) -> bool {
+        true
+    }
+
     fn create(config: Config) -> Result<Self, ProcessingError> {
         let error = config.error.as_ref().map(ErrorConfig::error).transpose()?;
         Ok(Self {

@@ -18,7 +18,7 @@ pub use otapbridge_engine::{
     concurrent_processor_factory, processor_factory,
 };
 pub use otapbridge_engine::{
-    ContextAwareEffectHandler, Held, OwnRequest, Secret, TaskEffectHandler,
+    ContextAwareEffectHandler, DataSize, Held, OwnRequest, Secret, TaskEffectHandler,
 };
 pub use otapbridge_engine::{
     ContextAwareReceiver, ReceiverEffectHandler, ReceiverNode, receiver_factory,

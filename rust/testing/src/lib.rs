@@ -181,6 +181,7 @@ impl TestHost {
             name: String::new(),
             component_data: 0,
             cancel_grace: DEFAULT_CANCEL_GRACE,
+            references: false,
             config: config.to_string().into_bytes(),
         };
         let component = Component::create(&runtime, &spec)?;

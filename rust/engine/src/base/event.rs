@@ -56,8 +56,10 @@ pub struct Emission {
     pub signal: Signal,
     /// Output port.
     pub port: &'static str,
-    /// OTLP protobuf.
+    /// OTLP protobuf; nothing if `by_reference`.
     pub payload: Bytes,
+    /// The data are those of the call, or of all origins in their order: the host has them.
+    pub by_reference: bool,
     /// A context block, when there is no single call.
     pub context: ContextBlock,
     /// The host's answer ends the call at once: see [`EmissionAnswer`](crate::EmissionAnswer).

@@ -34,6 +34,8 @@ pub struct ComponentSpec {
     /// How long its pipelines have to answer a call that was cancelled or is overdue, before
     /// it is answered in their place; usually [`DEFAULT_CANCEL_GRACE`].
     pub cancel_grace: Duration,
+    /// Whether the host can keep data that no node looks at.
+    pub references: bool,
     /// Comes back with every event and log record.
     pub component_data: u64,
     /// The configuration as JSON.

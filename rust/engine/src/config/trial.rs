@@ -87,6 +87,7 @@ fn build(topology: Topology) -> Result<(), String> {
         Reaper::idle(),
         DEFAULT_CANCEL_GRACE,
         false,
+        false,
     );
     let outbox = Outbox::new(0, Arc::new(Nobody));
     let (_submissions, submissions_end) = unbounded_channel();

@@ -162,6 +162,7 @@ impl HostExporter {
             Some(own) => (None, own.context.to_block(), own.call_ids().collect()),
             None => (None, merged_context(&routing), Vec::new()),
         };
+        let by_reference = self.pipeline.shared.is_blind && bytes.is_empty();
         let merged_bytes = call_id.is_none().then_some(bytes.len());
         let at_once = call_id.is_some()
             && self
@@ -175,6 +176,7 @@ impl HostExporter {
             port: DEFAULT_PORT,
             payload: bytes,
             context: block,
+            by_reference,
             ends_call: at_once,
             origins,
         };

@@ -108,7 +108,7 @@ impl<P: ContextAwareProcessor<OtapPdata>> Adapter<P> {
             .get_or_insert_with(|| Running::new(effect_handler, pipeline))
             .handler;
         let context = entered.context();
-        handler.begin(context.clone(), entered.routing);
+        handler.begin(context.clone(), entered);
         let processed = self
             .processor
             .process_with_context(Message::PData(pdata), handler);

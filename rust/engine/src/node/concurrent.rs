@@ -151,7 +151,7 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
         let reused = spare.borrow_mut().pop();
         let mut handler = reused.unwrap_or_else(|| running.handler.for_task(false));
         let context = entered.context();
-        handler.begin(context.clone(), entered.routing);
+        handler.begin(context.clone(), entered);
         let mut work = Box::pin(async move {
             let processed = async {
                 place.taken().await;

@@ -25,11 +25,12 @@ use tokio::sync::mpsc;
 
 use crate::base::payload::{from_otlp_bytes, signal};
 use crate::base::sending::looking_again;
-use crate::guard::admission::{panic_error, refuse_failed, until_done};
+use crate::guard::admission::{Entered, panic_error, refuse_failed, until_done};
 use crate::node::deliveries::Busy;
 use crate::node::own_request::OwnRequest;
 use crate::node::tasks::{Tasks, TasksOwner};
 use crate::request::nack;
+use crate::request::request::DataSize;
 use crate::request::state::PipelineState;
 
 /// The engine's effect handler together with the context of the request that
@@ -38,17 +39,20 @@ pub struct ContextAwareEffectHandler<PData> {
     /// Shared by the node's handlers: a copy would copy the table of its outputs.
     inner: Rc<EffectHandler<PData>>,
     context: RequestContext,
-    /// What an answer to the message needs; see [`crate::guard::gate::Admitted`].
+    /// What an answer to the message needs; see [`crate::guard::admission::Entered`].
     routing: Option<OtapPdata>,
+    /// Set if the request's data stay with the host.
+    reference: Option<DataSize>,
     pub(crate) pipeline: Arc<PipelineState>,
     encoding: Option<EncodingPlan>,
     pub(crate) tasks: Rc<Tasks>,
 }
 
 impl<PData> ContextAwareEffectHandler<PData> {
-    pub(crate) fn begin(&mut self, context: RequestContext, routing: OtapPdata) {
+    pub(crate) fn begin(&mut self, context: RequestContext, entered: Entered) {
         self.context = context;
-        self.routing = Some(routing);
+        self.reference = entered.request.and_then(|request| request.reference);
+        self.routing = Some(entered.routing);
     }
 
     pub(crate) fn end(&mut self) -> Option<OtapPdata> {
@@ -89,6 +93,13 @@ impl<PData> ContextAwareEffectHandler<PData> {
         self.context.deadline()
     }
 
+    /// How much data the request has, if they stay with the host: its messages have none
+    /// then. See [`ProcessorNode::is_blind`](crate::ProcessorNode::is_blind).
+    #[must_use]
+    pub fn data_size(&self) -> Option<DataSize> {
+        self.reference
+    }
+
     /// The engine's own handler, for timers and telemetry.
     #[must_use]
     pub fn inner(&self) -> &EffectHandler<PData> {
@@ -118,6 +129,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
             inner,
             context: RequestContext::empty(),
             routing: None,
+            reference: None,
             pipeline,
             encoding: None,
             tasks: Rc::clone(&tasks),
@@ -132,6 +144,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
                 inner: self.shared_inner(),
                 context: self.context.clone(),
                 routing: self.routing.clone(),
+                reference: self.reference,
                 pipeline: Arc::clone(&self.pipeline),
                 encoding: None,
                 tasks: Rc::clone(&self.tasks),
@@ -285,8 +298,8 @@ pub struct TaskEffectHandler<PData> {
 }
 
 impl TaskEffectHandler<OtapPdata> {
-    pub(crate) fn begin(&mut self, context: RequestContext, routing: OtapPdata) {
-        self.handler.begin(context, routing);
+    pub(crate) fn begin(&mut self, context: RequestContext, entered: Entered) {
+        self.handler.begin(context, entered);
         self.busy = Some(self.handler.tasks.deliveries.busy());
     }
 

@@ -173,6 +173,14 @@ pub trait ProcessorNode: Sized + 'static {
     /// and sends more has callers answered by the first of them.
     const AT_MOST_ONE_OUTPUT: bool = false;
 
+    /// Whether the node never looks at the data of a message, nor makes other data of one,
+    /// with this configuration: it refuses, delays, routes or joins requests by their context,
+    /// signal and [size](ContextAwareEffectHandler::data_size). Where all nodes are so, the
+    /// host need not write its data for them: messages have none then.
+    fn is_blind(_config: &Self::Config) -> bool {
+        false
+    }
+
     /// Makes the node. Also called, and the result dropped, to validate a
     /// configuration, so it must not start anything.
     ///
@@ -191,6 +199,7 @@ pub(crate) enum Factory {
         factory: ProcessorFactory<OtapPdata>,
         check: ConfigCheck,
         at_most_one_output: bool,
+        is_blind: fn(&Value) -> bool,
     },
     Receiver(ReceiverFactory<OtapPdata>, ConfigCheck),
 }
@@ -254,6 +263,10 @@ fn factory<N: ProcessorNode>(create: Create) -> NodeFactory {
         },
         check: check::<N>,
         at_most_one_output: N::AT_MOST_ONE_OUTPUT,
+        is_blind: |config| {
+            let is_blind = configured(config, |config| Ok(N::is_blind(&config)));
+            is_blind.unwrap_or_default()
+        },
     })
 }
 

@@ -12,7 +12,7 @@ use otel_arrow_dfe_otap::pdata::OtapPdata;
 
 use crate::base::payload::otlp_payload;
 use crate::request::header::engine_context;
-use crate::request::request::Request;
+use crate::request::request::{DataSize, Request};
 use crate::request::state::PipelineState;
 
 /// A request under which a node sends messages of its own. One that began in this
@@ -35,7 +35,8 @@ impl OwnRequest {
     ) -> Self {
         let requests = &pipeline.shared.requests;
         let is_merged = !origins.is_empty();
-        let request = Request::new(requests.own_id(), context, pipeline, origins);
+        let reference = (is_merged && pipeline.shared.is_blind).then(|| total_size(&origins));
+        let request = Request::new(requests.own_id(), context, pipeline, origins, reference);
         pipeline.request_begun(false);
         let _ = requests.insert(Arc::clone(&request));
         // A merged one ends with those that it was made of.
@@ -64,7 +65,8 @@ impl OwnRequest {
         &self.request.context
     }
 
-    /// A message of this request, made of OTLP protobuf. Nothing is parsed.
+    /// A message of this request, made of OTLP protobuf. Nothing is parsed. One without any
+    /// bytes stands for the joined data of its origins where these stay with the host.
     #[must_use]
     pub fn message(&self, signal: Signal, bytes: Bytes) -> OtapPdata {
         OtapPdata::new(engine_context(&self.request), otlp_payload(signal, bytes))
@@ -100,4 +102,17 @@ pub(crate) fn all_origins(requests: impl IntoIterator<Item = Arc<Request>>) -> V
         }
     }
     origins
+}
+
+fn total_size(origins: &[Arc<Request>]) -> DataSize {
+    let mut total = DataSize::default();
+    for size in origins
+        .iter()
+        .filter(|origin| origin.is_call())
+        .filter_map(|origin| origin.reference)
+    {
+        total.items += size.items;
+        total.bytes += size.bytes;
+    }
+    total
 }

@@ -36,6 +36,8 @@ pub(crate) struct NodeType {
     pub(crate) check: Option<ConfigCheck>,
     /// See [`ProcessorNode::AT_MOST_ONE_OUTPUT`](crate::ProcessorNode::AT_MOST_ONE_OUTPUT).
     pub(crate) at_most_one_output: bool,
+    /// See [`ProcessorNode::is_blind`](crate::ProcessorNode::is_blind).
+    pub(crate) is_blind: fn(&Value) -> bool,
 }
 
 /// Every node type that is linked in.
@@ -73,6 +75,18 @@ pub(crate) fn has_at_most_one_output(topology: &Topology) -> bool {
         urn == DIVIDER_URN || node_type.is_some_and(|node| node.at_most_one_output)
     };
     topology.kind == ComponentKind::Processor && topology.nodes.iter().all(at_most_one)
+}
+
+/// Whether no node of a pipeline looks at data, and each passes what it gets on to one other.
+pub(crate) fn is_blind(topology: &Topology) -> bool {
+    let is_blind = |node: &Node| {
+        let node_type = get().node_type(node.urn.as_str());
+        node_type.is_some_and(|node_type| (node_type.is_blind)(&node.config))
+    };
+    topology.kind == ComponentKind::Processor
+        && topology.exits.len() == 1
+        && topology.edges.iter().all(|edge| edge.port.is_none())
+        && topology.nodes.iter().all(is_blind)
 }
 
 /// The processors of the engine, each behind a gate. Its filter is not among them: one of otapbridge's
@@ -148,6 +162,7 @@ impl Catalogue {
                         validate: factory.validate_config,
                         check: None,
                         at_most_one_output: engine_nodes::has_at_most_one_output(factory.name),
+                        is_blind: |_| false,
                     },
                 )
             })
@@ -160,11 +175,13 @@ impl Catalogue {
                     factory,
                     check,
                     at_most_one_output,
+                    is_blind,
                 } => {
                     let node_type = NodeType {
                         validate: factory.validate_config,
                         check: Some(check),
                         at_most_one_output,
+                        is_blind,
                     };
                     let _ = node_types.insert(factory.name, node_type);
                     factories.push(factory);
@@ -174,6 +191,7 @@ impl Catalogue {
                         validate: factory.validate_config,
                         check: Some(check),
                         at_most_one_output: false,
+                        is_blind: |_| false,
                     };
                     let _ = receiver_types.insert(factory.name, node_type);
                     receivers.push(factory);

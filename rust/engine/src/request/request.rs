@@ -20,12 +20,23 @@ use crate::base::sync::{Instant, Mutex, Notify};
 use crate::request::state::PipelineState;
 use crate::request::table::RequestId;
 
+/// How much data a request has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DataSize {
+    /// Spans, data points or log records.
+    pub items: usize,
+    /// Bytes, written as OTLP protobuf.
+    pub bytes: usize,
+}
+
 pub(crate) struct Request {
     pub(crate) id: RequestId,
     pub(crate) context: RequestContext,
     pub(crate) pipeline: Arc<PipelineState>,
     /// The requests that its data stem from, each once; none of a call.
     pub(crate) origins: Vec<Arc<Request>>,
+    /// Set if its data stay with the host.
+    pub(crate) reference: Option<DataSize>,
     state: Mutex<State>,
     left_host: Notify,
 }
@@ -64,13 +75,20 @@ impl Request {
         context: RequestContext,
         pipeline: &Arc<PipelineState>,
         origins: Vec<Arc<Request>>,
+        reference: Option<DataSize>,
     ) -> Arc<Self> {
+        let state = State {
+            // Nothing was lent.
+            payload_released: reference.is_some(),
+            ..State::default()
+        };
         Arc::new(Self {
             id,
             context,
             pipeline: Arc::clone(pipeline),
             origins,
-            state: Mutex::default(),
+            reference,
+            state: Mutex::new(state),
             left_host: Notify::new(),
         })
     }

@@ -16,9 +16,7 @@ use otel_arrow_dfe_otap::pdata::OtapPdata;
 use crate::base::counters::{Counters, decrement, increment};
 use crate::base::event::{Emission, Event};
 use crate::base::outbox::Outbox;
-use crate::base::sync::{
-    AtomicBool, AtomicUsize, Instant, Mutex, Notify, RwLock, UnboundedSender,
-};
+use crate::base::sync::{AtomicBool, AtomicUsize, Instant, Mutex, Notify, RwLock, UnboundedSender};
 use crate::request::reaper::Reaper;
 use crate::request::request::Request;
 use crate::request::table::RequestTable;
@@ -33,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) grace: Duration,
     /// Nodes of the engine's own are in the pipelines: they read metadata as transport headers.
     pub(crate) has_engine_nodes: bool,
+    /// No node looks at data, which stay with the host.
+    pub(crate) is_blind: bool,
     /// A pipeline's restarts are used up: the component never reports health again.
     given_up: AtomicBool,
 }
@@ -44,6 +44,7 @@ impl Shared {
         reaper: Arc<Reaper>,
         grace: Duration,
         has_engine_nodes: bool,
+        is_blind: bool,
     ) -> Arc<Self> {
         Arc::new(Self {
             name,
@@ -52,6 +53,7 @@ impl Shared {
             reaper,
             grace,
             has_engine_nodes,
+            is_blind,
             given_up: AtomicBool::new(false),
         })
     }

@@ -291,6 +291,7 @@ pub(crate) fn spec(config: Value) -> ComponentSpec {
         name: "processors::otap/test".to_owned(),
         component_data: 1,
         cancel_grace: otapbridge_engine::DEFAULT_CANCEL_GRACE,
+        references: false,
         config: config.to_string().into_bytes(),
     }
 }

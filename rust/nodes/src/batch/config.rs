@@ -99,6 +99,11 @@ pub(crate) struct Settings {
 }
 
 impl Config {
+    /// Whether no request is divided, which is all that needs the data.
+    pub(crate) fn joins_only(&self) -> bool {
+        self.max_size == 0
+    }
+
     /// # Errors
     /// A configuration error that names the setting.
     pub(crate) fn settings(self) -> Result<Settings, ProcessingError> {

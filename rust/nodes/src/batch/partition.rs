@@ -35,6 +35,14 @@ struct QueueId {
     signal: usize,
 }
 
+/// A request's data.
+#[derive(Debug)]
+pub(crate) enum Data {
+    Bytes(Bytes),
+    /// They stay with the host, and have this size.
+    Reference(Size),
+}
+
 /// A request's id, and the batches that it made large enough.
 #[derive(Debug)]
 pub(crate) struct Added {
@@ -89,11 +97,17 @@ impl Partitions {
         &mut self,
         metadata: Metadata<'_>,
         signal: Signal,
-        bytes: Bytes,
+        data: Data,
         deadline: Option<Instant>,
         now: Instant,
     ) -> Result<Added, ProcessingError> {
-        let size = Size::of(signal, &bytes)?;
+        let (bytes, size) = match data {
+            Data::Bytes(bytes) => {
+                let size = Size::of(signal, &bytes)?;
+                (bytes, size)
+            }
+            Data::Reference(size) => (Bytes::new(), size),
+        };
         let key = PartitionKey::of(&self.settings.metadata_keys, metadata);
         let partition = self.open(key)?;
         self.last_item += 1;

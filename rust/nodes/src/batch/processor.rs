@@ -8,14 +8,15 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use otapbridge::{
-    ContextAwareEffectHandler, ContextAwareProcessor, Held, Message, OtapPdata, ProcessingError,
-    ProcessorNode, async_trait, signal,
+    ContextAwareEffectHandler, ContextAwareProcessor, DataSize, Held, Message, OtapPdata,
+    ProcessingError, ProcessorNode, async_trait, signal,
 };
+use otapbridge_otlp::Size;
 use tokio::sync::{Notify, oneshot};
 
 use super::config::{Config, Settings};
 use super::outgoing::Batch as Outgoing;
-use super::partition::{ItemId, Partitions};
+use super::partition::{Data, ItemId, Partitions};
 
 type Handler = ContextAwareEffectHandler<OtapPdata>;
 
@@ -67,6 +68,10 @@ impl ProcessorNode for Batch {
 
     type Config = Config;
 
+    fn is_blind(config: &Config) -> bool {
+        config.joins_only()
+    }
+
     fn create(config: Config) -> Result<Self, ProcessingError> {
         Ok(Self {
             settings: config.settings()?,
@@ -105,7 +110,14 @@ impl ContextAwareProcessor<OtapPdata> for Batch {
         let Message::PData(mut data) = msg else {
             return Ok(());
         };
-        let bytes = effect_handler.otlp_bytes(&mut data).await?;
+        let bytes = match effect_handler.data_size() {
+            Some(DataSize { items, bytes }) => Data::Reference(Size {
+                items,
+                bytes,
+                ..Size::default()
+            }),
+            None => Data::Bytes(effect_handler.otlp_bytes(&mut data).await?),
+        };
         let state = self.state(effect_handler);
         // From here on there is no await: the message is either refused or held.
         let context = effect_handler.context();

@@ -68,6 +68,7 @@ fn fail_calls(config: &Value, at_once: u64) -> (usize, usize) {
         name: String::new(),
         component_data: 0,
         cancel_grace: crate::DEFAULT_CANCEL_GRACE,
+        references: false,
         config: config.to_string().into_bytes(),
     };
     let component = Component::create(&runtime, &spec).expect("a component");

@@ -42,7 +42,13 @@ fn add(
     now: Instant,
 ) -> Result<Added, ProcessingError> {
     let context = context(tenant);
-    partitions.add(context.metadata(), signal, request(tenant), None, now)
+    partitions.add(
+        context.metadata(),
+        signal,
+        Data::Bytes(request(tenant)),
+        None,
+        now,
+    )
 }
 
 /// The tenants whose items are in the batch.
@@ -192,7 +198,13 @@ fn refused_data_opens_no_partition() {
     let mut partitions = partitions(2, 1);
     let malformed = Bytes::from_static(&[0x0a, 5, 1]);
     let error = partitions
-        .add(context("a").metadata(), Signal::Logs, malformed, None, now)
+        .add(
+            context("a").metadata(),
+            Signal::Logs,
+            Data::Bytes(malformed),
+            None,
+            now,
+        )
         .expect_err("malformed");
     assert_eq!(error.grpc_code(), 3);
     assert_eq!(partitions.len(), 0);
@@ -200,7 +212,13 @@ fn refused_data_opens_no_partition() {
     partitions.settings.max_size = NonZeroUsize::new(2);
     let request = grows_when_divided();
     let error = partitions
-        .add(context("a").metadata(), Signal::Logs, request, None, now)
+        .add(
+            context("a").metadata(),
+            Signal::Logs,
+            Data::Bytes(request),
+            None,
+            now,
+        )
         .expect_err("cannot be divided");
     assert_eq!(error.grpc_code(), 3);
     assert_eq!(partitions.len(), 0);
@@ -228,7 +246,7 @@ fn the_most_urgent_data_leaves_first() {
         let added = partitions.add(
             context.metadata(),
             Signal::Traces,
-            request(tenant),
+            Data::Bytes(request(tenant)),
             deadline,
             start,
         );
