@@ -227,15 +227,16 @@ func (c *call) answer(ctx context.Context) error {
 	if lent.value != nil {
 		return c.hostError(lent, native)
 	}
-	if native.Kind == KindTimeout && native.Message == "" {
-		c.explainTimeout(ctx, native)
-	}
+	c.explainTimeout(ctx, native)
 	return fromNative(native, causeOf(ctx, native)).classified()
 }
 
-// explainTimeout is for the end of the component's own timeout.
+// noMoreThanTimeout is the library's text for a deadline that passed.
+const noMoreThanTimeout = "deadline exceeded"
+
+// explainTimeout names the setting if it is the component's own timeout that has passed.
 func (c *call) explainTimeout(ctx context.Context, native *capi.Error) {
-	if _, ok := ctx.Deadline(); !ok {
+	if _, ok := ctx.Deadline(); !ok && native.Kind == KindTimeout && native.Message == noMoreThanTimeout {
 		native.Field = "timeout"
 		native.Message = fmt.Sprintf("no answer within the timeout of %s", c.component.settings.Limits.Timeout)
 	}

@@ -173,6 +173,17 @@ void host_on_events(uint64_t host_data, const otapb_event *events, size_t count)
     }
 }
 
+outcome host_done(uint64_t call_id)
+{
+    outcome result;
+    (void)pthread_mutex_lock(&lock);
+    while (!done[call_id])
+        (void)pthread_cond_wait(&changed, &lock);
+    result = outcomes[call_id];
+    (void)pthread_mutex_unlock(&lock);
+    return result;
+}
+
 outcome host_wait(uint64_t call_id)
 {
     outcome result;

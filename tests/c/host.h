@@ -52,6 +52,9 @@ void host_on_events(uint64_t host_data, const otapb_event *events, size_t count)
 /** Sets the component that the callback answers emissions of. */
 void host_component(otapb_component *component);
 
+/** Waits until `call_id` is done. */
+outcome host_done(uint64_t call_id);
+
 /** Waits until `call_id` is done and its payload released. */
 outcome host_wait(uint64_t call_id);
 

@@ -77,6 +77,12 @@ func TestSignalHandling(t *testing.T) {
 	expectText(t, command{}.run(t, program), " 0 failed")
 }
 
+// Calls get their answer at their deadline while a node blocks the pipeline's thread.
+func TestBlockedNode(t *testing.T) {
+	program := compile(t, "blocked", nil, "tests/c/blocked.c", "tests/c/host.c")
+	expectText(t, command{}.run(t, program), " 0 failed")
+}
+
 // Another Rust static library links and works in the same program.
 func TestSecondRustLibrary(t *testing.T) {
 	library := filepath.Join(t.TempDir(), "libsecond.a")

@@ -20,6 +20,7 @@ use crate::duration;
 /// | setting | meaning | default |
 /// | --- | --- | --- |
 /// | `delay` | wait so long first; ends at once when the request does | `0s` |
+/// | `block` | then keep the pipeline's thread so long, as a defect of a node would: nothing else in the pipeline runs | `0s` |
 /// | `panic` | then panic with this text; empty: don't | `""` |
 /// | `error` | else refuse with this error; absent: pass the data on | |
 /// | `every` | which messages are hit: each Nth of this node | 1 |
@@ -45,6 +46,8 @@ pub struct Fault {
 pub struct Config {
     #[serde(default, deserialize_with = "duration::deserialize")]
     delay: Duration,
+    #[serde(default, deserialize_with = "duration::deserialize")]
+    block: Duration,
     #[serde(default)]
     panic: String,
     #[serde(default = "each")]
@@ -156,6 +159,9 @@ impl Fault {
     async fn strike(&self) -> Result<(), ProcessingError> {
         if !self.config.delay.is_zero() {
             tokio::time::sleep(self.config.delay).await;
+        }
+        if !self.config.block.is_zero() {
+            std::thread::sleep(self.config.block);
         }
         if !self.config.panic.is_empty() {
             panic!("{}", self.config.panic);
