@@ -136,6 +136,13 @@ func (w *workers) inside() int {
 }
 
 func (w *workers) run() {
+	ended := false
+	defer func() {
+		if !ended {
+			// The consumer ended this goroutine: another takes its place.
+			go w.run()
+		}
+	}()
 	for {
 		w.mu.Lock()
 		if len(w.queue) == 0 {
@@ -143,6 +150,7 @@ func (w *workers) run() {
 				close(w.idle)
 			}
 			w.mu.Unlock()
+			ended = true
 			return
 		}
 		e := w.queue[0]
