@@ -136,8 +136,8 @@ type LogHandler interface {
 	HandleLog(LogRecord)
 }
 
-// An EventHandler receives a component's events. Calls for one component never
-// overlap. The slice and what is in it end with the call, except buffers and
+// An EventHandler receives a component's events. Calls for one component may overlap if
+// it has several pipelines; what concerns one call comes in order. The slice and what is in it end with the call, except buffers and
 // errors, which belong to the handler from then on. It must not block; a panic
 // in it is caught, counted in [CallbackPanics] and given to HandlePanic.
 type EventHandler interface {

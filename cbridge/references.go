@@ -48,8 +48,12 @@ func (c *call) copyData(id uint64, to *output) bool {
 		c.mu.Unlock()
 		return false
 	}
-	c.dataInUse.RLock()
+	// Locked already, the data are being taken.
+	taken := !c.dataInUse.TryRLock()
 	c.mu.Unlock()
+	if taken {
+		return false
+	}
 	defer c.dataInUse.RUnlock()
 	data := c.input.data
 	if data.signal != to.signal {

@@ -125,13 +125,14 @@ func (s *source) start(ctx context.Context, host component.Host) error {
 }
 
 func (s *source) shutdown(ctx context.Context) error {
+	// Before the lock: who adds a receiver has them in the other order.
+	s.remove()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
 		return nil
 	}
 	s.stopped = true
-	s.remove()
 	if s.running == nil {
 		return nil
 	}

@@ -194,7 +194,7 @@ impl Component {
             thread.join();
         }
         for pipeline in &self.pipelines {
-            pipeline.outbox.close();
+            pipeline.close_outbox();
         }
     }
 

@@ -15,6 +15,7 @@ mod base {
     pub(crate) mod counters;
     pub(crate) mod event;
     pub(crate) mod logging;
+    pub(crate) mod node_types;
     pub(crate) mod outbox;
     pub(crate) mod payload;
     pub(crate) mod sending;
@@ -62,6 +63,7 @@ mod node {
     pub(crate) mod factory;
     pub(crate) mod held;
     pub(crate) mod own_request;
+    pub(crate) mod processor;
     pub(crate) mod receiver;
     pub(crate) mod tasks;
 }
@@ -97,12 +99,10 @@ pub use component::{Component, PayloadGuard};
 pub use config::secrets::{Secret, secrets};
 pub use config::validate::{validate, warnings};
 pub use node::effect_handler::{ContextAwareEffectHandler, TaskEffectHandler};
-pub use node::factory::{
-    ConcurrentContextAwareProcessor, ContextAwareProcessor, NodeFactory, ProcessorNode,
-    concurrent_processor_factory, processor_factory,
-};
+pub use node::factory::{NodeFactory, concurrent_processor_factory, processor_factory};
 pub use node::held::Held;
 pub use node::own_request::OwnRequest;
+pub use node::processor::{ConcurrentContextAwareProcessor, ContextAwareProcessor, ProcessorNode};
 pub use node::receiver::{
     ContextAwareReceiver, ReceiverEffectHandler, ReceiverNode, receiver_factory,
 };

@@ -43,7 +43,7 @@ pub(crate) struct RuntimeInner {
 }
 
 impl Runtime {
-    /// Checks how the library was linked, and starts the telemetry thread.
+    /// Checks how the library was linked, and starts the threads of telemetry and of the reaper.
     ///
     /// # Errors
     /// Permanent when a part of the engine is missing.

@@ -8,7 +8,8 @@ use otapbridge_context::{ContextBlock, ProcessingError, Signal};
 /// Something that happened to a call, an emission or a component.
 #[derive(Debug)]
 pub enum Event {
-    /// The call ended. Exactly one for each accepted call.
+    /// The call ended. Each accepted call has exactly one, unless an
+    /// [`EmissionAnswer`](crate::EmissionAnswer) said that it ended.
     Done {
         /// The host's name for the call.
         call_id: u64,
@@ -79,8 +80,9 @@ pub enum ComponentStatus {
     PermanentError,
 }
 
-/// Receives events. Called from pipeline threads with no lock held, never
-/// twice at a time for one component. It drains `events` and must not block.
+/// Receives events. Called from pipelines' threads and the reaper's with no lock held, for
+/// one component also at the same time; what concerns one call or emission comes in order.
+/// It drains `events`, may call the component's methods, and must not block.
 pub trait EventSink: Send + Sync {
     /// Takes every event out of `events`. `component_data` names the component.
     fn deliver(&self, component_data: u64, events: &mut Vec<Event>);

@@ -58,18 +58,7 @@ impl Outbox {
                 return;
             }
             let delivery = Delivery(&self.delivering);
-            let mut batch = self.batch.lock();
-            loop {
-                std::mem::swap(&mut *self.queue.lock(), &mut *batch);
-                if batch.is_empty() {
-                    break;
-                }
-                if !self.closed.load(Ordering::SeqCst) {
-                    self.sink.deliver(self.component_data, &mut batch);
-                }
-                batch.clear();
-            }
-            drop(batch);
+            self.deliver_batches();
             drop(delivery);
             // A push may have come between the last look and the release.
             if self.queue.lock().is_empty() {
@@ -78,15 +67,34 @@ impl Outbox {
         }
     }
 
+    /// Until there is no more. For `delivering`'s owner.
+    fn deliver_batches(&self) {
+        let mut batch = self.batch.lock();
+        loop {
+            std::mem::swap(&mut *self.queue.lock(), &mut *batch);
+            if batch.is_empty() {
+                return;
+            }
+            if !self.closed.load(Ordering::SeqCst) {
+                self.sink.deliver(self.component_data, &mut batch);
+            }
+            batch.clear();
+        }
+    }
+
     /// Delivers what is queued, then never anything again. When it returns, no
     /// delivery is under way.
     pub(crate) fn close(&self) {
-        self.deliver();
-        self.closed.store(true, Ordering::SeqCst);
-        while self.delivering.load(Ordering::SeqCst) {
+        // Another's delivery may have taken events that it has not delivered yet.
+        while self.delivering.swap(true, Ordering::SeqCst) {
             yield_now();
         }
-        self.queue.lock().clear();
+        let delivery = Delivery(&self.delivering);
+        self.deliver_batches();
+        self.closed.store(true, Ordering::SeqCst);
+        drop(delivery);
+        // Dropped without the lock: an event's drop may push another.
+        drop(std::mem::take(&mut *self.queue.lock()));
     }
 }
 

@@ -12,9 +12,9 @@ use serde_json::Value;
 use crate::base::spec::{ComponentSpec, NodeConfig, Path, parse};
 use crate::config::expanded;
 use crate::config::node_config;
-use crate::config::validate::urn_of;
 use crate::guard::engine_nodes;
 use crate::pipeline::catalogue;
+use crate::pipeline::catalogue::urn_of;
 
 /// A setting whose text is not to be shown: hosts hide it when they show a configuration, and
 /// `Debug` does not show it.

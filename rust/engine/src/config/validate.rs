@@ -10,6 +10,7 @@ use otel_arrow_dfe_config::node::NodeKind;
 use otel_arrow_dfe_config::node_urn::{canonicalize_plugin_urn, infer_node_kind};
 use serde_json::Value;
 
+use crate::base::node_types;
 use crate::base::spec::{
     ComponentKind, ComponentSpec, Config, Edge, Node, NodeConfig, Path, Topology, parse,
 };
@@ -169,7 +170,7 @@ fn build_errors(topology: &Topology, named: bool, root: &Path) -> Vec<Processing
             let edges = topology.edges.iter().filter(|edge| edge.from == index);
             let ports: Vec<_> = edges.map(|edge| edge.port.clone()).collect();
             let shards = topology.shards;
-            let is_buffer = node.urn.as_str() == engine_nodes::DURABLE_BUFFER;
+            let is_buffer = node.urn.as_str() == node_types::DURABLE_BUFFER;
             let hidden =
                 |complaint: String| secrets::hide(node.urn.as_str(), &node.config, &complaint);
             node_config::check_built(&node.config, &path.key("config"), |config| {
@@ -222,13 +223,6 @@ fn node_of(
             })
         }
     }
-}
-
-/// The full name of a node type that there is.
-pub(crate) fn urn_of(name: &str) -> Option<String> {
-    let urn = canonicalize_plugin_urn(name).ok()?;
-    let known = catalogue::get().node_type(urn.as_str()).is_some();
-    known.then(|| urn.as_str().to_owned())
 }
 
 const NO_RECEIVER: &str = "a receiver component begins with a receiver node";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Before a node works on a message, and after: a dead request does not enter, and
+//! Before a node works on a message, and after: an ended request does not enter, and
 //! neither an error nor a panic of the node costs more than its own message.
 
 use std::any::Any;
@@ -33,7 +33,7 @@ pub(crate) struct Admitted {
     pub(crate) entered: Entered,
 }
 
-/// What a message that has entered a node is answered by if the node fails.
+/// What is needed to refuse a message after a node took it.
 pub(crate) struct Entered {
     pub(crate) request: Option<Arc<Request>>,
     /// Without its data unless a node before wants them back.
@@ -54,7 +54,7 @@ pub(crate) fn alive(
             None => Ok(Some(request)),
         },
         Found::Failed => Err(answered_already()),
-        // What is left of an accepted request goes on, as output of no request.
+        // An accepted request has no tombstone: further copies go on, as output of no request.
         Found::Gone => Ok(None),
     }
 }

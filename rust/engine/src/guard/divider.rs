@@ -30,6 +30,7 @@ use otel_arrow_dfe_engine::{
 use otel_arrow_dfe_otap::pdata::{Context, OtapPdata};
 use serde_json::json;
 
+use crate::base::node_types;
 use crate::base::payload::{otlp_payload, routing_only, signal};
 use crate::base::spec::{Edge, Node, Topology};
 use crate::guard::drain;
@@ -39,10 +40,8 @@ use crate::request::building;
 use crate::request::nack;
 use crate::request::state::PipelineState;
 
-pub(crate) const DIVIDER_URN: &str = "urn:otapbridge:processor:divider";
-
-pub(crate) const DIVIDER: ProcessorFactory<OtapPdata> = ProcessorFactory {
-    name: DIVIDER_URN,
+pub(crate) const FACTORY: ProcessorFactory<OtapPdata> = ProcessorFactory {
+    name: node_types::DIVIDER,
     create: |_pipeline, node, node_config, processor_config, _capabilities| {
         let limit = |key: &str| {
             let limit = node_config.config[key].as_u64()?;
@@ -93,7 +92,7 @@ pub(crate) fn insert(topology: &mut Topology) {
         topology.nodes.push(Node {
             // A user's name cannot begin with a colon.
             name: format!(":divider-{}", topology.nodes[to].name),
-            urn: NodeUrn::from(DIVIDER_URN),
+            urn: NodeUrn::from(node_types::DIVIDER),
             config: json!({ROWS: limits.rows, POINTS: limits.points, NO_EMPTY: limits.no_empty}),
         });
         for edge in &mut topology.edges {
@@ -131,7 +130,7 @@ const MAX_UNDER_WAY: usize = 64;
 
 struct Divider {
     limits: Limits,
-    /// Whatever comes is sent at once: behind the drain's mark nothing is waited for.
+    /// After the drain's mark all parts are sent at once, without waiting for acks.
     draining: bool,
     pipeline: Arc<PipelineState>,
     /// Messages whose parts are under way, by the number that comes back with each answer.
@@ -292,7 +291,7 @@ impl Divider {
                     .notify_ack(AckMsg::new(divided.original))
                     .await;
             }
-            // Sent again, the part that was accepted would be there twice.
+            // Permanent: a retry would send the accepted part a second time.
             Some(error) if divided.accepted => error.into_permanent(),
             Some(error) => error,
         };

@@ -20,10 +20,9 @@ use otel_arrow_dfe_engine::control::NodeControlMsg;
 use otel_arrow_dfe_engine::local::processor::EffectHandler;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 
+use crate::base::node_types::{BATCH, DIVIDER, DURABLE_BUFFER};
 use crate::base::payload::from_otlp_bytes;
 use crate::base::sending::looking_again;
-use crate::guard::divider::DIVIDER_URN;
-use crate::guard::engine_nodes::DURABLE_BUFFER;
 use crate::request::header::request_id;
 
 const HEADER: &str = "otapbridge-drain";
@@ -33,7 +32,7 @@ static NAME: LazyLock<ContextEntryName> =
 
 /// Processors that hold messages back: the engine's batch, whose shutdown does no more than send them on, and
 /// two that know what a flush is.
-const FLUSHED: &[&str] = &["urn:otel:processor:batch", DURABLE_BUFFER, DIVIDER_URN];
+const FLUSHED: &[&str] = &[BATCH, DURABLE_BUFFER, DIVIDER];
 
 pub(crate) fn is_flushed(urn: &str) -> bool {
     FLUSHED.contains(&urn)

@@ -10,8 +10,8 @@
 //! until it has written what it accepted ([`DurableBuffer::commit`]); and at a drain it sends nothing new, so that what was sent is
 //! answered and noted before the end, and does not come again.
 //!
-//! It drops for good what is refused for good. A cancel is such a refusal, because its caller no longer waits;
-//! but nobody waits for what comes out of here, so that the data are kept.
+//! It deletes data on a permanent nack. A cancel is one, because its caller no longer waits; but nobody waits for what
+//! comes out of here, so these nacks are made ones that allow a retry.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -39,12 +39,12 @@ use otel_arrow_dfe_pdata_codec::OtapPayload;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::base::node_types::DURABLE_BUFFER;
 use crate::base::spec::{self, Topology};
 use crate::base::storage::{
     ENGINE_FOLDER, FolderLock, Storage, former_shards, holds_data, log_goes_on,
 };
 use crate::guard::drain;
-use crate::guard::engine_nodes::DURABLE_BUFFER;
 use crate::guard::gate::gated_as;
 use crate::request::building;
 use crate::request::nack;
@@ -303,7 +303,7 @@ impl DurableBuffer {
         match &mut self.life {
             Life::Running | Life::Drained => {}
             Life::Draining { all_answered } => {
-                // An answer that has left the host is here a moment later.
+                // The ack of the last answer may still be on its way, so look twice.
                 let were = std::mem::replace(all_answered, self.pipeline.is_all_answered());
                 if were && *all_answered {
                     self.commit(effect_handler).await?;

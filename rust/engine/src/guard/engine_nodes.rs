@@ -10,18 +10,11 @@ use std::collections::BTreeSet;
 use otapbridge_context::{ProcessingError, Signal};
 use serde_json::Value;
 
+use crate::base::node_types::{
+    ATTRIBUTE, BATCH, DURABLE_BUFFER, LOG_PARSER, LOG_SAMPLING, PARTITION, TEMPORAL_REAGGREGATION,
+    TRANSFORM, TYPE_ROUTER,
+};
 use crate::base::spec::{Node, Path, Topology};
-
-const ATTRIBUTE: &str = "urn:otel:processor:attribute";
-const BATCH: &str = "urn:otel:processor:batch";
-pub(crate) const DEBUG: &str = "urn:otel:processor:debug";
-pub(crate) const DURABLE_BUFFER: &str = "urn:otel:processor:durable_buffer";
-const LOG_PARSER: &str = "urn:otel:processor:log_parser";
-const LOG_SAMPLING: &str = "urn:otel:processor:log_sampling";
-pub(crate) const PARTITION: &str = "urn:otel:processor:partition";
-const TEMPORAL_REAGGREGATION: &str = "urn:otel:processor:temporal_reaggregation";
-pub(crate) const TRANSFORM: &str = "urn:otel:processor:transform";
-const TYPE_ROUTER: &str = "urn:otel:processor:type_router";
 
 /// Whether a processor makes one thing at most of each message; see
 /// [`ProcessorNode::AT_MOST_ONE_OUTPUT`](crate::ProcessorNode::AT_MOST_ONE_OUTPUT).

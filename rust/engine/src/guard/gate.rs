@@ -78,7 +78,7 @@ pub(crate) fn gated_as(
     }
 }
 
-/// Turns of all tasks in which an answer comes to the node that it is for.
+/// So many turns of the thread's tasks that an ack or nack has certainly reached its node.
 const TURNS: usize = 64;
 
 struct LocalGate {
@@ -154,7 +154,7 @@ impl LocalGate {
         let Err(error) = effect_handler.materialize_otap(probe).await else {
             return Ok(());
         };
-        // A node before that keeps the data hears of the refusal first, or it would send them again.
+        // Nodes before this one get the refusal first, or they would send the data again after the restart.
         turns(TURNS).await;
         let error = ProcessingError::retryable(format!("the codecs are broken: {error}"));
         Err(node_failed(effect_handler.processor_id(), &error))

@@ -45,8 +45,6 @@ use crate::request::header::request_id;
 use crate::request::nack;
 use crate::request::state::PipelineState;
 
-pub(crate) const RETRY_URN: &str = "urn:otel:processor:retry";
-
 /// A waiting message carries it to itself, through the node's own queue: see [`Note`].
 const NOTE_HEADER: &str = "otapbridge-retry";
 
@@ -135,7 +133,7 @@ impl RetryGate {
         let is_full = self.waiting.len() >= MAX_WAITING;
         if !in_time || is_full || f64::from(deadline) <= seconds_since_1970() + delay.as_secs_f64()
         {
-            // Its time is over: it hands the nack on as its last.
+            // A deadline of 0 makes the processor give up and pass the nack on.
             nack.unwind.route.calldata[1] = Context8u8::from(0.0_f64);
             return;
         }

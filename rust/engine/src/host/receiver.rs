@@ -88,11 +88,11 @@ impl Receiver<OtapPdata> for HostReceiver {
     }
 }
 
-/// As many turns as an answer takes from a node through the engine to its caller.
+/// So many turns of the thread's tasks that a node's ack or nack has reached this receiver.
 const TURNS: usize = 8;
 
-/// Answers cancelled calls that no node answers: one that is not context-aware may never do
-/// so. A node that is told at the same time answers first. Never ends.
+/// Completes cancelled calls after some turns: context-aware nodes have refused theirs by then,
+/// engine nodes may never do so. Never ends.
 async fn complete_cancelled(pipeline: Arc<PipelineState>) {
     loop {
         let cancelled = pipeline.abandoned().await;

@@ -16,13 +16,13 @@ use otel_arrow_dfe_otap::pdata::OtapPdata;
 use crate::guard::admission::{Admitted, admit, contained, refuse_failed, until_done};
 use crate::guard::drain;
 use crate::node::effect_handler::ContextAwareEffectHandler;
-use crate::node::factory::ContextAwareProcessor;
+use crate::node::processor::ContextAwareProcessor;
 use crate::node::tasks::TasksOwner;
 use crate::request::state::PipelineState;
 
 /// What a node has once it runs: made of the engine's handler on its first message.
 pub(crate) struct Running {
-    pub(crate) handler: ContextAwareEffectHandler<OtapPdata>,
+    pub(crate) handler: ContextAwareEffectHandler,
     _tasks: TasksOwner,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Adapter<P> {
     running: Option<Running>,
 }
 
-impl<P: ContextAwareProcessor<OtapPdata>> Adapter<P> {
+impl<P: ContextAwareProcessor> Adapter<P> {
     pub(crate) fn new(processor: P, pipeline: Arc<PipelineState>) -> Self {
         Self {
             processor,
@@ -118,7 +118,7 @@ impl<P: ContextAwareProcessor<OtapPdata>> Adapter<P> {
 }
 
 #[async_trait(?Send)]
-impl<P: ContextAwareProcessor<OtapPdata>> Processor<OtapPdata> for Adapter<P> {
+impl<P: ContextAwareProcessor> Processor<OtapPdata> for Adapter<P> {
     async fn process(
         &mut self,
         msg: Message<OtapPdata>,

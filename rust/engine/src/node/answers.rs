@@ -12,7 +12,7 @@ use otel_arrow_dfe_otap::pdata::OtapPdata;
 use crate::node::effect_handler::ContextAwareEffectHandler;
 use crate::request::nack;
 
-impl ContextAwareEffectHandler<OtapPdata> {
+impl ContextAwareEffectHandler {
     /// Asks to be told how a message fares that this node is about to send: it
     /// comes back as a control message, `Ack` with its `accepted` or `Nack` with its
     /// `refused`, which this node must hand on with [`Self::ack`], [`Self::nack`] or

@@ -23,7 +23,7 @@ use crate::guard::admission::{Admitted, admit, contained, refuse_failed, until_d
 use crate::guard::drain;
 use crate::node::adapter::Running;
 use crate::node::effect_handler::TaskEffectHandler;
-use crate::node::factory::ConcurrentContextAwareProcessor;
+use crate::node::processor::ConcurrentContextAwareProcessor;
 use crate::request::state::PipelineState;
 
 /// Wakes the node when it was full.
@@ -76,10 +76,10 @@ pub(crate) struct ConcurrentAdapter<P> {
     places: Arc<Semaphore>,
     running: Option<Running>,
     /// Handlers of messages that are done, for the next ones.
-    spare: Rc<RefCell<Vec<TaskEffectHandler<OtapPdata>>>>,
+    spare: Rc<RefCell<Vec<TaskEffectHandler>>>,
 }
 
-impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<P> {
+impl<P: ConcurrentContextAwareProcessor + 'static> ConcurrentAdapter<P> {
     pub(crate) fn new(processor: P, pipeline: Arc<PipelineState>) -> Self {
         let limit = processor.max_concurrency().get();
         Self {
@@ -175,7 +175,7 @@ impl<P: ConcurrentContextAwareProcessor<OtapPdata> + 'static> ConcurrentAdapter<
 #[async_trait(?Send)]
 impl<P> Processor<OtapPdata> for ConcurrentAdapter<P>
 where
-    P: ConcurrentContextAwareProcessor<OtapPdata> + 'static,
+    P: ConcurrentContextAwareProcessor + 'static,
 {
     async fn process(
         &mut self,

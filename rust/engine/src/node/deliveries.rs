@@ -165,7 +165,8 @@ impl Deliveries {
                 error = context.done() => return Err(error),
             }
         }
-        // A drain must not wait for an answer that may only come because of it.
+        // The task does not count as busy while it waits: the answer may come only after the drain
+        // has flushed the next node.
         let was_busy = busy.take().is_some();
         let answered = tokio::select! {
             biased;

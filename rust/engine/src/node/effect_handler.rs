@@ -35,7 +35,7 @@ use crate::request::state::PipelineState;
 
 /// The engine's effect handler together with the context of the request that
 /// is being processed.
-pub struct ContextAwareEffectHandler<PData> {
+pub struct ContextAwareEffectHandler<PData = OtapPdata> {
     /// Shared by the node's handlers: a copy would copy the table of its outputs.
     inner: Rc<EffectHandler<PData>>,
     context: RequestContext,
@@ -107,7 +107,7 @@ impl<PData> ContextAwareEffectHandler<PData> {
     }
 }
 
-impl ContextAwareEffectHandler<OtapPdata> {
+impl ContextAwareEffectHandler {
     pub(crate) fn new(
         inner: EffectHandler<OtapPdata>,
         pipeline: Arc<PipelineState>,
@@ -116,11 +116,11 @@ impl ContextAwareEffectHandler<OtapPdata> {
         let tasks = Tasks::new(unanswered);
         let inner = Rc::new(inner);
         let nacker = Rc::clone(&inner);
-        let nack_core = Arc::clone(&pipeline);
+        let nack_pipeline = Arc::clone(&pipeline);
         tasks.spawn(async move {
             while let Some(message) = messages.recv().await {
                 let error = ProcessingError::retryable("a node dropped the data unprocessed");
-                let nack = nack::nack(&nack_core, error, false, message);
+                let nack = nack::nack(&nack_pipeline, error, false, message);
                 // Fails only when the pipeline is ending, which answers every call.
                 let _ = nacker.notify_nack(nack).await;
             }
@@ -138,7 +138,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
     }
 
     /// Another handler of the same node and request.
-    pub(crate) fn for_task(&self, drain_waits: bool) -> TaskEffectHandler<OtapPdata> {
+    pub(crate) fn for_task(&self, drain_waits: bool) -> TaskEffectHandler {
         TaskEffectHandler {
             handler: Self {
                 inner: self.shared_inner(),
@@ -245,14 +245,14 @@ impl ContextAwareEffectHandler<OtapPdata> {
     /// use otapbridge::prelude::*;
     ///
     /// /// The node takes its next message meanwhile.
-    /// fn later(data: OtapPdata, effect_handler: &ContextAwareEffectHandler<OtapPdata>) {
+    /// fn later(data: OtapPdata, effect_handler: &ContextAwareEffectHandler) {
     ///     effect_handler.spawn(async move |task| {
     ///         tokio::time::sleep(Duration::from_secs(1)).await;
     ///         task.send_message(data).await
     ///     });
     /// }
     /// ```
-    pub fn spawn<F>(&self, work: impl FnOnce(TaskEffectHandler<OtapPdata>) -> F + 'static)
+    pub fn spawn<F>(&self, work: impl FnOnce(TaskEffectHandler) -> F + 'static)
     where
         F: Future<Output = Result<(), ProcessingError>> + 'static,
     {
@@ -271,10 +271,8 @@ impl ContextAwareEffectHandler<OtapPdata> {
 
     /// Starts work of the node itself, of no request. It is dropped when the node
     /// ends; a panic is contained and logged.
-    pub fn spawn_background<F>(
-        &self,
-        work: impl FnOnce(TaskEffectHandler<OtapPdata>) -> F + 'static,
-    ) where
+    pub fn spawn_background<F>(&self, work: impl FnOnce(TaskEffectHandler) -> F + 'static)
+    where
         F: Future<Output = ()> + 'static,
     {
         let mut handler = self.for_task(false);
@@ -291,13 +289,13 @@ impl ContextAwareEffectHandler<OtapPdata> {
 
 /// The effect handler of work that runs beside a node's message handling, and may
 /// therefore wait for answers: the node takes them meanwhile.
-pub struct TaskEffectHandler<PData> {
+pub struct TaskEffectHandler<PData = OtapPdata> {
     handler: ContextAwareEffectHandler<PData>,
     /// A drain waits for it; none for work that may never end.
     busy: Option<Busy>,
 }
 
-impl TaskEffectHandler<OtapPdata> {
+impl TaskEffectHandler {
     pub(crate) fn begin(&mut self, context: RequestContext, entered: Entered) {
         self.handler.begin(context, entered);
         self.busy = Some(self.handler.tasks.deliveries.busy());
@@ -323,7 +321,7 @@ impl<PData> DerefMut for TaskEffectHandler<PData> {
     }
 }
 
-impl TaskEffectHandler<OtapPdata> {
+impl TaskEffectHandler {
     /// Sends a message of `request` to the default output and waits for its answer:
     /// until every output that stems from it was acknowledged, or one refused.
     /// It ends with the request, except that an answer is waited for which the host owes.

@@ -38,7 +38,7 @@ impl Held {
     /// Retryable when the pipeline is ending.
     pub async fn ack(
         mut self,
-        effect_handler: &ContextAwareEffectHandler<OtapPdata>,
+        effect_handler: &ContextAwareEffectHandler,
     ) -> Result<(), ProcessingError> {
         match self.message.take() {
             Some(message) => effect_handler.ack(message).await,
@@ -52,7 +52,7 @@ impl Held {
     /// Retryable when the pipeline is ending.
     pub async fn nack(
         mut self,
-        effect_handler: &ContextAwareEffectHandler<OtapPdata>,
+        effect_handler: &ContextAwareEffectHandler,
         error: ProcessingError,
     ) -> Result<(), ProcessingError> {
         match self.message.take() {
@@ -68,7 +68,7 @@ impl Held {
     /// Retryable when the pipeline is ending.
     pub async fn nack_for_good(
         mut self,
-        effect_handler: &ContextAwareEffectHandler<OtapPdata>,
+        effect_handler: &ContextAwareEffectHandler,
         error: ProcessingError,
     ) -> Result<(), ProcessingError> {
         match self.message.take() {
@@ -87,7 +87,7 @@ impl Drop for Held {
     }
 }
 
-impl ContextAwareEffectHandler<OtapPdata> {
+impl ContextAwareEffectHandler {
     /// Keeps a message back whose data this node has taken. What goes back to a
     /// node before that wants the data with a nack is what `data` still holds.
     ///
@@ -96,7 +96,7 @@ impl ContextAwareEffectHandler<OtapPdata> {
     /// use otapbridge::Held;
     ///
     /// /// Sends the joined data of messages that were held back, and answers each.
-    /// fn send(held: Vec<Held>, joined: Bytes, effect_handler: &ContextAwareEffectHandler<OtapPdata>) {
+    /// fn send(held: Vec<Held>, joined: Bytes, effect_handler: &ContextAwareEffectHandler) {
     ///     let request = effect_handler.merge(&held, &["x-tenant"]);
     ///     let batch = request.message(Signal::Logs, joined);
     ///     effect_handler.spawn_background(async move |mut task| {

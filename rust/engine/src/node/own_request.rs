@@ -21,7 +21,7 @@ pub struct OwnRequest {
     pub(crate) request: Arc<Request>,
     /// Something of it was not delivered.
     pub(crate) failed: AtomicBool,
-    /// Its context is nobody else's.
+    /// It may cancel its context: no other request shares it.
     owns_context: bool,
 }
 

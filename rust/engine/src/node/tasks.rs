@@ -53,7 +53,7 @@ impl Tasks {
     }
 }
 
-/// Ends a node's tasks with the node. They hold their handler, so nothing else would.
+/// Ends a node's tasks with the node. They own a handler that owns them, so they would never be dropped.
 pub(crate) struct TasksOwner(pub(crate) Rc<Tasks>);
 
 impl Drop for TasksOwner {

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use otapbridge_context::ProcessingError;
 use otel_arrow_dfe_config::NodeUrn;
 use otel_arrow_dfe_config::error::Error as ConfigError;
+use otel_arrow_dfe_config::node_urn::canonicalize_plugin_urn;
 use otel_arrow_dfe_core_nodes::processors;
 use otel_arrow_dfe_engine::{PipelineFactory, ProcessorFactory};
 use otel_arrow_dfe_otap::OTAP_PROCESSOR_FACTORIES;
@@ -20,8 +21,9 @@ use otel_arrow_dfe_pdata_codec::CodecRegistry;
 use otel_arrow_dfe_pdata_codec::builtins::OTLP_ENCODING;
 use serde_json::Value;
 
+use crate::base::node_types::DIVIDER;
 use crate::base::spec::{ComponentKind, Node, Topology};
-use crate::guard::divider::{DIVIDER, DIVIDER_URN};
+use crate::guard::divider;
 use crate::guard::engine_nodes;
 use crate::guard::gate::gated;
 use crate::host::exporter::HOST_EXPORTER;
@@ -59,6 +61,13 @@ pub(crate) fn get() -> &'static Catalogue {
     CATALOGUE.get_or_init(|| Catalogue::new(Vec::new()))
 }
 
+/// The full name of a node type that there is.
+pub(crate) fn urn_of(name: &str) -> Option<String> {
+    let urn = canonicalize_plugin_urn(name).ok()?;
+    let known = get().node_type(urn.as_str()).is_some();
+    known.then(|| urn.as_str().to_owned())
+}
+
 /// Whether a node type is the engine's, and not written against our own trait.
 pub(crate) fn is_engine_node(urn: &NodeUrn) -> bool {
     get()
@@ -72,7 +81,7 @@ pub(crate) fn has_at_most_one_output(topology: &Topology) -> bool {
         let urn = node.urn.as_str();
         let node_type = get().node_type(urn);
         // What it divides it answers itself, so that its parts are not answered for the call.
-        urn == DIVIDER_URN || node_type.is_some_and(|node| node.at_most_one_output)
+        urn == DIVIDER || node_type.is_some_and(|node| node.at_most_one_output)
     };
     topology.kind == ComponentKind::Processor && topology.nodes.iter().all(at_most_one)
 }
@@ -198,7 +207,7 @@ impl Catalogue {
                 }
             }
         }
-        factories.push(DIVIDER.clone());
+        factories.push(divider::FACTORY.clone());
         // The engine wants slices that live as long as the process; there is
         // one catalogue in it.
         let factory = PipelineFactory::new(

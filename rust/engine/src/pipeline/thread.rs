@@ -25,10 +25,11 @@ use tokio::sync::{Notify, mpsc as async_mpsc, watch};
 
 use crate::base::counters::{decrement, increment};
 use crate::base::event::{ComponentStatus, Event};
+use crate::base::node_types::RETRY;
 use crate::base::spec::{ComponentKind, Topology};
 use crate::base::storage::Storage;
 use crate::guard::admission::panic_text;
-use crate::guard::retry_gate::{RETRY_QUEUE, RETRY_URN};
+use crate::guard::retry_gate::RETRY_QUEUE;
 use crate::host::exporter::HOST_EXPORTER_URN;
 use crate::host::receiver::HOST_RECEIVER_URN;
 use crate::pipeline::catalogue;
@@ -54,7 +55,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// A pipeline that ran this long has recovered.
 const RUNS_WELL: Duration = Duration::from_secs(60);
 
-/// The engine converts nested values by recursion; see `nesting`. Memory is only
+/// The engine converts nested values by recursion, up to the depth that `guard/divider.rs` allows. Memory is only
 /// used as far as the stack grows.
 const STACK_SIZE: usize = 16 * 1024 * 1024;
 
@@ -370,11 +371,7 @@ fn run_engine(
 
 fn channel_capacities(topology: &Topology) -> ChannelCapacityPolicy {
     let mut capacities = ChannelCapacityPolicy::default();
-    if topology
-        .nodes
-        .iter()
-        .any(|node| node.urn.as_str() == RETRY_URN)
-    {
+    if topology.nodes.iter().any(|node| node.urn.as_str() == RETRY) {
         capacities.pdata = RETRY_QUEUE;
     }
     capacities

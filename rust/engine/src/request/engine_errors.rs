@@ -9,7 +9,7 @@
 use otapbridge_context::ProcessingError;
 use otel_arrow_dfe_engine::error::Error;
 
-use crate::guard::engine_nodes::{DEBUG, PARTITION, TRANSFORM};
+use crate::base::node_types::{DEBUG, PARTITION, TRANSFORM};
 use crate::request::nack;
 
 /// Errors that a node returns: its type, and how the text begins. All are permanent.

@@ -4,8 +4,8 @@
 //!
 //! The engine's nack has room for a text only: the error waits in the pipeline's
 //! table. An error that was made for one request is forgotten when that ends.
-//! One that was made for output of no request concerns requests that nobody knows
-//! any more; it is forgotten when nothing is in flight, or when 65,536 errors are newer.
+//! One that was made for output of no request cannot be tied to calls; it is forgotten
+//! when nothing is in flight, or when 65,536 errors are newer.
 
 use otapbridge_context::{ProcessingError, error_table};
 
@@ -30,7 +30,7 @@ impl PipelineState {
     ) -> String {
         let text = |error: ProcessingError| error_table::strip(&error.to_string()).into_owned();
         let Some(request) = request else {
-            // A node that keeps data for later asks for the error behind a nack.
+            // The durable buffer reads the error behind a nack also if no call waits.
             if self.is_idle() && !self.has_stores() {
                 return text(error);
             }
@@ -75,7 +75,8 @@ impl PipelineState {
         if self.errors.is_empty() {
             return;
         }
-        // Read before the look at the requests: newer errors may concern newer ones.
+        // Read before the look at the requests: an error that comes after it may belong to a
+        // request that began after it.
         let last = self.errors.last_id();
         if self.is_idle() {
             self.errors.forget_until(last);

@@ -36,9 +36,9 @@ pub(crate) fn nack(
 /// The cause of a permanent nack that says nothing of the data.
 const NOT_OF_THE_DATA: NackCause = NackCause::NodeShutdown;
 
-/// Whether a permanent error is about the data. It is not if their caller has gone, or if the host has no
-/// use for the signal. One whose code says "not now" was made permanent because another part of the data was accepted,
-/// so that nobody should send all of them again who cannot bear that some come twice.
+/// Whether a permanent error is about the data. It is not if the caller has gone, or if the host has no
+/// use for the signal. Nor if its code says "not now": such an error became permanent only because another part of the
+/// data was accepted, which a retry would send a second time.
 fn is_of_the_data(error: &ProcessingError) -> bool {
     const CANCELLED: i32 = 1;
     const DEADLINE_EXCEEDED: i32 = 4;
@@ -54,7 +54,7 @@ fn is_of_the_data(error: &ProcessingError) -> bool {
     )
 }
 
-/// Whether a node that keeps data for later has no reason to drop them because of this nack.
+/// Whether a node that stores data should keep them after this nack.
 pub(crate) fn may_be_accepted_later(errors: &ErrorTable, nack: &NackMsg<OtapPdata>) -> bool {
     !nack.permanent || nack.cause == NOT_OF_THE_DATA || !is_of_the_data(&error_of(errors, nack))
 }
@@ -108,7 +108,7 @@ pub(crate) fn error_of(errors: &ErrorTable, nack: &NackMsg<OtapPdata>) -> Proces
 ///
 /// use otapbridge::prelude::*;
 ///
-/// async fn tick(effect_handler: &ContextAwareEffectHandler<OtapPdata>) -> Result<(), ProcessingError> {
+/// async fn tick(effect_handler: &ContextAwareEffectHandler) -> Result<(), ProcessingError> {
 ///     let timer = effect_handler.inner().start_periodic_timer(Duration::from_secs(1)).await;
 ///     timer.map(drop).map_err(otapbridge::error_of_engine)
 /// }

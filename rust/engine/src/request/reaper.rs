@@ -17,10 +17,12 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::request::request::Request;
 
-/// From so many entries on, the queue is rid of those that are gone when it has doubled.
+/// When the queue has so many entries, and each time it has doubled then, those of requests
+/// that are gone are removed.
 const FIRST_CLEANING: usize = 1024;
 
-/// A look at a request. The earliest is the greatest.
+/// An entry of the queue: look at this request at this time. The order is reversed, because
+/// the heap gives the greatest first.
 struct Look {
     at: Instant,
     request: Weak<Request>,
@@ -48,9 +50,9 @@ impl Eq for Look {}
 
 struct Queue {
     looks: BinaryHeap<Look>,
-    /// The number of looks at which it is cleaned.
+    /// The number of entries at which it is cleaned.
     clean_at: usize,
-    /// When the thread wakes by itself; none while it works or has nothing to wait for.
+    /// Until when the thread sleeps; `None` while it works, or sleeps without end.
     wakes_at: Option<Instant>,
     /// The thread waits.
     waiting: bool,
@@ -63,7 +65,7 @@ pub(crate) struct Reaper {
 }
 
 impl Reaper {
-    /// One that never looks, for pipelines that never run.
+    /// A reaper without a thread, which never looks: for pipelines that are built and not run.
     pub(crate) fn idle() -> Arc<Self> {
         Arc::new(Self {
             queue: Mutex::new(Queue {
@@ -77,7 +79,7 @@ impl Reaper {
         })
     }
 
-    /// Has a look at the request then.
+    /// Makes the reaper look at the request at this time.
     pub(crate) fn look_at(&self, request: &Arc<Request>, at: Instant) {
         let mut queue = self.queue.lock();
         if queue.looks.len() >= queue.clean_at {

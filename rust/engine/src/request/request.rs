@@ -3,9 +3,8 @@
 //! A request: a call of the host, or one that began inside a pipeline, such as a merged
 //! batch or what a receiver makes.
 //!
-//! The rule of the whole bridge lives here: all that decides about a request happens under
-//! its lock, so that each call is answered exactly once, its payload's release is reported
-//! once and never before the answer, and its output goes to the host only before the answer.
+//! All decisions about a request are made under its lock. So a call is completed once, its
+//! payload's release is reported once and never before that, and it emits nothing afterwards.
 
 use std::mem::take;
 use std::pin::pin;
@@ -47,11 +46,13 @@ struct State {
     payload_released: bool,
     /// Its emissions that the host has not answered.
     own_at_host: usize,
-    /// These, and those of requests that were made of it.
+    /// Emissions that the host has not answered: its own, and those of requests of which it
+    /// is an origin.
     at_host: usize,
-    /// When the last of them was answered, if its time stood still meanwhile.
+    /// When the last of them was answered. Set only if its deadline is a timeout.
     left_host: Option<Instant>,
-    /// The reaper looked while the host was to answer, and will not look again by itself.
+    /// The reaper came while the host had output, and has no entry of it any more: the
+    /// answer makes a new one.
     reaper_off: bool,
     /// Errors in the pipeline's table that were made for it.
     errors: Vec<u64>,
@@ -177,12 +178,14 @@ impl Request {
         let _ = self.end_if(|_| true, failed, |_| {});
     }
 
-    /// Ends a call that was not submitted after all: the host hears no more of it.
-    pub(crate) fn undo(&self) {
-        let mut state = self.state.lock();
-        state.payload_released = true;
-        drop(state);
-        self.end(false);
+    /// Ends a call that was not submitted after all: the host hears no more of it. False if
+    /// it was answered before.
+    pub(crate) fn undo(&self) -> bool {
+        let no_report = |state: &mut State| {
+            state.payload_released = true;
+            true
+        };
+        self.end_if(no_report, false, |_| {})
     }
 
     /// Ends it if it has not ended and `may` allows. `report` learns whether the payload
@@ -199,7 +202,8 @@ impl Request {
         }
         state.ended = true;
         let errors = take(&mut state.errors);
-        // Before the host hears of it, which may use the call's id again then.
+        // The call leaves the table before the host is told: from then on the host may use
+        // its id again.
         self.pipeline.shared.requests.end(self.id, failed);
         report(state.payload_released);
         drop(state);
@@ -222,7 +226,7 @@ impl Request {
         }
     }
 
-    /// Tells a call that its caller no longer waits. True if it counted.
+    /// Tells a call that its caller no longer waits. True for the first cancel only.
     pub(crate) fn cancel(self: &Arc<Self>, reason: CancelReason, cause: &str) -> bool {
         let counted = self.context.cancel(reason, cause);
         if counted {
@@ -235,7 +239,7 @@ impl Request {
     /// reaper does if it has not done so within the grace.
     fn abandon(self: &Arc<Self>) {
         if self.is_call() {
-            self.pipeline.abandon(Arc::clone(self));
+            self.pipeline.abandon(self);
             let shared = &self.pipeline.shared;
             shared.reaper.look_at(self, Instant::now() + shared.grace);
         }
@@ -263,7 +267,7 @@ impl Request {
                 state.reaper_off = true;
                 return None;
             }
-            // An answer that the host has just given has the grace to come back.
+            // After the host's answer, nodes have the grace to ack or nack.
             let grace = self.pipeline.shared.grace;
             let returned = state.left_host.map(|left| left + grace);
             let due = returned.map_or(deadline, |returned| deadline.max(returned));
@@ -277,7 +281,8 @@ impl Request {
         None
     }
 
-    /// Its output goes to the host by `hand_over`, unless it has ended.
+    /// Runs `hand_over`, which gives its output to the host, unless it has ended. Its timeout
+    /// and those of its origins stand still until the host has answered.
     ///
     /// # Errors
     /// Why nobody waits for the output.
@@ -335,7 +340,7 @@ impl Request {
         self.state.lock().at_host > 0
     }
 
-    /// Waits until the host has no output with its data.
+    /// Waits until all emissions with its data are answered.
     pub(crate) async fn left_host(&self) {
         loop {
             let mut left = pin!(self.left_host.notified());

@@ -4,8 +4,8 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +16,9 @@ use otel_arrow_dfe_otap::pdata::OtapPdata;
 use crate::base::counters::{Counters, decrement, increment};
 use crate::base::event::{Emission, Event};
 use crate::base::outbox::Outbox;
-use crate::base::sync::{AtomicBool, AtomicUsize, Instant, Mutex, Notify, RwLock, UnboundedSender};
+use crate::base::sync::{
+    AtomicBool, AtomicUsize, Instant, Mutex, Notify, RwLock, UnboundedSender, yield_now,
+};
 use crate::request::reaper::Reaper;
 use crate::request::request::Request;
 use crate::request::table::RequestTable;
@@ -99,7 +101,8 @@ pub(crate) struct Emitted {
 /// What became of the host's answer to an emission.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EmissionAnswer {
-    /// The emission awaited its answer. Nothing else is so without it.
+    /// The emission awaited its answer. If not, it was unknown or answered before, and
+    /// nothing below is so.
     pub awaited: bool,
     /// The emission's call has ended with this answer: no `Done` follows.
     pub call_done: bool,
@@ -146,16 +149,17 @@ pub(crate) struct PipelineState {
     /// Calls that are not answered, and requests that began here and have not ended.
     calls: AtomicUsize,
     own_requests: AtomicUsize,
-    /// Calls that nobody waits for any more and that are not answered.
-    abandoned: Mutex<Vec<Arc<Request>>>,
+    /// Calls that nobody waits for any more and that are not answered. They keep the pipeline,
+    /// and one may come when that has ended, so they are not kept here.
+    abandoned: Mutex<Vec<Weak<Request>>>,
     some_abandoned: Notify,
     emissions: Mutex<HashMap<u64, Emitted>>,
     next_emission: AtomicU64,
     /// When a drain that is under way must have ended.
     drain_until: Mutex<Option<Instant>>,
     drain_begun: Notify,
-    /// The engine's number of the host receiver, while every node makes one thing at most of
-    /// each message; otherwise one that no node has.
+    /// The engine's number of the host receiver if the host's answers may end calls at once,
+    /// else `usize::MAX`.
     answering_entry: AtomicUsize,
     /// Nodes that still have to note on disk what was delivered.
     stores: AtomicUsize,
@@ -215,19 +219,19 @@ impl PipelineState {
         &self,
         submission: impl FnOnce() -> Result<Submission, ProcessingError>,
     ) -> Result<bool, ProcessingError> {
-        // Held until the call is in the table: whoever closes the pipeline finds it
-        // there and answers it.
+        // Kept locked until the call is in the table: whoever closes the pipeline finds it
+        // there and completes it.
         let ingress = self.ingress.read();
         let submissions = ingress.as_ref().and_then(|open| open.submissions.as_ref());
         let Some(submissions) = submissions else {
             return Ok(false);
         };
-        submissions.send(submission()?).map_err(|refused| {
-            // The host hears of this call once: as the error of its submission.
-            refused.0.call.undo();
-            self.shared.not_running()
-        })?;
-        Ok(true)
+        match submissions.send(submission()?) {
+            // The host hears of this call once: as the error of its submission, unless it was
+            // answered meanwhile.
+            Err(refused) if refused.0.call.undo() => Err(self.shared.not_running()),
+            _ => Ok(true),
+        }
     }
 
     /// A call has come, or a request began here.
@@ -273,8 +277,8 @@ impl PipelineState {
     }
 
     /// Nobody waits for a call any more.
-    pub(crate) fn abandon(&self, call: Arc<Request>) {
-        self.abandoned.lock().push(call);
+    pub(crate) fn abandon(&self, call: &Arc<Request>) {
+        self.abandoned.lock().push(Arc::downgrade(call));
         self.some_abandoned.notify_one();
     }
 
@@ -282,6 +286,7 @@ impl PipelineState {
     pub(crate) async fn abandoned(&self) -> Vec<Arc<Request>> {
         loop {
             let abandoned = std::mem::take(&mut *self.abandoned.lock());
+            let abandoned: Vec<_> = abandoned.iter().filter_map(Weak::upgrade).collect();
             if !abandoned.is_empty() {
                 return abandoned;
             }
@@ -289,13 +294,13 @@ impl PipelineState {
         }
     }
 
-    /// Every node makes one thing at most of each message, and this is the host receiver.
+    /// Lets the host's answers end calls at once; `host_receiver` is the engine's number of it.
     pub(crate) fn answer_at_once(&self, host_receiver: usize) {
         self.answering_entry.store(host_receiver, Ordering::Release);
     }
 
-    /// Whether only the call waits for the answer to a message: no node before subscribed to
-    /// it, and none has another message of the call.
+    /// Whether the answer to a message may end its call at once: no node behind the host
+    /// receiver has subscribed to the message's ack.
     pub(crate) fn only_call_waits(&self, last_subscriber: Option<&Frame>) -> bool {
         let entry = self.answering_entry.load(Ordering::Acquire);
         last_subscriber.is_some_and(|frame| frame.node_id == entry)
@@ -328,7 +333,7 @@ impl PipelineState {
 
     /// Tells the host that nobody waits for the answer to an emission any more.
     pub(crate) fn cancel_emission(&self, id: u64, error: ProcessingError) {
-        // Held until it is pushed: nothing follows the host's answer.
+        // Pushed under the lock, so that it cannot come after the host's answer.
         let emissions = self.emissions.lock();
         if emissions.contains_key(&id) {
             self.outbox.push(Event::EmissionCancelled { id, error });
@@ -376,7 +381,8 @@ impl PipelineState {
             }
         }
         if let Some(request) = request {
-            // Behind the answer, which counts if the request has ended meanwhile.
+            // After the answer was queued: should the reaper end the call now, the answer is
+            // on its way already.
             request.emission_answered();
         }
         answer
@@ -384,20 +390,36 @@ impl PipelineState {
 
     /// Forgets what a pipeline that ended was waiting for.
     pub(crate) fn abandon_emissions(&self) {
-        // Of a shutdown the host knows: it is its own.
+        // At a shutdown the host needs no notice: it has asked for it.
         let unexpected = self.drain_until().is_none();
-        let emissions = std::mem::take(&mut *self.emissions.lock());
-        for (id, emitted) in emissions {
+        let emissions = {
+            let mut emissions = self.emissions.lock();
+            for (id, emitted) in &*emissions {
+                let is_call = emitted.request.as_ref().is_some_and(|r| r.is_call());
+                if unexpected && !is_call {
+                    // Under the lock: nothing follows the host's answer.
+                    let error = ProcessingError::retryable("the pipeline ended");
+                    self.outbox
+                        .push(Event::EmissionCancelled { id: *id, error });
+                }
+            }
+            std::mem::take(&mut *emissions)
+        };
+        for emitted in emissions.into_values() {
             decrement(&self.shared.counters.emissions_in_flight);
-            let is_call = emitted.request.as_ref().is_some_and(|r| r.is_call());
-            if let Some(request) = &emitted.request {
+            if let Some(request) = emitted.request {
                 request.emission_answered();
             }
-            if unexpected && !is_call {
-                let error = ProcessingError::retryable("the pipeline ended");
-                self.outbox.push(Event::EmissionCancelled { id, error });
-            }
         }
+    }
+
+    /// Delivers what is left, and then nothing any more: the pipeline's thread has ended.
+    pub(crate) fn close_outbox(&self) {
+        // Who answers a call at this moment has taken it out of the table, and not yet said so.
+        while self.calls_in_flight() > 0 {
+            yield_now();
+        }
+        self.outbox.close();
     }
 
     pub(crate) fn begin_drain(&self, until: Instant) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! A component's requests, by id: those in flight, and a tombstone for each that ended
-//! with an error. What is left of the latter is stopped at the gates.
+//! with an error. Gates refuse the messages that are left of the latter.
 //!
 //! A request that was accepted leaves none. A node may accept a message for all
 //! its copies, as the engine's fanout does, and the rest of them still has to arrive.
@@ -18,7 +18,7 @@ use crate::request::state::PipelineState;
 /// Parts of the table with a lock each, so that pipelines seldom wait for each other.
 const STRIPES: usize = 16;
 
-/// Tombstones in a stripe. What an engine node still has of an older request would go on.
+/// The most tombstones in a stripe. Messages of older failed requests are not refused any more.
 const MAX_TOMBSTONES: usize = 4096;
 
 /// What a request is found by.
@@ -30,7 +30,7 @@ pub(crate) enum Key {
     Own(u64),
 }
 
-/// Names a request within its component, and no other ever.
+/// Names one request of the component. Unlike the host's id it is never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestId {
     pub(crate) key: Key,
@@ -65,7 +65,7 @@ pub(crate) enum Found {
 #[derive(Default)]
 struct Stripe {
     slots: HashMap<Key, Slot>,
-    /// Those of the tombstones, oldest first.
+    /// Ids of the tombstones, oldest first.
     tombstones: VecDeque<RequestId>,
 }
 
@@ -159,7 +159,7 @@ impl RequestTable {
             stripe.slots.remove(&id.key)
         };
         drop(stripe);
-        // Not under the lock: it may be the last that knows of it.
+        // Dropped after the lock: this may be the last reference, and its drop runs other code.
         drop(ended);
     }
 

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Names of the processors that get special treatment.
+
+pub(crate) const ATTRIBUTE: &str = "urn:otel:processor:attribute";
+pub(crate) const BATCH: &str = "urn:otel:processor:batch";
+pub(crate) const DEBUG: &str = "urn:otel:processor:debug";
+/// Ours; no user can name it.
+pub(crate) const DIVIDER: &str = "urn:otapbridge:processor:divider";
+pub(crate) const DURABLE_BUFFER: &str = "urn:otel:processor:durable_buffer";
+pub(crate) const LOG_PARSER: &str = "urn:otel:processor:log_parser";
+pub(crate) const LOG_SAMPLING: &str = "urn:otel:processor:log_sampling";
+pub(crate) const PARTITION: &str = "urn:otel:processor:partition";
+pub(crate) const RETRY: &str = "urn:otel:processor:retry";
+pub(crate) const TEMPORAL_REAGGREGATION: &str = "urn:otel:processor:temporal_reaggregation";
+pub(crate) const TRANSFORM: &str = "urn:otel:processor:transform";
+pub(crate) const TYPE_ROUTER: &str = "urn:otel:processor:type_router";
