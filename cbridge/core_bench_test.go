@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build cgo && linux && amd64
+
+package cbridge_test
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/pdata/testdata"
+
+	"github.com/otapbridge/otapbridge/cbridge"
+)
+
+// BenchmarkCore measures a call through a component as a collector makes it: the median
+// time of a call, the processor time that the process spends on each, and allocations. It
+// uses nothing that an older commit lacks, so that two commits can be compared in one run:
+// see docs/performance.md.
+func BenchmarkCore(b *testing.B) {
+	// A node of the engine's that leaves data as they are.
+	const nothing = `{"type": "processor:attribute", "config": {"actions": []}%s}`
+	one, eight := fmt.Sprintf(nothing, ""), fmt.Sprintf(nothing, `, "shards": 8`)
+	fault := `{"type": "urn:otapbridge:processor:fault", "config": {}}`
+	batch := `{"type": "urn:otapbridge:processor:batch", "config": {"min_size": 1600, "flush_timeout": "5ms"}}`
+	writing := `{"type": "urn:otapbridge:processor:context_attributes", "config": {"actions": [{"key": "tenant", "from_context": "metadata.x-tenant"}]}}`
+	for _, bench := range []struct {
+		name, configuration string
+		callers, spans      int
+	}{
+		{"unchanged/1_caller/1_span", one, 1, 1},
+		{"unchanged/64_callers/1_span", one, 64, 1},
+		{"unchanged/512_callers/1_span", one, 512, 1},
+		{"unchanged/64_callers/1_span/8_shards", eight, 64, 1},
+		{"unchanged/64_callers/100_spans", one, 64, 100},
+		{"unchanged/64_callers/1000_spans", one, 64, 1000},
+		{"blind/1_caller/100_spans", fault, 1, 100},
+		{"blind/64_callers/100_spans", fault, 64, 100},
+		{"batch/64_callers/100_spans", batch, 64, 100},
+		{"changed/64_callers/100_spans", writing, 64, 100},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			next, err := consumer.NewTraces(func(context.Context, ptrace.Traces) error { return nil })
+			require.NoError(b, err)
+			settings := cbridge.Settings{
+				Kind: cbridge.Processor, Name: "processors::otap/core", Next: cbridge.Consumers{Traces: next},
+				Limits: cbridge.DefaultLimits(), Configuration: []byte(bench.configuration),
+			}
+			// As otapprocessor sets it; an older commit has no such field.
+			if share := reflect.ValueOf(&settings).Elem().FieldByName("ShareUnchangedData"); share.IsValid() {
+				share.SetBool(true)
+			}
+			component, err := cbridge.NewComponent(settings)
+			require.NoError(b, err)
+			require.NoError(b, component.Start(b.Context(), componenttest.NewNopHost()))
+			defer func() { require.NoError(b, component.Shutdown(context.Background())) }()
+			measure(b, bench.callers, func() error {
+				return component.ConsumeTraces(context.Background(), spans(bench.spans))
+			})
+		})
+	}
+}
+
+var spansBySize sync.Map
+
+// spans are made once for each size, and shared: nobody changes them.
+func spans(count int) ptrace.Traces {
+	if made, ok := spansBySize.Load(count); ok {
+		return made.(ptrace.Traces)
+	}
+	made := testdata.GenerateTraces(count)
+	made.MarkReadOnly()
+	spansBySize.Store(count, made)
+	return made
+}
+
+// measure divides the benchmark's calls among callers.
+func measure(b *testing.B, callers int, call func() error) {
+	took := make([][]time.Duration, callers)
+	b.ReportAllocs()
+	before := processorTime(b)
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for caller := range callers {
+		wg.Go(func() {
+			for n := caller; n < b.N; n += callers {
+				started := time.Now()
+				if err := call(); err != nil {
+					b.Error(err)
+					return
+				}
+				took[caller] = append(took[caller], time.Since(started))
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	b.ReportMetric(float64((processorTime(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+	if all := slices.Concat(took...); len(all) > 0 {
+		slices.Sort(all)
+		b.ReportMetric(float64(all[len(all)/2].Nanoseconds()), "p50-ns")
+	}
+}
