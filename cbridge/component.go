@@ -26,7 +26,6 @@ type ComponentKind = capi.ComponentKind
 // The kinds of component.
 const (
 	Processor = capi.ComponentProcessor
-	Exporter  = capi.ComponentExporter
 	Receiver  = capi.ComponentReceiver
 )
 

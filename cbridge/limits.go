@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// MaxInFlightLimit is the largest value of Limits.MaxInFlight.
-const MaxInFlightLimit = 1 << 20
+// maxInFlightLimit is the largest value of Limits.MaxInFlight.
+const maxInFlightLimit = 1 << 20
 
 // workersPerCPU: most of them wait for something else than the CPU.
 const workersPerCPU = 16
@@ -24,7 +24,7 @@ type Limits struct {
 	// the library answers in their place.
 	CancelGrace time.Duration
 	// MaxInFlight is the largest number of calls that Rust has not done with, 1 to
-	// MaxInFlightLimit. Further callers wait.
+	// maxInFlightLimit. Further callers wait.
 	MaxInFlight int
 	// MaxInFlightBytes is the largest sum of payload that Rust still holds, also of
 	// callers that have left. Further callers wait.
@@ -56,8 +56,8 @@ func (l *Limits) Validate() error {
 	}
 	find(l.Timeout < 0, "timeout", fmt.Sprintf("%s is negative; use 0 for no timeout", l.Timeout))
 	find(l.CancelGrace < 0, "cancel_grace", fmt.Sprintf("%s is negative; use 0 to wait not at all", l.CancelGrace))
-	find(l.MaxInFlight < 1 || l.MaxInFlight > MaxInFlightLimit, "max_in_flight",
-		fmt.Sprintf("%d is not between 1 and %d", l.MaxInFlight, MaxInFlightLimit))
+	find(l.MaxInFlight < 1 || l.MaxInFlight > maxInFlightLimit, "max_in_flight",
+		fmt.Sprintf("%d is not between 1 and %d", l.MaxInFlight, maxInFlightLimit))
 	find(l.MaxInFlightBytes < 1, "max_in_flight_bytes", fmt.Sprintf("%d is below 1", l.MaxInFlightBytes))
 	find(l.Workers < 0, "workers", fmt.Sprintf("%d is negative", l.Workers))
 	if len(findings) == 1 {

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Every type and constant that crosses the C boundary. Nothing here has behaviour.
+//! Every type and constant that crosses the C boundary. Nothing here has behaviour; what
+//! is behind a handle stands where it is used.
 //!
 //! The documentation of this file is written for C: cbindgen copies it into
 //! `include/otapbridge.h`. Types keep their C names, so that what a C reader
 //! sees and what a Rust reader sees is the same word.
 #![allow(non_camel_case_types)]
 
-use std::ffi::c_void;
+pub use crate::component::otapb_component;
+pub use crate::events::otapb_buffer;
+pub use crate::runtime::otapb_runtime;
 
 /// Version of this ABI: the major version in the upper 16 bits, the minor
 /// version in the lower 16. A library accepts a host with the same major
@@ -159,24 +162,6 @@ pub const OTAPB_COMPONENT_RECEIVER: u32 = 3;
 
 /// The host can keep data that no node looks at: see otapb_component_takes_references.
 pub const OTAPB_COMPONENT_FLAG_REFERENCES: u32 = 1;
-
-/// A process-wide library instance: owns components, counters and the log sink.
-/// Created by otapb_runtime_create, freed by otapb_runtime_destroy.
-pub struct otapb_runtime {
-    _private: c_void,
-}
-
-/// A hosted pipeline. Created by otapb_component_create, freed by
-/// otapb_component_destroy.
-pub struct otapb_component {
-    _private: c_void,
-}
-
-/// Owner of the memory that an event's views point into. Freed by
-/// otapb_buffer_release.
-pub struct otapb_buffer {
-    _private: c_void,
-}
 
 /// Bytes that the library lends to the host. `data` is NULL when `len` is 0.
 /// Text is UTF-8 without a terminating zero.

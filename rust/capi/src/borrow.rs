@@ -31,16 +31,9 @@ pub(crate) fn wrong(argument: &str, message: impl Into<String>) -> ProcessingErr
     ProcessingError::configuration(message, Some(argument.to_owned()))
 }
 
-/// A borrowed pointer, or the error that it is NULL.
-///
-/// # Safety
-/// `pointer` is NULL or valid for reads for as long as the result is used.
-pub(crate) unsafe fn not_null<'a, T>(
-    pointer: *const T,
-    name: &str,
-) -> Result<&'a T, ProcessingError> {
-    // SAFETY: as promised by the caller.
-    unsafe { pointer.as_ref() }.ok_or_else(|| wrong(name, "must not be NULL"))
+/// What an argument points to, or the error that it is NULL.
+pub(crate) fn not_null<T>(argument: Option<T>, name: &str) -> Result<T, ProcessingError> {
+    argument.ok_or_else(|| wrong(name, "must not be NULL"))
 }
 
 /// The bytes of an address and a length.

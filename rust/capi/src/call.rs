@@ -12,8 +12,8 @@ use crate::abi::{
 };
 use crate::borrow::{bytes, wrong};
 use crate::component::component_of;
+use crate::error;
 use crate::panic::{guarded, guarded_or};
-use crate::{error, events};
 
 /// A payload of the host's, read in place until the last view of it is gone.
 struct HostPayload {
@@ -216,9 +216,8 @@ pub unsafe extern "C" fn otapb_emission_done(
 ///
 /// Threading: any thread, also from inside a callback. Never blocks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn otapb_buffer_release(buffer: *mut otapb_buffer) {
-    // SAFETY: NULL, or given with an event and released once, by the contract.
-    guarded_or((), || unsafe { events::release(buffer) });
+pub extern "C" fn otapb_buffer_release(buffer: Option<Box<otapb_buffer>>) {
+    guarded_or((), || drop(buffer));
 }
 
 /// Frees an error and those chained to it.

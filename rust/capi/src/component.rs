@@ -2,6 +2,7 @@
 
 //! Component entry points: the life of a hosted pipeline.
 
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +14,17 @@ use otapbridge_engine::{
 
 use crate::abi::{
     OTAPB_COMPONENT_EXPORTER, OTAPB_COMPONENT_FLAG_REFERENCES, OTAPB_COMPONENT_PROCESSOR,
-    OTAPB_COMPONENT_RECEIVER, otapb_component, otapb_component_options, otapb_error, otapb_runtime,
+    OTAPB_COMPONENT_RECEIVER, otapb_component_options, otapb_error, otapb_runtime,
 };
 use crate::borrow::{borrowed, not_null, read_sized, text, wrong};
 use crate::library;
 use crate::panic::{guarded, guarded_or};
-use crate::runtime::RuntimeHandle;
 
-/// What an `otapb_component` is.
-pub(crate) struct ComponentHandle {
-    pub(crate) component: Arc<Component>,
+/// A hosted pipeline. Created by otapb_component_create, freed by
+/// otapb_component_destroy.
+#[allow(non_camel_case_types)]
+pub struct otapb_component {
+    component: Arc<Component>,
 }
 
 /// The component behind a pointer of the host's.
@@ -33,7 +35,7 @@ pub(crate) unsafe fn component_of<'a>(
     component: *mut otapb_component,
 ) -> Result<&'a Component, ProcessingError> {
     // SAFETY: as promised by the caller.
-    let handle = unsafe { not_null(component.cast::<ComponentHandle>(), "component") }?;
+    let handle = not_null(unsafe { component.as_ref() }, "component")?;
     Ok(&handle.component)
 }
 
@@ -183,20 +185,16 @@ fn found(findings: Vec<ProcessingError>) -> Result<(), Vec<ProcessingError>> {
 pub unsafe extern "C" fn otapb_component_create(
     runtime: *mut otapb_runtime,
     options: *const otapb_component_options,
-    out_component: *mut *mut otapb_component,
+    out_component: Option<&mut MaybeUninit<Box<otapb_component>>>,
 ) -> *mut otapb_error {
     guarded(|| {
         // SAFETY: NULL or valid, by the function's contract.
-        let handle = unsafe { not_null(runtime.cast::<RuntimeHandle>(), "runtime") }?;
+        let handle = not_null(unsafe { runtime.as_ref() }, "runtime")?;
         // SAFETY: as above.
         let spec = unsafe { spec(options) }?;
-        if out_component.is_null() {
-            return Err(wrong("out_component", "must not be NULL").into());
-        }
+        let out_component = not_null(out_component, "out_component")?;
         let component = Component::create(&handle.runtime, &spec)?;
-        let handle = Box::into_raw(Box::new(ComponentHandle { component }));
-        // SAFETY: not NULL, and valid for a write by the function's contract.
-        unsafe { out_component.write(handle.cast()) };
+        let _ = out_component.write(Box::new(otapb_component { component }));
         Ok(())
     })
 }
@@ -270,12 +268,9 @@ pub unsafe extern "C" fn otapb_component_shutdown(
 /// Threading: any thread, but not from inside a callback, and not while
 /// another function uses the component. May block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn otapb_component_destroy(component: *mut otapb_component) {
+pub extern "C" fn otapb_component_destroy(component: Option<Box<otapb_component>>) {
     guarded_or((), || {
-        if !component.is_null() {
-            // SAFETY: made by `otapb_component_create` out of a box of this type,
-            // and destroyed once by the function's contract.
-            let handle = unsafe { Box::from_raw(component.cast::<ComponentHandle>()) };
+        if let Some(handle) = component {
             handle.component.shutdown(Duration::ZERO);
         }
     });

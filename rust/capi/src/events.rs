@@ -13,8 +13,7 @@ use crate::abi::{
     OTAPB_EVENT_DONE, OTAPB_EVENT_EMISSION_CANCELLED, OTAPB_EVENT_EMIT, OTAPB_EVENT_FLAG_ENDS_CALL,
     OTAPB_EVENT_FLAG_PAYLOAD_RELEASED, OTAPB_EVENT_FLAG_REFERENCE, OTAPB_EVENT_HOST_ERROR_RELEASED,
     OTAPB_EVENT_PAYLOAD_RELEASED, OTAPB_EVENT_STATUS, OTAPB_STATUS_OK,
-    OTAPB_STATUS_PERMANENT_ERROR, OTAPB_STATUS_RECOVERABLE_ERROR, otapb_buffer, otapb_event,
-    otapb_slice,
+    OTAPB_STATUS_PERMANENT_ERROR, OTAPB_STATUS_RECOVERABLE_ERROR, otapb_event, otapb_slice,
 };
 use crate::error;
 
@@ -24,22 +23,17 @@ pub(crate) static HELD: AtomicU64 = AtomicU64::new(0);
 /// The host's events callback.
 pub(crate) type EventsFn = unsafe extern "C" fn(u64, *const otapb_event, usize);
 
-/// What an event's views point into.
-struct Buffer {
+/// Owner of the memory that an event's views point into. Freed by
+/// otapb_buffer_release.
+#[allow(non_camel_case_types)]
+pub struct otapb_buffer {
     payload: Bytes,
     context: ContextBlock,
     origins: Vec<u64>,
 }
 
-/// Frees a buffer.
-///
-/// # Safety
-/// `buffer` is NULL, or came with an event and was not released.
-pub(crate) unsafe fn release(buffer: *mut otapb_buffer) {
-    if !buffer.is_null() {
-        // SAFETY: made by `Buffer::give` out of a box of this type; the caller
-        // releases it once.
-        drop(unsafe { Box::from_raw(buffer.cast::<Buffer>()) });
+impl Drop for otapb_buffer {
+    fn drop(&mut self) {
         let _ = HELD.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -151,7 +145,7 @@ fn give_emission(emission: Emission, given: &mut otapb_event) {
     }
     given.signal = signal as u32;
     given.port = otapb_slice::of(port.as_bytes());
-    let buffer = Box::new(Buffer {
+    let buffer = Box::new(otapb_buffer {
         payload,
         context,
         origins,
@@ -162,6 +156,6 @@ fn give_emission(emission: Emission, given: &mut otapb_event) {
         given.origins = buffer.origins.as_ptr();
         given.origin_count = buffer.origins.len();
     }
-    given.buffer = Box::into_raw(buffer).cast();
+    given.buffer = Box::into_raw(buffer);
     let _ = HELD.fetch_add(1, Ordering::Relaxed);
 }

@@ -2,6 +2,7 @@
 
 //! Runtime entry points.
 
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use otapbridge_engine::{LogLevel, LogSink, Runtime, RuntimeOptions, catalogue};
 use crate::abi::{
     OTAPB_ABI_VERSION, OTAPB_LOG_LEVEL_DEBUG, OTAPB_LOG_LEVEL_ERROR, OTAPB_LOG_LEVEL_INFO,
     OTAPB_LOG_LEVEL_OFF, OTAPB_LOG_LEVEL_TRACE, OTAPB_LOG_LEVEL_WARN, otapb_error, otapb_events_fn,
-    otapb_log_fn, otapb_runtime, otapb_runtime_options, otapb_stats,
+    otapb_log_fn, otapb_runtime_options, otapb_stats,
 };
 use crate::borrow::{not_null, read_sized, wrong};
 use crate::events::HostEvents;
@@ -19,13 +20,15 @@ use crate::log::HostLog;
 use crate::panic::{Errors, guarded, guarded_or, log_panics};
 use crate::{error, events, library};
 
-/// What an `otapb_runtime` is.
-pub(crate) struct RuntimeHandle {
+/// A process-wide library instance: owns components, counters and the log sink.
+/// Created by otapb_runtime_create, freed by otapb_runtime_destroy.
+#[allow(non_camel_case_types)]
+pub struct otapb_runtime {
     pub(crate) runtime: Runtime,
     log: Option<Arc<HostLog>>,
 }
 
-impl RuntimeHandle {
+impl otapb_runtime {
     fn shutdown(&self, timeout: Duration) {
         self.runtime.shutdown(timeout);
         if let Some(log) = &self.log {
@@ -51,16 +54,14 @@ pub unsafe extern "C" fn otapb_runtime_create(
     options: *const otapb_runtime_options,
     on_events: otapb_events_fn,
     on_log: otapb_log_fn,
-    out_runtime: *mut *mut otapb_runtime,
+    out_runtime: Option<&mut MaybeUninit<Box<otapb_runtime>>>,
 ) -> *mut otapb_error {
     guarded(|| {
         // SAFETY: NULL or valid, by the function's contract.
         let options = unsafe { read_sized(options, "options") }?;
         check_version(options.abi_version)?;
         let on_events = on_events.ok_or_else(|| wrong("on_events", "must not be NULL"))?;
-        if out_runtime.is_null() {
-            return Err(wrong("out_runtime", "must not be NULL").into());
-        }
+        let out_runtime = not_null(out_runtime, "out_runtime")?;
         let (log_level, deliver) = log_level(options.log_level)?;
         log_panics();
         catalogue::install(library::node_types);
@@ -75,9 +76,7 @@ pub unsafe extern "C" fn otapb_runtime_create(
             log: log.clone().map(|log| log as Arc<dyn LogSink>),
             log_level,
         })?;
-        let handle = Box::into_raw(Box::new(RuntimeHandle { runtime, log }));
-        // SAFETY: not NULL, and valid for a write by the function's contract.
-        unsafe { out_runtime.write(handle.cast()) };
+        let _ = out_runtime.write(Box::new(otapb_runtime { runtime, log }));
         Ok(())
     })
 }
@@ -125,7 +124,7 @@ pub unsafe extern "C" fn otapb_runtime_shutdown(
 ) -> *mut otapb_error {
     guarded(|| {
         // SAFETY: NULL or valid, by the function's contract.
-        let handle = unsafe { not_null(runtime.cast::<RuntimeHandle>(), "runtime") }?;
+        let handle = not_null(unsafe { runtime.as_ref() }, "runtime")?;
         handle.shutdown(Duration::from_nanos(timeout_ns));
         Ok(())
     })
@@ -138,13 +137,10 @@ pub unsafe extern "C" fn otapb_runtime_shutdown(
 ///
 /// Threading: any thread, but not from inside a callback. May block.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn otapb_runtime_destroy(runtime: *mut otapb_runtime) {
+pub extern "C" fn otapb_runtime_destroy(runtime: Option<Box<otapb_runtime>>) {
     guarded_or((), || {
-        if !runtime.is_null() {
-            // SAFETY: made by `otapb_runtime_create` out of a box of this type,
-            // and destroyed once by the function's contract.
-            let handle = unsafe { Box::from_raw(runtime.cast::<RuntimeHandle>()) };
-            handle.shutdown(Duration::ZERO);
+        if let Some(runtime) = runtime {
+            runtime.shutdown(Duration::ZERO);
         }
     });
 }
@@ -159,14 +155,13 @@ pub unsafe extern "C" fn otapb_runtime_destroy(runtime: *mut otapb_runtime) {
 /// Threading: any thread. Never blocks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otapb_runtime_stats(
-    runtime: *const otapb_runtime,
+    runtime: Option<&otapb_runtime>,
     out_stats: *mut otapb_stats,
 ) -> *mut otapb_error {
     guarded(|| {
+        let handle = not_null(runtime, "runtime")?;
         // SAFETY: NULL or valid, by the function's contract.
-        let handle = unsafe { not_null(runtime.cast::<RuntimeHandle>(), "runtime") }?;
-        // SAFETY: as above.
-        let size = unsafe { not_null(out_stats, "out_stats") }?.size;
+        let size = not_null(unsafe { out_stats.as_ref() }, "out_stats")?.size;
         if size < 8 {
             let message = format!("is {size}: set it to the struct's size");
             return Err(wrong("out_stats.size", message).into());

@@ -12,45 +12,43 @@ use crate::error::ProcessingError;
 use crate::span::{SpanContext, SpanContextBytes};
 
 /// Largest block in bytes.
-pub const MAX_BLOCK_SIZE: usize = 16 * 1024 * 1024;
+pub(crate) const MAX_BLOCK_SIZE: usize = 16 * 1024 * 1024;
 /// Largest number of entries.
-pub const MAX_ENTRY_COUNT: usize = 65_536;
+pub(crate) const MAX_ENTRY_COUNT: usize = 65_536;
 
 /// Size of the head.
 pub const HEAD_SIZE: usize = 64;
 /// Offset of `size`.
-pub const SIZE_OFFSET: usize = 0;
+pub(crate) const SIZE_OFFSET: usize = 0;
 /// Offset of `flags`.
-pub const FLAGS_OFFSET: usize = 4;
+pub(crate) const FLAGS_OFFSET: usize = 4;
 /// Offset of `deadline_remaining_ns`.
-pub const DEADLINE_REMAINING_NS_OFFSET: usize = 8;
+pub(crate) const DEADLINE_REMAINING_NS_OFFSET: usize = 8;
 /// Offset of `deadline_unix_ns`.
-pub const DEADLINE_UNIX_NS_OFFSET: usize = 16;
+pub(crate) const DEADLINE_UNIX_NS_OFFSET: usize = 16;
 /// Offset of `trace_id`.
-pub const TRACE_ID_OFFSET: usize = 24;
+pub(crate) const TRACE_ID_OFFSET: usize = 24;
 /// Offset of `span_id`.
-pub const SPAN_ID_OFFSET: usize = 40;
+pub(crate) const SPAN_ID_OFFSET: usize = 40;
 /// Offset of `trace_flags`.
-pub const TRACE_FLAGS_OFFSET: usize = 48;
+pub(crate) const TRACE_FLAGS_OFFSET: usize = 48;
 /// Offset of `entry_count`.
-pub const ENTRY_COUNT_OFFSET: usize = 52;
+pub(crate) const ENTRY_COUNT_OFFSET: usize = 52;
 /// Offset of `entry_offset`.
-pub const ENTRY_OFFSET_OFFSET: usize = 56;
+pub(crate) const ENTRY_OFFSET_OFFSET: usize = 56;
 /// Offset of `total_size`.
 pub const TOTAL_SIZE_OFFSET: usize = 60;
 
 /// Size of an entry.
 pub const ENTRY_SIZE: usize = 20;
 /// Offset of an entry's `kind`.
-pub const ENTRY_KIND_OFFSET: usize = 0;
+pub(crate) const ENTRY_KIND_OFFSET: usize = 0;
 /// Offset of an entry's `key_offset`.
-pub const ENTRY_KEY_OFFSET_OFFSET: usize = 4;
-/// Offset of an entry's `key_len`.
-pub const ENTRY_KEY_LEN_OFFSET: usize = 8;
+pub(crate) const ENTRY_KEY_OFFSET_OFFSET: usize = 4;
 /// Offset of an entry's `value_offset`.
-pub const ENTRY_VALUE_OFFSET_OFFSET: usize = 12;
+pub(crate) const ENTRY_VALUE_OFFSET_OFFSET: usize = 12;
 /// Offset of an entry's `value_len`.
-pub const ENTRY_VALUE_LEN_OFFSET: usize = 16;
+pub(crate) const ENTRY_VALUE_LEN_OFFSET: usize = 16;
 
 /// The deadline fields are set.
 pub const FLAG_DEADLINE: u32 = 1;
@@ -83,7 +81,7 @@ pub const ENTRY_BAGGAGE: u32 = 9;
 pub const ENTRY_LINK: u32 = 10;
 
 /// Length of a link's value.
-pub const LINK_SIZE: usize = 25;
+pub(crate) const LINK_SIZE: usize = 25;
 
 /// A checked copy of a context block. Its buffer is recycled on drop.
 #[derive(Debug, Default)]

@@ -161,7 +161,7 @@ impl BlockBuilder {
     /// Lays the block out.
     ///
     /// # Errors
-    /// Configuration, if the block exceeds [`MAX_BLOCK_SIZE`] or [`MAX_ENTRY_COUNT`].
+    /// Configuration, if the block exceeds `MAX_BLOCK_SIZE` or `MAX_ENTRY_COUNT`.
     pub fn build(&self) -> Result<ContextBlock, ProcessingError> {
         if self.entries.len() > MAX_ENTRY_COUNT {
             return Err(ProcessingError::configuration(

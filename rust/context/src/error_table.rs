@@ -252,7 +252,7 @@ fn parse_hex(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
-    use crate::test_random::Random;
+    use otapbridge_test_support::Random;
 
     fn error(text: &str) -> ProcessingError {
         ProcessingError::retryable(text).with_host_error_id(42)

@@ -9,19 +9,16 @@
 
 mod arena;
 
-pub mod address;
-pub mod auth;
+mod address;
+mod auth;
 pub mod block;
-pub mod encode;
-pub mod error;
+mod encode;
+mod error;
 pub mod error_table;
 pub mod metadata;
-pub mod request;
-pub mod signal;
-pub mod span;
-
-#[cfg(test)]
-mod test_random;
+mod request;
+mod signal;
+mod span;
 
 pub use address::Address;
 pub use auth::{Auth, AuthValue};

@@ -33,63 +33,7 @@ impl<'a> Value<'a> {
     pub fn to_str_lossy(&self) -> Cow<'a, str> {
         String::from_utf8_lossy(self.0)
     }
-
-    /// A key's text, to keep beyond the request. Common keys are interned: for
-    /// them nothing is allocated. What is not UTF-8 becomes U+FFFD.
-    ///
-    /// ```
-    /// use std::borrow::Cow;
-    /// use otapbridge_context::{BlockBuilder, RequestContext};
-    ///
-    /// let mut block = BlockBuilder::new();
-    /// block.metadata("Authorization", ["Bearer x"]).metadata("x-plan", ["gold"]);
-    /// let context = RequestContext::new(block.build()?);
-    /// let keys: Vec<Cow<'static, str>> = context.metadata().keys().map(|key| key.to_key()).collect();
-    /// drop(context);
-    /// assert_eq!(keys, ["authorization", "x-plan"]);
-    /// assert!(matches!(keys[0], Cow::Borrowed(_)));
-    /// assert!(matches!(keys[1], Cow::Owned(_)));
-    /// # Ok::<(), otapbridge_context::ProcessingError>(())
-    /// ```
-    #[must_use]
-    pub fn to_key(&self) -> Cow<'static, str> {
-        match COMMON_KEYS.binary_search_by(|common| common.as_bytes().cmp(self.0)) {
-            Ok(at) => Cow::Borrowed(COMMON_KEYS[at]),
-            Err(_) => Cow::Owned(self.to_str_lossy().into_owned()),
-        }
-    }
 }
-
-/// What OTLP clients, proxies and tenants usually send, in the order of bytes.
-const COMMON_KEYS: [&str; 27] = [
-    ":authority",
-    "accept",
-    "accept-encoding",
-    "authorization",
-    "baggage",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "forwarded",
-    "grpc-accept-encoding",
-    "grpc-encoding",
-    "grpc-timeout",
-    "host",
-    "te",
-    "traceparent",
-    "tracestate",
-    "user-agent",
-    "via",
-    "x-api-key",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-    "x-request-id",
-    "x-scope-orgid",
-    "x-tenant-id",
-];
 
 impl fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -349,19 +293,6 @@ mod tests {
         );
         assert!(!metadata.is_empty());
         assert!(Metadata::new(&ContextBlock::empty()).is_empty());
-    }
-
-    #[test]
-    fn common_keys_are_interned() {
-        assert!(COMMON_KEYS.is_sorted());
-        for common in COMMON_KEYS {
-            assert_eq!(lower_key(common.as_bytes()), common.as_bytes());
-            let copy = common.to_owned();
-            let interned = Value::new(copy.as_bytes()).to_key();
-            assert!(matches!(interned, Cow::Borrowed(key) if key == common));
-        }
-        assert!(matches!(Value::new(b"hosts").to_key(), Cow::Owned(key) if key == "hosts"));
-        assert_eq!(Value::new(b"\xff").to_key(), "\u{fffd}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::block::LINK_SIZE;
 use crate::error::ProcessingError;
 
 /// Wire form of a linked span: trace id, span id, trace flags.
-pub type SpanContextBytes = [u8; LINK_SIZE];
+pub(crate) type SpanContextBytes = [u8; LINK_SIZE];
 
 /// Identity of a span, as W3C traceparent has it.
 ///
@@ -77,7 +77,7 @@ impl SpanContext {
 
     /// Reads the wire form of a linked span. Links come from elsewhere: `remote` is set.
     #[must_use]
-    pub fn from_link(bytes: &SpanContextBytes) -> Self {
+    pub(crate) fn from_link(bytes: &SpanContextBytes) -> Self {
         let mut trace_id = [0; 16];
         let mut span_id = [0; 8];
         trace_id.copy_from_slice(&bytes[..16]);

@@ -8,7 +8,7 @@ use otapbridge::{
 };
 use serde::Deserialize;
 
-use crate::otlp_rewrite::ResourceAttributes;
+use otapbridge_otlp::ResourceAttributes;
 
 mod source;
 
@@ -92,11 +92,11 @@ impl ProcessorNode for ContextAttributes {
 }
 
 #[async_trait(?Send)]
-impl ContextAwareProcessor<OtapPdata> for ContextAttributes {
+impl ContextAwareProcessor for ContextAttributes {
     async fn process_with_context(
         &mut self,
         msg: Message<OtapPdata>,
-        effect_handler: &mut ContextAwareEffectHandler<OtapPdata>,
+        effect_handler: &mut ContextAwareEffectHandler,
     ) -> Result<(), ProcessingError> {
         let Message::PData(mut data) = msg else {
             return Ok(());

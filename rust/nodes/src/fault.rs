@@ -226,7 +226,7 @@ impl ProcessorNode for Fault {
 }
 
 #[async_trait(?Send)]
-impl ConcurrentContextAwareProcessor<OtapPdata> for Fault {
+impl ConcurrentContextAwareProcessor for Fault {
     fn max_concurrency(&self) -> NonZeroUsize {
         self.config.max_concurrency
     }
@@ -234,7 +234,7 @@ impl ConcurrentContextAwareProcessor<OtapPdata> for Fault {
     async fn process_with_context(
         &self,
         mut data: OtapPdata,
-        effect_handler: &mut TaskEffectHandler<OtapPdata>,
+        effect_handler: &mut TaskEffectHandler,
     ) -> Result<(), ProcessingError> {
         let log_cancel = self
             .config
@@ -257,7 +257,7 @@ impl ConcurrentContextAwareProcessor<OtapPdata> for Fault {
     async fn control(
         &self,
         control: NodeControlMsg<OtapPdata>,
-        effect_handler: &mut ContextAwareEffectHandler<OtapPdata>,
+        effect_handler: &mut ContextAwareEffectHandler,
     ) -> Result<(), ProcessingError> {
         match control {
             NodeControlMsg::Ack(ack) => effect_handler.ack(*ack.accepted).await,

@@ -13,10 +13,6 @@ mod duration;
 mod fault;
 mod filter;
 mod generator;
-mod otlp_rewrite;
-
-#[cfg(test)]
-mod test_random;
 
 pub use batch::Batch;
 pub use context_attributes::ContextAttributes;

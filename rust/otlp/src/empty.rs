@@ -44,14 +44,9 @@ pub fn without_empty(signal: Signal, request: &[u8]) -> Result<Vec<u8>, Malforme
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use otapbridge_test_support::otlp::field;
 
-    fn field(number: u32, content: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        push_len_field_head(&mut out, number, content.len());
-        out.extend_from_slice(content);
-        out
-    }
+    use super::*;
 
     #[test]
     fn what_has_items_stays_as_it_is() {

@@ -16,7 +16,7 @@ use otapbridge_context::{ProcessingError, Signal};
 use crate::size::Size;
 
 /// Values nested deeper than this are refused.
-pub const MAX_DEPTH: usize = 100;
+const MAX_DEPTH: usize = 100;
 
 /// A message type of OTLP, as far as it can lead to an `AnyValue`.
 #[derive(Clone, Copy, PartialEq)]
@@ -212,7 +212,7 @@ pub struct Inspected {
 /// Checks a request, and says how large it is.
 ///
 /// # Errors
-/// InvalidArgument when a value is nested deeper than [`MAX_DEPTH`], when the walk meets something that is no
+/// InvalidArgument when a value is nested deeper than `MAX_DEPTH`, when the walk meets something that is no
 /// OTLP, or a field that the engine does not know where it cannot read past one.
 pub fn inspect(signal: Signal, request: &[u8]) -> Result<Inspected, ProcessingError> {
     let malformed =
@@ -323,20 +323,9 @@ fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use otapbridge_test_support::otlp::field;
 
-    fn field(number: u64, value: &[u8]) -> Vec<u8> {
-        let mut field = Vec::new();
-        for mut number in [number << 3 | 2, value.len() as u64] {
-            while number >= 0x80 {
-                field.push(number as u8 | 0x80);
-                number >>= 7;
-            }
-            field.push(number as u8);
-        }
-        field.extend_from_slice(value);
-        field
-    }
+    use super::*;
 
     /// The value nested by arrays, or by lists of key-values.
     fn nested(depth: usize, by_list: bool) -> Vec<u8> {
@@ -351,14 +340,14 @@ mod tests {
         value
     }
 
-    fn below(path: &[u64], value: &[u8]) -> Vec<u8> {
+    fn below(path: &[u32], value: &[u8]) -> Vec<u8> {
         path.iter()
             .rev()
             .fold(value.to_vec(), |value, number| field(*number, &value))
     }
 
     /// Every way from a request to an attribute's value or a body.
-    const PATHS: &[(Signal, &[u64])] = &[
+    const PATHS: &[(Signal, &[u32])] = &[
         (Signal::Traces, &[1, 1, 1, 2]),
         (Signal::Traces, &[1, 2, 1, 3, 2]),
         (Signal::Traces, &[1, 2, 2, 9, 2]),

@@ -22,7 +22,7 @@ pub enum Level {
 
 /// What a field of a level is. Other fields describe the level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Child {
+pub(crate) enum Child {
     /// A message that holds items.
     Level(Level),
     /// A span, data point or log record.
@@ -30,13 +30,20 @@ pub enum Child {
 }
 
 impl Level {
+    /// A resource's message in the request.
+    pub const RESOURCE: u32 = 1;
+    /// A scope's message in that of its resource.
+    pub const SCOPE: u32 = 2;
+    /// An item, or a metric, in the message of its scope.
+    pub const ITEM: u32 = 2;
+
     /// What the field of this number is to the level.
     #[must_use]
-    pub const fn child(self, signal: Signal, field: u32) -> Option<Child> {
+    pub(crate) const fn child(self, signal: Signal, field: u32) -> Option<Child> {
         Some(match (self, field) {
-            (Self::Request, 1) => Child::Level(Self::Resource),
-            (Self::Resource, 2) => Child::Level(Self::Scope),
-            (Self::Scope, 2) => match signal {
+            (Self::Request, Self::RESOURCE) => Child::Level(Self::Resource),
+            (Self::Resource, Self::SCOPE) => Child::Level(Self::Scope),
+            (Self::Scope, Self::ITEM) => match signal {
                 Signal::Metrics => Child::Level(Self::Metric),
                 Signal::Traces | Signal::Logs => Child::Item,
             },

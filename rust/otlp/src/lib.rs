@@ -8,11 +8,13 @@ mod divide;
 mod empty;
 mod inspect;
 mod level;
+mod rewrite;
 mod size;
 pub mod wire;
 
 pub use divide::{DivideError, Divided, Piece, divide};
 pub use empty::without_empty;
-pub use inspect::{Inspected, MAX_DEPTH, inspect};
-pub use level::{Child, Level};
+pub use inspect::{Inspected, inspect};
+pub use level::Level;
+pub use rewrite::{AttributeValue, ResourceAttributes};
 pub use size::{Size, Sizer};

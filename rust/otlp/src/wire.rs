@@ -45,20 +45,39 @@ pub struct Field {
     pub start: usize,
     /// One past the last byte of the value.
     pub end: usize,
-    /// First byte of a length-delimited value.
-    content: Option<usize>,
+    wire_type: u32,
+    /// First byte of the value.
+    content: usize,
 }
 
 impl Field {
     /// The value of a message, string or bytes field.
     pub fn message(&self) -> Result<Range<usize>, Malformed> {
-        match self.content {
-            Some(content) => Ok(content..self.end),
-            None => Err(Malformed {
-                offset: self.start,
-                what: "a field has the wrong wire type",
-            }),
+        self.value_of(LEN)
+    }
+
+    /// The value of an int64, int32, bool or enum field.
+    pub fn varint(&self, input: &[u8]) -> Result<u64, Malformed> {
+        let digits = input[self.value_of(VARINT)?].iter().rev();
+        // The reader has made sure that it fits.
+        Ok(digits.fold(0, |value, byte| value << 7 | u64::from(byte & 0x7f)))
+    }
+
+    /// The value of a double field.
+    pub fn double(&self, input: &[u8]) -> Result<f64, Malformed> {
+        let digits = input[self.value_of(FIXED64)?].iter().rev();
+        let bits = digits.fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+        Ok(f64::from_bits(bits))
+    }
+
+    fn value_of(&self, wire_type: u32) -> Result<Range<usize>, Malformed> {
+        if self.wire_type == wire_type {
+            return Ok(self.content..self.end);
         }
+        Err(Malformed {
+            offset: self.start,
+            what: "a field has the wrong wire type",
+        })
     }
 }
 
@@ -86,27 +105,22 @@ impl<'a> Reader<'a> {
         }
         let start = self.position;
         let (number, wire_type) = self.tag()?;
-        let content = match wire_type {
+        let mut content = self.position;
+        match wire_type {
             LEN => {
                 let len = self.len()?;
-                let content = self.position;
+                content = self.position;
                 self.position += len;
-                Some(content)
             }
-            GROUP_START => {
-                self.skip_group(number)?;
-                None
-            }
+            GROUP_START => self.skip_group(number)?,
             GROUP_END => return Err(self.malformed(start, "a group ends that did not begin")),
-            other => {
-                self.skip_scalar(other)?;
-                None
-            }
-        };
+            other => self.skip_scalar(other)?,
+        }
         Ok(Some(Field {
             number,
             start,
             end: self.position,
+            wire_type,
             content,
         }))
     }
@@ -197,6 +211,25 @@ impl<'a> Reader<'a> {
     fn malformed(&self, offset: usize, what: &'static str) -> Malformed {
         Malformed { offset, what }
     }
+}
+
+/// The value of a string or bytes field in the message at `body`, or empty. The last
+/// one counts, as everywhere in protobuf.
+pub fn last_len_field(input: &[u8], body: Range<usize>, number: u32) -> Result<&[u8], Malformed> {
+    let mut value = &[][..];
+    let mut reader = Reader::new(input, body);
+    while let Some(field) = reader.next_field()? {
+        if field.number == number {
+            value = &input[field.message()?];
+        }
+    }
+    Ok(value)
+}
+
+/// Appends a length-delimited field.
+pub fn push_len_field(out: &mut Vec<u8>, number: u32, content: &[u8]) {
+    push_len_field_head(out, number, content.len());
+    out.extend_from_slice(content);
 }
 
 /// Appends tag and length of a length-delimited field.

@@ -2,24 +2,17 @@
 
 //! Errors of the host that nobody would write on purpose.
 
+use otapbridge_test_support::Random;
+
 use super::*;
 
-/// SplitMix64 (Steele et al. 2014).
-struct Random(u64);
+/// What these tests draw.
+trait Draw {
+    fn number(&mut self) -> i32;
+    fn slice(&mut self, memory: &[u8]) -> otapb_host_slice;
+}
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
+impl Draw for Random {
     /// Mostly numbers near those that mean something, else any.
     fn number(&mut self) -> i32 {
         match self.below(4) {
@@ -28,10 +21,6 @@ impl Random {
             2 => [i32::MIN, i32::MAX, -1, 0, 399, 400, 599, 600][self.below(8)],
             _ => self.below(20) as i32 - 1,
         }
-    }
-
-    fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.next() as u8).collect()
     }
 
     /// A slice within `memory`, or one that is none.
@@ -68,7 +57,7 @@ fn text_of(slice: otapb_slice) -> String {
 /// Writes `error` and says that it has `size` bytes.
 fn memory_of(random: &mut Random, error: &otapb_host_error, size: usize) -> Box<Memory> {
     let mut memory = Box::new(Memory([0; ROOM]));
-    memory.0.copy_from_slice(&random.bytes(ROOM));
+    memory.0 = random.array();
     // SAFETY: the memory is aligned, large enough and not shared.
     unsafe {
         let target = memory.0.as_mut_ptr();
@@ -80,13 +69,13 @@ fn memory_of(random: &mut Random, error: &otapb_host_error, size: usize) -> Box<
 
 #[test]
 fn any_error_of_the_host_is_read_or_refused() {
-    let mut random = Random(5);
+    let mut random = Random::new(5);
     let full = size_of::<otapb_host_error>();
     let (mut read, mut refused, mut cut) = (0, 0, 0);
     for case in 0..60_000 {
         let len = 1 + random.below(64);
         let bytes = match case % 3 {
-            0 => random.bytes(len),
+            0 => (0..len).map(|_| random.next() as u8).collect(),
             1 => vec![b'a' + (case % 26) as u8; len],
             _ => "\u{27e6}otapbridge-error:1-1\u{27e7}ü\u{0}"
                 .as_bytes()

@@ -3,7 +3,7 @@
 use super::*;
 use crate::encode::BlockBuilder;
 use crate::request::RequestContext;
-use crate::test_random::Random;
+use otapbridge_test_support::Random;
 
 /// A block with every kind of entry.
 fn full() -> ContextBlock {

@@ -55,7 +55,7 @@ impl ErrorKind {
 
     /// The gRPC code (`google.rpc.Code`) when the author gave none.
     #[must_use]
-    pub const fn default_grpc_code(self) -> i32 {
+    pub(crate) const fn default_grpc_code(self) -> i32 {
         match self {
             Self::Permanent => 13,
             Self::Retryable => 14,
@@ -68,7 +68,7 @@ impl ErrorKind {
 
     /// The HTTP status when the author gave none.
     #[must_use]
-    pub const fn default_http_status(self) -> u16 {
+    pub(crate) const fn default_http_status(self) -> u16 {
         match self {
             Self::Permanent => 500,
             Self::Retryable => 503,

@@ -259,9 +259,10 @@ impl Request {
             }
             return None;
         }
-        let deadline = self.context.deadline()?;
         {
             let mut state = self.state.lock();
+            // Under the lock: output that comes back from the host has put it off.
+            let deadline = self.context.deadline()?;
             let is_timeout = self.context.is_deadline_a_timeout();
             if is_timeout && state.at_host > 0 {
                 state.reaper_off = true;

@@ -68,11 +68,11 @@ impl Drop for CountDrop {
 }
 
 #[async_trait(?Send)]
-impl ContextAwareProcessor<OtapPdata> for Spawn {
+impl ContextAwareProcessor for Spawn {
     async fn process_with_context(
         &mut self,
         msg: Message<OtapPdata>,
-        effect_handler: &mut ContextAwareEffectHandler<OtapPdata>,
+        effect_handler: &mut ContextAwareEffectHandler,
     ) -> Result<(), ProcessingError> {
         let Message::PData(mut data) = msg else {
             return Ok(());
@@ -135,7 +135,7 @@ impl ProcessorNode for Relay {
 pub(crate) struct NoConfig {}
 
 #[async_trait(?Send)]
-impl ConcurrentContextAwareProcessor<OtapPdata> for Relay {
+impl ConcurrentContextAwareProcessor for Relay {
     fn max_concurrency(&self) -> NonZeroUsize {
         NonZeroUsize::MIN
     }
@@ -143,7 +143,7 @@ impl ConcurrentContextAwareProcessor<OtapPdata> for Relay {
     async fn process_with_context(
         &self,
         mut data: OtapPdata,
-        effect_handler: &mut TaskEffectHandler<OtapPdata>,
+        effect_handler: &mut TaskEffectHandler,
     ) -> Result<(), ProcessingError> {
         let signal = signal(&data);
         let bytes = effect_handler.otlp_bytes(&mut data).await?;

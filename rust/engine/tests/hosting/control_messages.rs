@@ -37,7 +37,7 @@ pub(crate) struct NoConfig {}
 pub(crate) struct Clock;
 
 impl Clock {
-    async fn start(handler: &ContextAwareEffectHandler<OtapPdata>) -> Result<(), ProcessingError> {
+    async fn start(handler: &ContextAwareEffectHandler) -> Result<(), ProcessingError> {
         let timer = handler
             .inner()
             .start_periodic_timer(Duration::from_millis(1));
@@ -66,11 +66,11 @@ impl ProcessorNode for Clock {
 }
 
 #[async_trait(?Send)]
-impl ContextAwareProcessor<OtapPdata> for Clock {
+impl ContextAwareProcessor for Clock {
     async fn process_with_context(
         &mut self,
         msg: Message<OtapPdata>,
-        effect_handler: &mut ContextAwareEffectHandler<OtapPdata>,
+        effect_handler: &mut ContextAwareEffectHandler,
     ) -> Result<(), ProcessingError> {
         match msg {
             Message::PData(data) => {
@@ -97,7 +97,7 @@ impl ProcessorNode for ConcurrentClock {
 }
 
 #[async_trait(?Send)]
-impl ConcurrentContextAwareProcessor<OtapPdata> for ConcurrentClock {
+impl ConcurrentContextAwareProcessor for ConcurrentClock {
     fn max_concurrency(&self) -> NonZeroUsize {
         NonZeroUsize::MIN
     }
@@ -105,7 +105,7 @@ impl ConcurrentContextAwareProcessor<OtapPdata> for ConcurrentClock {
     async fn process_with_context(
         &self,
         data: OtapPdata,
-        effect_handler: &mut TaskEffectHandler<OtapPdata>,
+        effect_handler: &mut TaskEffectHandler,
     ) -> Result<(), ProcessingError> {
         Clock::start(effect_handler).await?;
         effect_handler.send_message(data).await
@@ -114,7 +114,7 @@ impl ConcurrentContextAwareProcessor<OtapPdata> for ConcurrentClock {
     async fn control(
         &self,
         control: NodeControlMsg<OtapPdata>,
-        _effect_handler: &mut ContextAwareEffectHandler<OtapPdata>,
+        _effect_handler: &mut ContextAwareEffectHandler,
     ) -> Result<(), ProcessingError> {
         Clock::control(&control);
         Ok(())

@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use otapbridge_context::{ErrorKind, ProcessingError};
+use otapbridge_test_support::otlp::field;
 use serde_json::json;
 
 use crate::harness::{Bridge, logs};
@@ -99,17 +100,6 @@ fn an_engine_node_after_one_of_ours() {
 
 /// A body nested in this many arrays.
 fn nested(depth: usize) -> Bytes {
-    fn field(number: u8, value: &[u8]) -> Vec<u8> {
-        let mut field = vec![number << 3 | 2];
-        let mut len = value.len();
-        while len >= 0x80 {
-            field.push(len as u8 | 0x80);
-            len >>= 7;
-        }
-        field.push(len as u8);
-        field.extend_from_slice(value);
-        field
-    }
     let body = (0..depth).fold(field(1, b"leaf"), |value, _| field(5, &field(1, &value)));
     [1, 2, 2, 5]
         .iter()

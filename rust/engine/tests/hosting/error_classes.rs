@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use otapbridge_context::{ContextBlock, ErrorKind, ProcessingError, Signal};
+use otapbridge_test_support::Random;
 use serde_json::{Value, json};
 
 use crate::harness::Bridge;
@@ -149,19 +150,13 @@ fn damaged_requests_do_not_break_the_conversion() {
         let bridge = Bridge::accepting(json!({
             "type": "processor:attribute", "config": {"actions": [{"action": "delete", "key": "absent"}]},
         }));
-        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut below = |limit: usize| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            (random % limit as u64) as usize
-        };
+        let mut random = Random::new(3);
         let mut refused = 0;
         for call in 1..=3_000 {
             let mut damaged = whole.to_vec();
-            for _ in 0..1 + below(3) {
-                let at = below(damaged.len());
-                damaged[at] = below(256) as u8;
+            for _ in 0..1 + random.below(3) {
+                let at = random.below(damaged.len());
+                damaged[at] = random.next() as u8;
             }
             bridge
                 .submit_signal(call, signal, &damaged.into(), ContextBlock::empty())

@@ -13,6 +13,7 @@ use otapbridge_engine::{
     catalogue,
 };
 use otapbridge_engine::{ComponentKind, ComponentSpec};
+use otapbridge_test_support::otlp::field;
 use serde_json::Value;
 
 use crate::nodes;
@@ -308,19 +309,6 @@ pub(crate) fn timeout(after: Duration) -> ContextBlock {
     let mut block = BlockBuilder::new();
     let _ = block.timeout(after).deadline_is_a_timeout();
     block.build().unwrap()
-}
-
-/// A length-delimited protobuf field.
-fn field(number: u8, value: &[u8]) -> Vec<u8> {
-    let mut field = vec![number << 3 | 2];
-    let mut len = value.len();
-    while len >= 0x80 {
-        field.push(len as u8 | 0x80);
-        len >>= 7;
-    }
-    field.push(len as u8);
-    field.extend_from_slice(value);
-    field
 }
 
 /// An OTLP logs request: one resource, and as many records as there are bodies.

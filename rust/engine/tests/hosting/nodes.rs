@@ -90,11 +90,11 @@ impl ProcessorNode for Login {
 }
 
 #[async_trait(?Send)]
-impl ContextAwareProcessor<OtapPdata> for Login {
+impl ContextAwareProcessor for Login {
     async fn process_with_context(
         &mut self,
         _msg: Message<OtapPdata>,
-        _effect_handler: &mut ContextAwareEffectHandler<OtapPdata>,
+        _effect_handler: &mut ContextAwareEffectHandler,
     ) -> Result<(), ProcessingError> {
         Ok(())
     }
@@ -171,11 +171,11 @@ impl Drop for CountDrop {
 }
 
 #[async_trait(?Send)]
-impl ContextAwareProcessor<OtapPdata> for Behave {
+impl ContextAwareProcessor for Behave {
     async fn process_with_context(
         &mut self,
         msg: Message<OtapPdata>,
-        effect_handler: &mut ContextAwareEffectHandler<OtapPdata>,
+        effect_handler: &mut ContextAwareEffectHandler,
     ) -> Result<(), ProcessingError> {
         let pdata = match msg {
             Message::PData(pdata) => pdata,
@@ -270,7 +270,7 @@ impl ContextAwareProcessor<OtapPdata> for Behave {
     }
 }
 
-fn report(effect_handler: &ContextAwareEffectHandler<OtapPdata>) -> String {
+fn report(effect_handler: &ContextAwareEffectHandler) -> String {
     let context = effect_handler.context();
     let metadata: Vec<String> = effect_handler
         .metadata()
@@ -327,7 +327,7 @@ impl Drop for Inside<'_> {
 }
 
 #[async_trait(?Send)]
-impl ConcurrentContextAwareProcessor<OtapPdata> for Meet {
+impl ConcurrentContextAwareProcessor for Meet {
     fn max_concurrency(&self) -> NonZeroUsize {
         self.config.at_a_time
     }
@@ -335,7 +335,7 @@ impl ConcurrentContextAwareProcessor<OtapPdata> for Meet {
     async fn process_with_context(
         &self,
         data: OtapPdata,
-        effect_handler: &mut TaskEffectHandler<OtapPdata>,
+        effect_handler: &mut TaskEffectHandler,
     ) -> Result<(), ProcessingError> {
         let complete = self.complete.notified();
         let inside = self.inside.get() + 1;

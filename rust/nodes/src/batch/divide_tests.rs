@@ -3,12 +3,12 @@
 use prost::Message;
 
 use super::test_otlp::{
-    Atom, Data, Metric, Points, Request, Resource, Scope, atoms, contents, decode,
+    Atom, Container, Data, Metric, Points, Request, Scope, atoms, contents, decode,
     grows_when_divided, items, random_request, random_signal, request_of,
 };
-use crate::test_random::Random;
 use otapbridge::{ProcessingError, Signal};
 use otapbridge_otlp::{DivideError, Divided, Piece, Size, Sizer, divide};
+use otapbridge_test_support::Random;
 
 fn sizer_len(sizer: Sizer, atoms: &[Atom]) -> usize {
     match sizer {
@@ -94,8 +94,8 @@ fn any_request_is_split_as_if_it_had_been_decoded() {
 /// A request of one resource with one scope, with the items as they are given.
 fn request(items: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
     Request {
-        resources: vec![Resource {
-            resource: Some(b"resource".to_vec()),
+        containers: vec![Container {
+            resources: vec![b"resource".to_vec()],
             scopes: vec![Scope {
                 scope: Some(b"scope".to_vec()),
                 items: items.into_iter().collect(),
@@ -174,7 +174,7 @@ fn a_metric_with_two_kinds_of_data_stays_whole() {
     assert_eq!(pieces.len(), 2);
     for piece in pieces {
         let decoded = Request::decode(&piece.bytes[..]).expect("a request");
-        assert_eq!(decoded.resources[0].scopes[0].items, [metric.clone()]);
+        assert_eq!(decoded.containers[0].scopes[0].items, [metric.clone()]);
         assert_eq!(piece.size.items, 5);
     }
 }
@@ -182,7 +182,7 @@ fn a_metric_with_two_kinds_of_data_stays_whole() {
 #[test]
 fn a_request_without_resources_is_not_lost() {
     let request = Request {
-        resources: vec![],
+        containers: vec![],
         unknown: "later version".to_owned(),
     }
     .encode_to_vec();
@@ -208,10 +208,10 @@ fn descriptions_may_stand_anywhere() {
         .iter()
         .map(|piece| {
             let decoded = Request::decode(&piece.bytes[..]).expect("a request");
-            let [resource] = &decoded.resources[..] else {
+            let [resource] = &decoded.containers[..] else {
                 panic!("one resource");
             };
-            assert_eq!(resource.resource.as_deref(), Some(&b"r"[..]));
+            assert_eq!(resource.resources, [b"r"]);
             assert_eq!(resource.schema_url, "u");
             let [scope] = &resource.scopes[..] else {
                 panic!("one scope");

@@ -18,7 +18,7 @@ use super::config::{Config, Settings};
 use super::outgoing::Batch as Outgoing;
 use super::partition::{Data, ItemId, Partitions};
 
-type Handler = ContextAwareEffectHandler<OtapPdata>;
+type Handler = ContextAwareEffectHandler;
 
 /// Processor `urn:otapbridge:processor:batch`: joins the requests of many callers,
 /// and gives each the result of its own data.
@@ -101,7 +101,7 @@ impl Batch {
 }
 
 #[async_trait(?Send)]
-impl ContextAwareProcessor<OtapPdata> for Batch {
+impl ContextAwareProcessor for Batch {
     async fn process_with_context(
         &mut self,
         msg: Message<OtapPdata>,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use super::test_otlp::{atoms, items, random_request, random_signal};
-use crate::test_random::Random;
 use otapbridge::Signal;
 use otapbridge_otlp::{Size, Sizer};
+use otapbridge_test_support::Random;
 
 #[test]
 fn any_request_has_the_size_that_decoding_shows() {

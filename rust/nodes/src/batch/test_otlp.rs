@@ -1,43 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! OTLP export requests for tests, decoded by prost as an independent reader.
-//! What batching does not look at is opaque bytes here.
+//! Random export requests, and what is in them as prost decodes it.
 
 use otapbridge::{Bytes, Signal};
+pub(super) use otapbridge_test_support::otlp::{Container, Request, Scope};
 use prost::Message;
 
-use crate::test_random::Random;
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Request {
-    #[prost(message, repeated, tag = "1")]
-    pub(super) resources: Vec<Resource>,
-    #[prost(string, tag = "100")]
-    pub(super) unknown: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Resource {
-    #[prost(bytes = "vec", optional, tag = "1")]
-    pub(super) resource: Option<Vec<u8>>,
-    #[prost(message, repeated, tag = "2")]
-    pub(super) scopes: Vec<Scope>,
-    #[prost(string, tag = "3")]
-    pub(super) schema_url: String,
-    #[prost(fixed64, tag = "1000")]
-    pub(super) unknown: u64,
-}
-
-/// The two kinds of a scope's items have the same field number.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Scope {
-    #[prost(bytes = "vec", optional, tag = "1")]
-    pub(super) scope: Option<Vec<u8>>,
-    #[prost(bytes = "vec", repeated, tag = "2")]
-    pub(super) items: Vec<Vec<u8>>,
-    #[prost(string, tag = "3")]
-    pub(super) schema_url: String,
-}
+use otapbridge_test_support::Random;
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Metric {
@@ -93,7 +62,7 @@ impl Data {
 /// it writes them.
 pub(super) fn decode(signal: Signal, bytes: &[u8]) -> Request {
     let mut request = Request::decode(bytes).expect("a request");
-    let scopes = request.resources.iter_mut().flat_map(|r| &mut r.scopes);
+    let scopes = request.containers.iter_mut().flat_map(|r| &mut r.scopes);
     if signal == Signal::Metrics {
         for item in scopes.flat_map(|scope| &mut scope.items) {
             *item = Metric::decode(&item[..]).expect("a metric").encode_to_vec();
@@ -117,11 +86,11 @@ pub(super) fn atoms(signal: Signal, bytes: &[u8]) -> Vec<Atom> {
     let request = Request::decode(bytes).expect("a request");
     let mut atoms = Atoms::default();
     let bare = Request {
-        resources: vec![],
+        containers: vec![],
         ..request.clone()
     };
-    atoms.within(&bare, request.resources, |atoms, resource| {
-        let bare = Resource {
+    atoms.within(&bare, request.containers, |atoms, resource| {
+        let bare = Container {
             scopes: vec![],
             ..resource.clone()
         };
@@ -215,9 +184,9 @@ pub(super) fn request_of(atoms: &[Atom]) -> Request {
         let request = request.get_or_insert_with(|| decode(&levels[0].1));
         let Some(level) = levels.get(1) else { continue };
         if new <= 1 {
-            request.resources.push(decode(&level.1));
+            request.containers.push(decode(&level.1));
         }
-        let resource = request.resources.last_mut().expect("just added");
+        let resource = request.containers.last_mut().expect("just added");
         let Some(level) = levels.get(2) else { continue };
         if new <= 2 {
             resource.scopes.push(decode(&level.1));
@@ -244,13 +213,13 @@ pub(super) fn request_of(atoms: &[Atom]) -> Request {
 /// A thousand empty items below a resource of a megabyte.
 pub(super) fn grows_when_divided() -> Bytes {
     let request = Request {
-        resources: vec![Resource {
-            resource: Some(vec![0; 1 << 20]),
+        containers: vec![Container {
+            resources: vec![vec![0; 1 << 20]],
             scopes: vec![Scope {
                 items: vec![vec![]; 1_000],
                 ..Scope::default()
             }],
-            ..Resource::default()
+            ..Container::default()
         }],
         ..Request::default()
     };
@@ -264,7 +233,7 @@ pub(super) fn random_signal(random: &mut Random) -> Signal {
 /// A request with levels of all sizes, empty ones among them.
 pub(super) fn random_request(random: &mut Random, signal: Signal) -> Bytes {
     let request = Request {
-        resources: list(random, 4, |random| resource(random, signal)),
+        containers: list(random, 4, |random| resource(random, signal)),
         unknown: "later version".repeat(random.below(5) / 4),
     };
     request.encode_to_vec().into()
@@ -274,9 +243,9 @@ fn list<T>(random: &mut Random, limit: usize, of: impl Fn(&mut Random) -> T) -> 
     (0..random.below(limit)).map(|_| of(random)).collect()
 }
 
-fn resource(random: &mut Random, signal: Signal) -> Resource {
-    Resource {
-        resource: (!random.chance(4)).then(|| random.bytes(40)),
+fn resource(random: &mut Random, signal: Signal) -> Container {
+    Container {
+        resources: list(random, 2, |random| random.bytes(40)),
         scopes: list(random, 4, |random| scope(random, signal)),
         schema_url: "r".repeat(random.below(3)),
         unknown: random.next() % 2,

@@ -5,7 +5,7 @@
 use otapbridge::{AuthValue, RequestContext, Value};
 use serde::Deserialize;
 
-use crate::otlp_rewrite::AttributeValue;
+use otapbridge_otlp::AttributeValue;
 
 /// What stands between several values, as in Go's attributes processor.
 const SEPARATOR: &str = ";";

@@ -4,7 +4,7 @@ use otapbridge::{BlockBuilder, ErrorKind, SpanContext};
 use serde_json::json;
 
 use super::*;
-use crate::otlp_rewrite::AttributeValue;
+use otapbridge_otlp::AttributeValue;
 
 fn config(value: serde_json::Value) -> Result<Config, serde_json::Error> {
     serde_json::from_value(value)

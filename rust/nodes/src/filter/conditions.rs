@@ -8,9 +8,9 @@
 use std::ops::Range;
 
 use otapbridge::ProcessingError;
-use otapbridge_otlp::wire::Reader;
+use otapbridge_otlp::wire::{Reader, last_len_field};
 
-use super::value::{AttributeCondition, Pattern, Value, ValueCondition, text, varint};
+use super::value::{AttributeCondition, Pattern, Value, ValueCondition};
 
 /// What stays of a signal's items.
 #[derive(Debug)]
@@ -140,13 +140,7 @@ pub(super) struct MetricConditions {
 
 impl MetricConditions {
     fn matches(&self, request: &[u8], metric: Range<usize>) -> Result<bool, ProcessingError> {
-        let mut name = &b""[..];
-        let mut reader = Reader::new(request, metric);
-        while let Some(field) = reader.next_field()? {
-            if field.number == 1 {
-                name = text(request, &field)?;
-            }
-        }
+        let name = last_len_field(request, metric, 1)?;
         Ok(Pattern::any_matches(&self.names, name))
     }
 }
@@ -189,9 +183,11 @@ impl LogConditions {
             match field.number {
                 // An int32 is what 64 bits are cut to.
                 2 if self.severity_number.is_some() => {
-                    severity_number = varint(request, &field)? as i32;
+                    severity_number = field.varint(request)? as i32;
                 }
-                3 if !self.severity_texts.is_empty() => severity_text = text(request, &field)?,
+                3 if !self.severity_texts.is_empty() => {
+                    severity_text = &request[field.message()?]
+                }
                 5 if !self.bodies.is_empty() => body.merge(request, field.message()?)?,
                 6 if !attribute => {
                     let message = field.message()?;
@@ -232,7 +228,7 @@ impl SpanConditions {
         let mut reader = Reader::new(request, span);
         while let Some(field) = reader.next_field()? {
             match field.number {
-                5 if !self.names.is_empty() => name = text(request, &field)?,
+                5 if !self.names.is_empty() => name = &request[field.message()?],
                 9 if !attribute => {
                     let message = field.message()?;
                     attribute =
@@ -253,7 +249,7 @@ impl SpanConditions {
         let mut reader = Reader::new(request, event);
         while let Some(field) = reader.next_field()? {
             match field.number {
-                2 if !self.event_names.is_empty() => name = text(request, &field)?,
+                2 if !self.event_names.is_empty() => name = &request[field.message()?],
                 3 if !attribute => {
                     let message = field.message()?;
                     attribute =

@@ -73,11 +73,11 @@ impl ProcessorNode for Filter {
 }
 
 #[async_trait(?Send)]
-impl ContextAwareProcessor<OtapPdata> for Filter {
+impl ContextAwareProcessor for Filter {
     async fn process_with_context(
         &mut self,
         msg: Message<OtapPdata>,
-        effect_handler: &mut ContextAwareEffectHandler<OtapPdata>,
+        effect_handler: &mut ContextAwareEffectHandler,
     ) -> Result<(), ProcessingError> {
         let Message::PData(mut data) = msg else {
             return Ok(());

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::test_otlp::*;
 use super::test_reference::reference;
 use super::walk::Outcome;
-use crate::test_random::Random;
+use otapbridge_test_support::Random;
 
 const KEYS: [&str; 3] = ["a", "b", "c"];
 const TEXTS: [&str; 5] = ["", "x", "y", "xy", "1"];
@@ -85,6 +85,7 @@ fn random_request(random: &mut Random, signal: Signal) -> Request {
                 let resource = Resource {
                     attributes: random_attributes(random),
                     dropped_attributes_count: random.below(2) as u32,
+                    ..Resource::default()
                 };
                 resource.encode_to_vec()
             }),

@@ -1,52 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! OTLP as prost reads and writes it: as much of it as filters look at, and
-//! something of the rest.
+//! The items as prost reads and writes them: as much as filters look at, and something
+//! of the rest.
 
 use otapbridge::Signal;
+pub(super) use otapbridge_test_support::otlp::*;
 use prost::Message;
 
 use super::conditions::Rules;
 use super::config::Config;
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Request {
-    #[prost(message, repeated, tag = "1")]
-    pub(super) containers: Vec<Container>,
-    #[prost(string, tag = "100")]
-    pub(super) unknown: String,
-}
-
-/// ResourceSpans and its like. The resource may be there several times.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Container {
-    #[prost(bytes = "vec", repeated, tag = "1")]
-    pub(super) resources: Vec<Vec<u8>>,
-    #[prost(message, repeated, tag = "2")]
-    pub(super) scopes: Vec<Scope>,
-    #[prost(string, tag = "3")]
-    pub(super) schema_url: String,
-    #[prost(fixed64, tag = "1000")]
-    pub(super) unknown: u64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Resource {
-    #[prost(message, repeated, tag = "1")]
-    pub(super) attributes: Vec<KeyValue>,
-    #[prost(uint32, tag = "2")]
-    pub(super) dropped_attributes_count: u32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Scope {
-    #[prost(bytes = "vec", optional, tag = "1")]
-    pub(super) scope: Option<Vec<u8>>,
-    #[prost(bytes = "vec", repeated, tag = "2")]
-    pub(super) items: Vec<Vec<u8>>,
-    #[prost(string, tag = "3")]
-    pub(super) schema_url: String,
-}
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct LogRecord {
@@ -94,79 +56,10 @@ pub(super) struct Metric {
     pub(super) gauge: Vec<u8>,
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct KeyValue {
-    #[prost(string, tag = "1")]
-    pub(super) key: String,
-    #[prost(message, optional, tag = "2")]
-    pub(super) value: Option<AnyValue>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct AnyValue {
-    #[prost(oneof = "OneOf", tags = "1, 2, 3, 4, 5, 6, 7")]
-    pub(super) value: Option<OneOf>,
-}
-
-#[derive(Clone, PartialEq, prost::Oneof)]
-pub(super) enum OneOf {
-    #[prost(string, tag = "1")]
-    Text(String),
-    #[prost(bool, tag = "2")]
-    Bool(bool),
-    #[prost(int64, tag = "3")]
-    Int(i64),
-    #[prost(double, tag = "4")]
-    Double(f64),
-    #[prost(bytes, tag = "5")]
-    List(Vec<u8>),
-    #[prost(bytes, tag = "6")]
-    Map(Vec<u8>),
-    #[prost(bytes, tag = "7")]
-    Bytes(Vec<u8>),
-}
-
-impl From<&str> for OneOf {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<i64> for OneOf {
-    fn from(number: i64) -> Self {
-        Self::Int(number)
-    }
-}
-
-impl From<f64> for OneOf {
-    fn from(number: f64) -> Self {
-        Self::Double(number)
-    }
-}
-
-impl From<bool> for OneOf {
-    fn from(value: bool) -> Self {
-        Self::Bool(value)
-    }
-}
-
-pub(super) fn value(value: impl Into<OneOf>) -> Option<AnyValue> {
-    Some(AnyValue {
-        value: Some(value.into()),
-    })
-}
-
-pub(super) fn attribute(key: &str, of: impl Into<OneOf>) -> KeyValue {
-    KeyValue {
-        key: key.to_owned(),
-        value: value(of),
-    }
-}
-
 pub(super) fn container(attributes: Vec<KeyValue>, scopes: Vec<Scope>) -> Container {
     let resource = Resource {
         attributes,
-        dropped_attributes_count: 0,
+        ..Resource::default()
     };
     Container {
         resources: vec![resource.encode_to_vec()],

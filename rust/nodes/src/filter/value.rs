@@ -5,11 +5,8 @@
 use std::ops::Range;
 
 use otapbridge::ProcessingError;
-use otapbridge_otlp::wire::{Field, Reader};
+use otapbridge_otlp::wire::{Reader, last_len_field};
 use regex::bytes::Regex;
-
-const VARINT: u8 = 0;
-const FIXED64: u8 = 1;
 
 /// What a text has to be.
 #[derive(Debug)]
@@ -101,6 +98,7 @@ pub(super) enum Value<'a> {
     /// None at all, or one that no condition can ask for: a list, a map, bytes.
     #[default]
     Other,
+    /// Need not be UTF-8: such an item is one like others.
     Text(&'a [u8]),
     Bool(bool),
     Int(i64),
@@ -119,10 +117,10 @@ impl<'a> Value<'a> {
         let mut reader = Reader::new(request, message);
         while let Some(field) = reader.next_field()? {
             *self = match field.number {
-                1 => Self::Text(text(request, &field)?),
-                2 => Self::Bool(varint(request, &field)? != 0),
-                3 => Self::Int(varint(request, &field)? as i64),
-                4 => Self::Double(double(request, &field)?),
+                1 => Self::Text(&request[field.message()?]),
+                2 => Self::Bool(field.varint(request)? != 0),
+                3 => Self::Int(field.varint(request)? as i64),
+                4 => Self::Double(field.double(request)?),
                 5..=7 => {
                     let _ = field.message()?;
                     Self::Other
@@ -140,13 +138,7 @@ fn read_attribute<'a>(
     message: Range<usize>,
     wanted: &[AttributeCondition],
 ) -> Result<Option<(&'a [u8], Value<'a>)>, ProcessingError> {
-    let mut key = &[][..];
-    let mut reader = Reader::new(request, message.clone());
-    while let Some(field) = reader.next_field()? {
-        if field.number == 1 {
-            key = &request[field.message()?];
-        }
-    }
+    let key = last_len_field(request, message.clone(), 1)?;
     if !wanted.iter().any(|wanted| wanted.has_key(key)) {
         return Ok(None);
     }
@@ -159,44 +151,4 @@ fn read_attribute<'a>(
         }
     }
     Ok(Some((key, value)))
-}
-
-/// The bytes of a string field. They need not be UTF-8: such an item is one like others.
-pub(super) fn text<'a>(request: &'a [u8], field: &Field) -> Result<&'a [u8], ProcessingError> {
-    Ok(&request[field.message()?])
-}
-
-/// The value of an int64, int32, bool or enum field.
-pub(super) fn varint(request: &[u8], field: &Field) -> Result<u64, ProcessingError> {
-    let bytes = scalar(request, field, VARINT)?;
-    // The reader has made sure that it fits.
-    let digits = bytes.iter().rev();
-    Ok(digits.fold(0, |value, byte| value << 7 | u64::from(byte & 0x7f)))
-}
-
-fn double(request: &[u8], field: &Field) -> Result<f64, ProcessingError> {
-    let bytes = scalar(request, field, FIXED64)?;
-    let bytes = bytes.try_into();
-    let bytes = bytes.map_err(|_| malformed(field, "a number has the wrong length"))?;
-    Ok(f64::from_le_bytes(bytes))
-}
-
-/// What follows the tag of a field, whose wire type has to be this.
-fn scalar<'a>(
-    request: &'a [u8],
-    field: &Field,
-    wire_type: u8,
-) -> Result<&'a [u8], ProcessingError> {
-    let bytes = &request[field.start..field.end];
-    let is_right = bytes.first().is_some_and(|tag| tag & 7 == wire_type);
-    let tag_len = 1 + bytes.iter().take_while(|byte| **byte >= 0x80).count();
-    match bytes.get(tag_len..) {
-        Some(value) if is_right => Ok(value),
-        _ => Err(malformed(field, "a field has the wrong wire type")),
-    }
-}
-
-fn malformed(field: &Field, what: &str) -> ProcessingError {
-    // As the wire format's own errors read.
-    ProcessingError::invalid_argument(format!("malformed OTLP at byte {}: {what}", field.start))
 }

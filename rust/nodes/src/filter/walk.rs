@@ -10,16 +10,10 @@
 use std::ops::Range;
 
 use otapbridge::ProcessingError;
+use otapbridge_otlp::Level;
 use otapbridge_otlp::wire::{Field, Reader, push_len_field_head, varint_len};
 
 use super::conditions::{Rules, RulesBelow};
-
-/// A resource's message in the request.
-const RESOURCE: u32 = 1;
-/// A scope's message in that of its resource.
-const SCOPE: u32 = 2;
-/// An item in the message of its scope.
-const ITEM: u32 = 2;
 
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +63,7 @@ impl Rules {
         let mut reader = Reader::new(request, 0..request.len());
         let mut removed = 0;
         while let Some(field) = reader.next_field()? {
-            if field.number == RESOURCE {
+            if field.number == Level::RESOURCE {
                 removed += walk.resource(self, &field)?.removed;
             }
         }
@@ -91,7 +85,7 @@ impl Walk<'_> {
         let mut scopes = Children::default();
         let mut reader = Reader::new(self.request, content.clone());
         while let Some(field) = reader.next_field()? {
-            if field.number == SCOPE {
+            if field.number == Level::SCOPE {
                 let scope = self.scope(&rules, &field)?;
                 scopes.left += scope.left;
                 scopes.removed += scope.removed;
@@ -110,7 +104,7 @@ impl Walk<'_> {
         let mut items = Children::default();
         let mut reader = Reader::new(self.request, content.clone());
         while let Some(field) = reader.next_field()? {
-            if field.number != ITEM {
+            if field.number != Level::ITEM {
                 continue;
             }
             if rules.keep(self.request, field.message()?)? {

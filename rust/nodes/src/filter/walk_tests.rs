@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use otapbridge::Signal;
-use otapbridge_otlp::wire::push_len_field_head;
+use otapbridge_test_support::otlp::field;
 use prost::Message;
 use serde_json::{Value, json};
 
 use super::test_otlp::{self, *};
 use super::walk::Outcome;
-
-/// A message's field, as bytes.
-fn field(number: u32, content: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    push_len_field_head(&mut bytes, number, content.len());
-    bytes.extend_from_slice(content);
-    bytes
-}
 
 /// The value below these fields.
 fn below(path: &[u32], content: &[u8]) -> Vec<u8> {
@@ -204,7 +196,7 @@ fn the_resource_counts_wherever_it_is() {
     let resource = |key: &str, of: i64| {
         let resource = Resource {
             attributes: vec![attribute(key, of)],
-            dropped_attributes_count: 0,
+            ..Resource::default()
         };
         field(1, &resource.encode_to_vec())
     };

@@ -4,8 +4,8 @@ use otapbridge::Signal;
 
 use super::super::test_otlp::{decode, random_request, random_signal};
 use super::*;
-use crate::test_random::Random;
 use otapbridge_otlp::Size;
+use otapbridge_test_support::Random;
 
 #[test]
 fn joining_keeps_everything_in_order_and_adds_sizes() {
@@ -22,10 +22,10 @@ fn joining_keeps_everything_in_order_and_adds_sizes() {
         let mut resources = Vec::new();
         for part in &parts {
             size += Size::of(signal, part).expect("well-formed");
-            resources.extend(decode(signal, part).resources);
+            resources.extend(decode(signal, part).containers);
         }
         assert_eq!(Size::of(signal, &joined), Ok(size));
-        assert_eq!(decode(signal, &joined).resources, resources);
+        assert_eq!(decode(signal, &joined).containers, resources);
     }
 }
 

@@ -6,8 +6,8 @@ use otapbridge::{BlockBuilder, ErrorKind, RequestContext};
 
 use super::super::test_otlp::{atoms, grows_when_divided};
 use super::*;
-use crate::test_random::Random;
 use otapbridge_otlp::Sizer;
+use otapbridge_test_support::Random;
 
 fn partitions(min_size: usize, cardinality_limit: usize) -> Partitions {
     Partitions::new(Settings {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::super::test_otlp::{atoms, contents, grows_when_divided, random_request, random_signal};
 use super::*;
-use crate::test_random::Random;
 use otapbridge_otlp::Sizer;
+use otapbridge_test_support::Random;
 
 fn settings(sizer: Sizer, min_size: usize, max_size: usize) -> Settings {
     Settings {

@@ -9,18 +9,22 @@
 
 use std::ops::Range;
 
-use otapbridge_otlp::wire::{Field, Malformed, Reader, push_len_field_head, push_varint};
+use crate::wire::{
+    Field, Malformed, Reader, last_len_field, push_len_field, push_len_field_head, push_varint,
+};
 
 /// What an attribute is set to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum AttributeValue {
+pub enum AttributeValue {
+    /// A string.
     Text(String),
+    /// A 64-bit integer.
     Int(i64),
 }
 
 /// Attributes to write, ready in their wire form.
 #[derive(Debug, Default)]
-pub(crate) struct ResourceAttributes {
+pub struct ResourceAttributes {
     attributes: Vec<Attribute>,
 }
 
@@ -36,12 +40,11 @@ const FIELD: u32 = 1;
 
 impl ResourceAttributes {
     /// Adds an attribute, in place of an earlier one of the same key.
-    pub(crate) fn set(&mut self, key: &str, value: &AttributeValue) {
+    pub fn set(&mut self, key: &str, value: &AttributeValue) {
         let mut any_value = Vec::new();
         match value {
             AttributeValue::Text(text) => {
-                push_len_field_head(&mut any_value, 1, text.len());
-                any_value.extend_from_slice(text.as_bytes());
+                push_len_field(&mut any_value, 1, text.as_bytes());
             }
             AttributeValue::Int(number) => {
                 push_varint(&mut any_value, 3 << 3);
@@ -50,13 +53,10 @@ impl ResourceAttributes {
             }
         }
         let mut key_value = Vec::new();
-        push_len_field_head(&mut key_value, 1, key.len());
-        key_value.extend_from_slice(key.as_bytes());
-        push_len_field_head(&mut key_value, 2, any_value.len());
-        key_value.extend_from_slice(&any_value);
+        push_len_field(&mut key_value, 1, key.as_bytes());
+        push_len_field(&mut key_value, 2, &any_value);
         let mut field = Vec::new();
-        push_len_field_head(&mut field, FIELD, key_value.len());
-        field.extend_from_slice(&key_value);
+        push_len_field(&mut field, FIELD, &key_value);
 
         self.attributes.retain(|attribute| attribute.key != key);
         self.attributes.push(Attribute {
@@ -65,14 +65,16 @@ impl ResourceAttributes {
         });
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.attributes.is_empty()
     }
 
     /// Returns the export request with the attributes set on every resource. An
     /// existing attribute of the key is replaced in its place, further ones of the
     /// same key (which OTLP forbids) are removed; a resource that is not there is made.
-    pub(crate) fn write_to(&self, request: &[u8]) -> Result<Vec<u8>, Malformed> {
+    pub fn write_to(&self, request: &[u8]) -> Result<Vec<u8>, Malformed> {
         let added: usize = self.attributes.iter().map(|a| a.field.len() + 8).sum();
         let mut out = Vec::with_capacity(request.len() + added * 2);
         let mut scratch = Scratch::default();
@@ -133,8 +135,7 @@ impl ResourceAttributes {
                 container.extend_from_slice(&request[copied..field.start]);
                 copied = field.end;
             }
-            push_len_field_head(container, FIELD, end - start);
-            container.extend_from_slice(&scratch.bytes[start..end]);
+            push_len_field(container, FIELD, &scratch.bytes[start..end]);
             start = end;
         }
         // The rest is by far the largest part: it goes straight to the output.
@@ -158,7 +159,7 @@ impl ResourceAttributes {
             if field.number != FIELD {
                 continue;
             }
-            let key = key_of(request, field.message()?)?;
+            let key = last_len_field(request, field.message()?, 1)?;
             let Some(index) = self.attributes.iter().position(|a| a.key.as_bytes() == key) else {
                 continue;
             };
@@ -198,18 +199,6 @@ struct Scratch {
     written: Vec<bool>,
     /// The new container up to the last resource.
     container: Vec<u8>,
-}
-
-/// The key of a KeyValue; the last one counts, as everywhere in protobuf.
-fn key_of(request: &[u8], key_value: Range<usize>) -> Result<&[u8], Malformed> {
-    let mut key = &[][..];
-    let mut reader = Reader::new(request, key_value);
-    while let Some(field) = reader.next_field()? {
-        if field.number == 1 {
-            key = &request[field.message()?];
-        }
-    }
-    Ok(key)
 }
 
 #[cfg(test)]

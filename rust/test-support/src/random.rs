@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A small deterministic generator for property tests (SplitMix64, Steele et al. 2014).
-
-pub(crate) struct Random(u64);
+/// A small deterministic generator for property tests (SplitMix64, Steele et al. 2014).
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    #[allow(clippy::should_implement_trait, reason = "it never ends")]
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,22 +18,34 @@ impl Random {
     }
 
     /// Below `limit`, which is not 0.
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }
 
-    pub(crate) fn chance(&mut self, one_in: usize) -> bool {
+    pub fn chance(&mut self, one_in: usize) -> bool {
         self.below(one_in) == 0
     }
 
-    pub(crate) fn bytes(&mut self, max_len: usize) -> Vec<u8> {
+    pub fn bytes(&mut self, max_len: usize) -> Vec<u8> {
         (0..self.below(max_len + 1))
             .map(|_| self.next() as u8)
             .collect()
     }
 
+    pub fn array<const N: usize>(&mut self) -> [u8; N] {
+        std::array::from_fn(|_| self.next() as u8)
+    }
+
+    /// Text of lower-case letters and some wider characters.
+    pub fn text(&mut self, max_len: usize) -> String {
+        let alphabet: Vec<char> = "abz0-:;=ß€\u{1f980}\u{7f}".chars().collect();
+        (0..self.below(max_len + 1))
+            .map(|_| alphabet[self.below(alphabet.len())])
+            .collect()
+    }
+
     /// Changes a few bytes, and sometimes cuts the end off.
-    pub(crate) fn damage(&mut self, bytes: &mut Vec<u8>) {
+    pub fn damage(&mut self, bytes: &mut Vec<u8>) {
         if bytes.is_empty() {
             return;
         }

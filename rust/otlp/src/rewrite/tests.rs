@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+use otapbridge_test_support::Random;
+use otapbridge_test_support::otlp::{OneOf, Resource, attribute, field};
 use prost::Message;
 
 use super::*;
-use crate::test_random::Random;
 
 /// The shape that the three export requests share, decoded by prost as an
 /// independent reader. What a scope holds is opaque here.
@@ -27,42 +28,6 @@ struct Container {
     unknown: u64,
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct Resource {
-    #[prost(message, repeated, tag = "1")]
-    attributes: Vec<KeyValue>,
-    #[prost(uint32, tag = "2")]
-    dropped_attributes_count: u32,
-    #[prost(bytes = "vec", tag = "3")]
-    entity_refs: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct KeyValue {
-    #[prost(string, tag = "1")]
-    key: String,
-    #[prost(message, optional, tag = "2")]
-    value: Option<AnyValue>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct AnyValue {
-    #[prost(oneof = "OneOf", tags = "1, 2, 3, 7")]
-    value: Option<OneOf>,
-}
-
-#[derive(Clone, PartialEq, prost::Oneof)]
-enum OneOf {
-    #[prost(string, tag = "1")]
-    Text(String),
-    #[prost(bool, tag = "2")]
-    Bool(bool),
-    #[prost(int64, tag = "3")]
-    Int(i64),
-    #[prost(bytes, tag = "7")]
-    Bytes(Vec<u8>),
-}
-
 fn text(value: &str) -> AttributeValue {
     AttributeValue::Text(value.to_owned())
 }
@@ -73,13 +38,6 @@ fn attributes(list: &[(&str, AttributeValue)]) -> ResourceAttributes {
         attributes.set(key, value);
     }
     attributes
-}
-
-fn key_value(key: &str, value: OneOf) -> KeyValue {
-    KeyValue {
-        key: key.to_owned(),
-        value: Some(AnyValue { value: Some(value) }),
-    }
 }
 
 fn expected_value(value: &AttributeValue) -> OneOf {
@@ -94,7 +52,7 @@ fn upsert(request: &mut Request, list: &[(&str, AttributeValue)]) {
     for container in &mut request.containers {
         let resource = container.resource.get_or_insert_default();
         for (key, value) in list {
-            let new = key_value(key, expected_value(value));
+            let new = attribute(key, expected_value(value));
             match resource.attributes.iter().position(|a| a.key == *key) {
                 Some(first) => {
                     resource.attributes[first] = new;
@@ -110,56 +68,50 @@ fn upsert(request: &mut Request, list: &[(&str, AttributeValue)]) {
     }
 }
 
-impl Random {
-    fn value(&mut self) -> OneOf {
-        match self.below(4) {
-            0 => OneOf::Text("x".repeat(self.below(200))),
-            1 => OneOf::Bool(true),
-            2 => OneOf::Int(self.next() as i64),
-            _ => OneOf::Bytes(self.bytes(9)),
-        }
+fn random_value(random: &mut Random) -> OneOf {
+    match random.below(4) {
+        0 => OneOf::Text("x".repeat(random.below(200))),
+        1 => OneOf::Bool(true),
+        2 => OneOf::Int(random.next() as i64),
+        _ => OneOf::Bytes(random.bytes(9)),
     }
+}
 
-    fn resource(&mut self) -> Resource {
-        const KEYS: [&str; 6] = ["a", "b", "tenant", "", "service.name", "größe"];
-        Resource {
-            attributes: (0..self.below(6))
-                .map(|_| {
-                    let key = KEYS[self.below(KEYS.len())];
-                    let value = self.value();
-                    key_value(key, value)
-                })
-                .collect(),
-            dropped_attributes_count: self.below(3) as u32,
-            entity_refs: self.bytes(5),
-        }
+fn random_resource(random: &mut Random) -> Resource {
+    const KEYS: [&str; 6] = ["a", "b", "tenant", "", "service.name", "größe"];
+    Resource {
+        attributes: (0..random.below(6))
+            .map(|_| attribute(KEYS[random.below(KEYS.len())], random_value(random)))
+            .collect(),
+        dropped_attributes_count: random.below(3) as u32,
+        entity_refs: random.bytes(5),
     }
+}
 
-    fn request(&mut self) -> Request {
-        Request {
-            containers: (0..self.below(4))
-                .map(|_| Container {
-                    resource: (self.below(4) > 0).then(|| self.resource()),
-                    scopes: (0..self.below(3)).map(|_| self.bytes(300)).collect(),
-                    schema_url: "u".repeat(self.below(3)),
-                    unknown: self.next() % 2,
-                })
-                .collect(),
-            unknown: "later version".repeat(self.below(2)),
-        }
+fn random_request(random: &mut Random) -> Request {
+    Request {
+        containers: (0..random.below(4))
+            .map(|_| Container {
+                resource: (random.below(4) > 0).then(|| random_resource(random)),
+                scopes: (0..random.below(3)).map(|_| random.bytes(300)).collect(),
+                schema_url: "u".repeat(random.below(3)),
+                unknown: random.next() % 2,
+            })
+            .collect(),
+        unknown: "later version".repeat(random.below(2)),
     }
+}
 
-    fn attributes(&mut self) -> Vec<(&'static str, AttributeValue)> {
-        let mut list = Vec::new();
-        for key in ["tenant", "a", "new", "größe"] {
-            match self.below(3) {
-                0 => list.push((key, AttributeValue::Text("y".repeat(self.below(300))))),
-                1 => list.push((key, AttributeValue::Int(self.next() as i64))),
-                _ => {}
-            }
+fn random_attributes(random: &mut Random) -> Vec<(&'static str, AttributeValue)> {
+    let mut list = Vec::new();
+    for key in ["tenant", "a", "new", "größe"] {
+        match random.below(3) {
+            0 => list.push((key, AttributeValue::Text("y".repeat(random.below(300))))),
+            1 => list.push((key, AttributeValue::Int(random.next() as i64))),
+            _ => {}
         }
-        list
     }
+    list
 }
 
 #[test]
@@ -169,8 +121,8 @@ fn inserts_replaces_and_makes_resources() {
             Container {
                 resource: Some(Resource {
                     attributes: vec![
-                        key_value("tenant", OneOf::Bool(true)),
-                        key_value("other", OneOf::Int(7)),
+                        attribute("tenant", OneOf::Bool(true)),
+                        attribute("other", OneOf::Int(7)),
                     ],
                     dropped_attributes_count: 3,
                     entity_refs: vec![],
@@ -190,15 +142,15 @@ fn inserts_replaces_and_makes_resources() {
         .write_to(&request.encode_to_vec())
         .expect("well-formed");
 
-    let tenant = key_value("tenant", OneOf::Text("acme".to_owned()));
-    let flags = key_value("flags", OneOf::Int(-1));
+    let tenant = attribute("tenant", "acme");
+    let flags = attribute("flags", OneOf::Int(-1));
     request.containers[0]
         .resource
         .as_mut()
         .expect("resource")
         .attributes = vec![
         tenant.clone(),
-        key_value("other", OneOf::Int(7)),
+        attribute("other", OneOf::Int(7)),
         flags.clone(),
     ];
     for container in &mut request.containers[1..] {
@@ -224,7 +176,7 @@ fn the_last_setting_of_a_key_counts() {
     let resource = out.containers[0].resource.as_ref().expect("resource");
     assert_eq!(
         resource.attributes,
-        [key_value("k", OneOf::Text("second".to_owned()))]
+        [attribute("k", OneOf::Text("second".to_owned()))]
     );
 }
 
@@ -232,8 +184,8 @@ fn the_last_setting_of_a_key_counts() {
 fn any_request_is_rewritten_as_if_it_had_been_decoded() {
     let mut random = Random::new(1);
     for _ in 0..5_000 {
-        let mut request = random.request();
-        let list = random.attributes();
+        let mut request = random_request(&mut random);
+        let list = random_attributes(&mut random);
         let before = request.encode_to_vec();
         let out = attributes(&list).write_to(&before).expect("well-formed");
         upsert(&mut request, &list);
@@ -281,18 +233,13 @@ fn a_resource_in_two_parts_is_one_resource() {
     let part = |keys: &[&str]| Resource {
         attributes: keys
             .iter()
-            .map(|key| key_value(key, OneOf::Bool(true)))
+            .map(|key| attribute(key, OneOf::Bool(true)))
             .collect(),
         ..Resource::default()
     };
-    let mut container = Vec::new();
-    for part in [part(&["a", "tenant"]), part(&["tenant", "b"])] {
-        push_len_field_head(&mut container, 1, part.encoded_len());
-        container.extend(part.encode_to_vec());
-    }
-    let mut request = Vec::new();
-    push_len_field_head(&mut request, 1, container.len());
-    request.extend(container);
+    let parts = [part(&["a", "tenant"]), part(&["tenant", "b"])];
+    let container = parts.map(|part| field(1, &part.encode_to_vec())).concat();
+    let request = field(1, &container);
 
     let out = attributes(&[("tenant", text("t")), ("new", text("n"))]).write_to(&request);
     let out = Request::decode(&out.expect("well-formed")[..]).expect("well-formed");
@@ -354,9 +301,9 @@ fn damaged_requests_are_refused_or_rewritten() {
     let mut random = Random::new(2);
     let (mut refused, mut rewritten) = (0, 0);
     for _ in 0..40_000 {
-        let mut bytes = random.request().encode_to_vec();
+        let mut bytes = random_request(&mut random).encode_to_vec();
         random.damage(&mut bytes);
-        let list = random.attributes();
+        let list = random_attributes(&mut random);
         let out = attributes(&list).write_to(&bytes);
         // Whatever a full decoder accepts is accepted, and comes out as it should.
         if let Ok(mut request) = Request::decode(&bytes[..]) {
