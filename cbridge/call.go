@@ -197,14 +197,7 @@ func (c *call) handOn(ctx context.Context, e *emission) {
 		})
 		defer stop()
 	}
-	settings := &c.component.settings
-	var own output
-	if isReference(&e.event) {
-		own = c.takeReference(&settings.Next, settings.ShareUnchangedData)
-	} else {
-		own = c.input.takeUnchanged(&e.event, &settings.Next)
-	}
-	c.outcome = e.handOn(ctx, own)
+	c.outcome = e.handOn(ctx, c)
 }
 
 // answer is what Rust answered.

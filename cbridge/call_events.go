@@ -33,6 +33,10 @@ func (c *call) onDone(event *capi.Event) bool {
 func (c *call) onAnswered(callID uint64, answer capi.EmissionAnswer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.names(callID) && c.lost && c.waiting {
+		// A shutdown came in between. It is the caller's goroutine that runs this.
+		c.lost, c.answered = false, true
+	}
 	if !c.names(callID) || !c.inRust {
 		return
 	}

@@ -23,7 +23,7 @@ func (h eventHandler) HandleEvents(events []capi.Event) { h.component.handleEven
 func (h eventHandler) HandlePanic(value any, stack []byte) {
 	logger := h.component.settings.Logger
 	h.component.notify(func() {
-		logger.Error("A callback of the otapbridge library panicked. Requests may hang until their deadline; please report this.",
+		logger.Error("A callback of the otapbridge library panicked. Requests may hang until the component is shut down; please report this.",
 			zap.Any("panic", value), zap.ByteString("stack", stack))
 	})
 }
@@ -86,6 +86,12 @@ func (c *Component) onStatus(status capi.Status, native *capi.Error) {
 		err = toError(native)
 	} else {
 		err = fmt.Errorf("the pipeline of %s ended", c.settings.Name)
+	}
+	if status == capi.StatusPermanentError {
+		c.failed.Store(true)
+	} else if c.failed.Load() {
+		// Of another pipeline: the component stays as it is.
+		return
 	}
 	var event *componentstatus.Event
 	switch status {

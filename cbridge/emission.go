@@ -23,10 +23,19 @@ var (
 )
 
 // handOn gives the data to the next consumer, and answers also if that panics or ends
-// its goroutine. If the data are a caller's own, which need no decoding, they are in own.
-func (e *emission) handOn(ctx context.Context, own output) (err error) {
+// its goroutine. caller is the call's, if its output is handed on.
+func (e *emission) handOn(ctx context.Context, caller *call) (err error) {
 	answer := &errConsumerPanicked
-	defer func() { e.answer(answer) }()
+	defer func() {
+		// Released already, unless something panicked before.
+		e.component.discard(&e.event)
+		e.answer(answer)
+	}()
+	own, left := e.own(caller)
+	if left {
+		answer = &errCallerLeft
+		return nil
+	}
 	if err = e.deliver(ctx, own); err != nil {
 		answer = e.refusal(err)
 	} else {
@@ -48,6 +57,23 @@ func (e *emission) refusal(err error) *capi.HostError {
 		id = e.component.hostErrors.add(lent)
 	}
 	return classified.toHost(id)
+}
+
+// own returns the data that need no decoding: a caller's own, or those of the calls that
+// a batch by reference was made of. left: of these all callers have left.
+func (e *emission) own(caller *call) (own output, left bool) {
+	settings := &e.component.settings
+	switch {
+	case !isReference(&e.event) && caller == nil:
+		return output{}, false
+	case !isReference(&e.event):
+		return caller.input.takeUnchanged(&e.event, &settings.Next), false
+	case caller == nil:
+		own = e.component.join(&e.event)
+		return own, own.signal == 0
+	default:
+		return caller.takeReference(&settings.Next, settings.ShareUnchangedData), false
+	}
 }
 
 // endsCall reports whether nothing but the call waits for the answer.
@@ -79,9 +105,6 @@ func (e *emission) deliver(ctx context.Context, own output) error {
 // buffer.
 func (e *emission) decode(own output) (output, error) {
 	defer e.component.discard(&e.event)
-	if own.signal != 0 {
-		return own, nil
-	}
 	signal, settings := e.event.Signal, &e.component.settings
 	if !settings.Next.has(signal) {
 		return output{}, newProcessingError(KindConfiguration, "", fmt.Sprintf(

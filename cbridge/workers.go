@@ -173,14 +173,7 @@ func (w *workers) handOn(e *mergedEmission) {
 		return
 	}
 	defer cancel(nil)
-	var joined output
-	if isReference(&e.event) {
-		if joined = w.component.join(&e.event); joined.signal == 0 {
-			e.refuse(&errCallerLeft)
-			return
-		}
-	}
-	_ = e.handOn(ctx, joined)
+	_ = e.handOn(ctx, nil)
 }
 
 // contextOf rebuilds an emission's context, and lets a cancel in Rust end it.

@@ -37,10 +37,10 @@ impl AsRef<[u8]> for HostPayload {
     }
 }
 
-/// Hands a request to a component. When it is accepted, exactly one
-/// OTAPB_EVENT_DONE follows for `call_id`, whatever happens, and exactly one
-/// notice that the payload was released (a flag of that event, or an event of
-/// its own), unless the component is shut down first.
+/// Hands a request to a component. When it is accepted, it is answered exactly once,
+/// whatever happens (rule 8), and there is exactly one notice that the payload was
+/// released (with the answer, or an event of its own), unless the component is shut
+/// down first.
 ///
 /// @param component    Never NULL; started.
 /// @param call_id      The host's name for the call. Not 0, and never used before in
@@ -138,7 +138,7 @@ fn checked(call_id: u64, signal: u32) -> Result<Signal, ProcessingError> {
 
 /// Tells the component that the caller of `call_id` no longer waits for it.
 /// Work in context-aware nodes stops; the call still gets its
-/// OTAPB_EVENT_DONE. The first cancel of a call counts.
+/// answer. The first cancel of a call counts.
 ///
 /// @param component  NULL is fine.
 /// @param call_id    The call.

@@ -19,6 +19,8 @@ pub(crate) struct Outbox {
     /// is kept so that its capacity is reused.
     batch: Mutex<Vec<Event>>,
     delivering: AtomicBool,
+    /// Somebody will look whether events were left, although the pipeline's thread is busy.
+    watched: AtomicBool,
     /// Set once the component's shutdown returned: nothing is delivered any more.
     closed: AtomicBool,
     some_pushed: Notify,
@@ -32,6 +34,7 @@ impl Outbox {
             queue: Mutex::default(),
             batch: Mutex::default(),
             delivering: AtomicBool::new(false),
+            watched: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             some_pushed: Notify::new(),
         }
@@ -43,6 +46,19 @@ impl Outbox {
         }
         self.queue.lock().push(event);
         self.some_pushed.notify_one();
+    }
+
+    /// Whether the caller has to see to it that [`deliver_left`](Self::deliver_left) is called
+    /// some time after its push: nobody else does.
+    pub(crate) fn needs_watch(&self) -> bool {
+        !self.watched.load(Ordering::Relaxed) && !self.watched.swap(true, Ordering::SeqCst)
+    }
+
+    /// Delivers what the pipeline's thread has not.
+    pub(crate) fn deliver_left(&self) {
+        // Before the look, so that a push from now on asks for another.
+        self.watched.store(false, Ordering::SeqCst);
+        self.deliver();
     }
 
     /// Resolves when there is something to deliver.

@@ -183,7 +183,7 @@ fn supervise(launch: &Launch, control: &Control, ready: Ready) {
         tracing::error!(error = ended, restarts, "pipeline ended");
         if restarts == MAX_RESTARTS {
             pipeline.shared.give_up();
-            pipeline.outbox.push(Event::Status {
+            pipeline.push(Event::Status {
                 status: ComponentStatus::PermanentError,
                 error: Some(ProcessingError::permanent(format!(
                     "the pipeline ended: {ended}"
@@ -193,7 +193,7 @@ fn supervise(launch: &Launch, control: &Control, ready: Ready) {
             return;
         }
         if !pipeline.shared.has_given_up() {
-            pipeline.outbox.push(Event::Status {
+            pipeline.push(Event::Status {
                 status: ComponentStatus::RecoverableError,
                 error: Some(error),
             });
@@ -335,7 +335,7 @@ fn run_engine(
                 answers,
             });
             if again && !pipeline.shared.has_given_up() {
-                pipeline.outbox.push(Event::Status {
+                pipeline.push(Event::Status {
                     status: ComponentStatus::Ok,
                     error: None,
                 });

@@ -5,7 +5,7 @@
 //! The engine's nack has room for a text only: the error waits in the pipeline's
 //! table. An error that was made for one request is forgotten when that ends.
 //! One that was made for output of no request cannot be tied to calls; it is forgotten
-//! when nothing is in flight, or when 65,536 errors are newer.
+//! when nothing is in flight, or when 1,024 of its kind are newer.
 
 use otapbridge_context::{ProcessingError, error_table};
 
@@ -17,6 +17,10 @@ use crate::request::table::RequestId;
 const MAX_PER_REQUEST: usize = 64;
 /// So many of a request's first errors stay when there are too many.
 const FIRST_OF_REQUEST: usize = 16;
+
+/// So many errors of output of no request are kept: more than output of the kind may wait for
+/// the host. With each the host may keep a whole batch.
+const MAX_UNOWNED: usize = 1024;
 
 impl PipelineState {
     /// Keeps an error and returns the text that stands for it in a nack which is
@@ -34,7 +38,15 @@ impl PipelineState {
             if self.is_idle() && !self.has_stores() {
                 return text(error);
             }
-            return self.errors.insert_as(error, permanent);
+            let carried = self.errors.insert_as(error, permanent);
+            let mut unowned = self.unowned_errors.lock();
+            unowned.extend(self.errors.id(&carried));
+            if unowned.len() > MAX_UNOWNED
+                && let Some(oldest) = unowned.pop_front()
+            {
+                let _ = self.errors.forget(oldest);
+            }
+            return carried;
         };
         let Some(request) = self.shared.requests.in_flight(request) else {
             return text(error);
@@ -80,6 +92,7 @@ impl PipelineState {
         let last = self.errors.last_id();
         if self.is_idle() {
             self.errors.forget_until(last);
+            self.unowned_errors.lock().retain(|id| *id > last);
         }
     }
 }

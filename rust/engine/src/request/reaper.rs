@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The runtime's one clock: a thread that cancels requests whose deadline has passed, and
-//! answers calls that their pipeline has not answered within the grace.
+//! The runtime's one clock: a thread that cancels requests whose deadline has passed,
+//! answers calls that their pipeline has not answered within the grace, and delivers events
+//! that have waited for their pipeline's thread so long.
 //!
 //! It has a thread of its own, so that no node that blocks its pipeline's thread delays it.
 //! A request that ends is not taken out of the queue: it is found gone when its turn comes.
@@ -15,6 +16,7 @@ use std::time::Instant;
 use otapbridge_context::ProcessingError;
 use parking_lot::{Condvar, Mutex};
 
+use crate::base::outbox::Outbox;
 use crate::request::request::Request;
 
 /// When the queue has so many entries, and each time it has doubled then, those of requests
@@ -25,7 +27,22 @@ const FIRST_CLEANING: usize = 1024;
 /// the heap gives the greatest first.
 struct Look {
     at: Instant,
-    request: Weak<Request>,
+    of: Looked,
+}
+
+enum Looked {
+    Request(Weak<Request>),
+    /// Events that wait for a thread that may be busy with a node.
+    Outbox(Weak<Outbox>),
+}
+
+impl Looked {
+    fn is_gone(&self) -> bool {
+        match self {
+            Self::Request(request) => request.strong_count() == 0,
+            Self::Outbox(outbox) => outbox.strong_count() == 0,
+        }
+    }
 }
 
 impl Ord for Look {
@@ -81,15 +98,21 @@ impl Reaper {
 
     /// Makes the reaper look at the request at this time.
     pub(crate) fn look_at(&self, request: &Arc<Request>, at: Instant) {
+        self.push(Looked::Request(Arc::downgrade(request)), at);
+    }
+
+    /// Makes the reaper deliver what is left of events at this time.
+    pub(crate) fn deliver_at(&self, outbox: &Arc<Outbox>, at: Instant) {
+        self.push(Looked::Outbox(Arc::downgrade(outbox)), at);
+    }
+
+    fn push(&self, of: Looked, at: Instant) {
         let mut queue = self.queue.lock();
         if queue.looks.len() >= queue.clean_at {
-            queue.looks.retain(|look| look.request.strong_count() > 0);
+            queue.looks.retain(|look| !look.of.is_gone());
             queue.clean_at = FIRST_CLEANING.max(2 * queue.looks.len());
         }
-        queue.looks.push(Look {
-            at,
-            request: Arc::downgrade(request),
-        });
+        queue.looks.push(Look { at, of });
         if queue.waiting && queue.wakes_at.is_none_or(|wakes_at| at < wakes_at) {
             queue.wakes_at = Some(at);
             drop(queue);
@@ -103,17 +126,27 @@ impl Reaper {
             let now = Instant::now();
             let next = loop {
                 match queue.looks.peek() {
-                    Some(look) if look.request.strong_count() == 0 => drop(queue.looks.pop()),
+                    Some(look) if look.of.is_gone() => drop(queue.looks.pop()),
                     next => break next.map(|look| look.at),
                 }
             };
             if next.is_some_and(|next| next <= now) {
                 let due = queue.looks.pop();
                 drop(queue);
-                if let Some(request) = due.and_then(|look| look.request.upgrade())
-                    && let Some(again) = request.reap()
-                {
-                    self.look_at(&request, again);
+                match due.map(|look| look.of) {
+                    Some(Looked::Request(request)) => {
+                        if let Some(request) = request.upgrade()
+                            && let Some(again) = request.reap()
+                        {
+                            self.look_at(&request, again);
+                        }
+                    }
+                    Some(Looked::Outbox(outbox)) => {
+                        if let Some(outbox) = outbox.upgrade() {
+                            outbox.deliver_left();
+                        }
+                    }
+                    None => {}
                 }
                 queue = self.queue.lock();
                 continue;

@@ -151,7 +151,7 @@ impl Request {
         };
         let reason = error.as_ref().map(ended_by);
         self.answer(may, reason, |payload_released| {
-            self.pipeline.outbox.push(Event::Done {
+            self.pipeline.push(Event::Done {
                 call_id,
                 error,
                 payload_released,
@@ -220,18 +220,15 @@ impl Request {
             && let Some(call_id) = self.id.call_id()
         {
             // Under the lock, so that it comes after the answer.
-            self.pipeline
-                .outbox
-                .push(Event::PayloadReleased { call_id });
+            self.pipeline.push(Event::PayloadReleased { call_id });
         }
     }
 
     /// Tells a call that its caller no longer waits. True for the first cancel only.
     pub(crate) fn cancel(self: &Arc<Self>, reason: CancelReason, cause: &str) -> bool {
         let counted = self.context.cancel(reason, cause);
-        if counted {
-            self.abandon();
-        }
+        // Also if a node has cancelled it before.
+        self.abandon();
         counted
     }
 

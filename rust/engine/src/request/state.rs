@@ -2,7 +2,7 @@
 
 //! What a pipeline's nodes, its component and the reaper share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -142,6 +142,8 @@ pub(crate) struct PipelineState {
     pub(crate) index: usize,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) errors: ErrorTable,
+    /// Of those, the ones that were made for output of no request, oldest first.
+    pub(crate) unowned_errors: Mutex<VecDeque<u64>>,
     /// Reports the release of an error of the host's.
     host_error_released: HostErrorReleased,
     /// `None` while the pipeline does not run.
@@ -169,16 +171,28 @@ pub(crate) struct PipelineState {
     all_sent: AtomicBool,
 }
 
+fn push(outbox: &Arc<Outbox>, shared: &Shared, event: Event) {
+    outbox.push(event);
+    if outbox.needs_watch() {
+        shared
+            .reaper
+            .deliver_at(outbox, Instant::now() + shared.grace);
+    }
+}
+
 impl PipelineState {
     pub(crate) fn new(shared: &Arc<Shared>, index: usize, outbox: Outbox) -> Arc<Self> {
         let outbox = Arc::new(outbox);
-        let reports = Arc::clone(&outbox);
+        let (reports, reporting) = (Arc::clone(&outbox), Arc::clone(shared));
         Arc::new(Self {
             shared: Arc::clone(shared),
             index,
             outbox,
             errors: ErrorTable::default(),
-            host_error_released: Arc::new(move |id| reports.push(Event::HostErrorReleased { id })),
+            unowned_errors: Mutex::default(),
+            host_error_released: Arc::new(move |id| {
+                push(&reports, &reporting, Event::HostErrorReleased { id });
+            }),
             ingress: RwLock::default(),
             calls: AtomicUsize::new(0),
             own_requests: AtomicUsize::new(0),
@@ -193,6 +207,12 @@ impl PipelineState {
             settled: Notify::new(),
             all_sent: AtomicBool::new(false),
         })
+    }
+
+    /// Gives the host an event. The pipeline's thread delivers it, or the reaper if that is
+    /// busy with a node.
+    pub(crate) fn push(&self, event: Event) {
+        push(&self.outbox, &self.shared, event);
     }
 
     pub(crate) fn open(&self, ingress: Ingress) {
@@ -322,7 +342,7 @@ impl PipelineState {
         let hand_over = || {
             let _ = self.emissions.lock().insert(id, emitted());
             increment(&self.shared.counters.emissions_in_flight);
-            self.outbox.push(Event::Emit(emission));
+            self.push(Event::Emit(emission));
         };
         match request {
             Some(request) => request.emit(hand_over)?,
@@ -336,7 +356,7 @@ impl PipelineState {
         // Pushed under the lock, so that it cannot come after the host's answer.
         let emissions = self.emissions.lock();
         if emissions.contains_key(&id) {
-            self.outbox.push(Event::EmissionCancelled { id, error });
+            self.push(Event::EmissionCancelled { id, error });
         }
     }
 
@@ -399,8 +419,7 @@ impl PipelineState {
                 if unexpected && !is_call {
                     // Under the lock: nothing follows the host's answer.
                     let error = ProcessingError::retryable("the pipeline ended");
-                    self.outbox
-                        .push(Event::EmissionCancelled { id: *id, error });
+                    self.push(Event::EmissionCancelled { id: *id, error });
                 }
             }
             std::mem::take(&mut *emissions)
