@@ -24,6 +24,7 @@ var _ = []map[bool]struct{}{
 	{false: {}, ErrorFlagPermanent == C.OTAPB_ERROR_FLAG_PERMANENT: {}},
 	{false: {}, ErrorFlagGRPCCode == C.OTAPB_ERROR_FLAG_GRPC_CODE: {}},
 	{false: {}, ErrorFlagHTTPStatus == C.OTAPB_ERROR_FLAG_HTTP_STATUS: {}},
+	{false: {}, ErrorFlagPart == C.OTAPB_ERROR_FLAG_PART: {}},
 
 	{false: {}, ContextFlagDeadline == C.OTAPB_CONTEXT_FLAG_DEADLINE: {}},
 	{false: {}, ContextFlagSpan == C.OTAPB_CONTEXT_FLAG_SPAN: {}},

@@ -55,6 +55,8 @@ const (
 	ErrorFlagPermanent  ErrorFlags = 2
 	ErrorFlagGRPCCode   ErrorFlags = 4
 	ErrorFlagHTTPStatus ErrorFlags = 8
+	// ErrorFlagPart: only a part of the call's data was refused, and the rest was not given to the host.
+	ErrorFlagPart ErrorFlags = 16
 )
 
 // Error is a copy of an otapb_error; it holds nothing of the library.

@@ -243,7 +243,7 @@ func (c *call) explainTimeout(ctx context.Context, native *capi.Error) {
 func (c *call) hostError(lent lentError, native *capi.Error) error {
 	c.mu.Lock()
 	// Errors of merged output have been without it from the beginning.
-	whole := lent.callID == 0 || c.outputs == 1 && c.names(lent.callID)
+	whole := lent.callID == 0 || c.outputs == 1 && c.names(lent.callID) && native.Flags&capi.ErrorFlagPart == 0
 	c.mu.Unlock()
 	if !whole {
 		lent.value = withoutData(lent.value)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/testdata"
@@ -124,5 +125,20 @@ func TestPanicBeforeTheNextConsumerIsAnswered(t *testing.T) {
 		assert.PanicsWithValue(t, "on purpose", func() { _ = c.ConsumeLogs(context.Background(), data) })
 		require.NoError(t, c.Shutdown(t.Context()))
 		assert.Zero(t, c.InRust())
+	}
+}
+
+// TestErrorOfAPartCarriesNoData: our batch divides a call, the consumer refuses the first
+// part with its data, and the rest is not sent. Who sends again what the error carries would
+// lose the rest.
+func TestErrorOfAPartCarriesNoData(t *testing.T) {
+	refusal := errors.New("refused on purpose")
+	c := startTopology(t, `{"type": "urn:otapbridge:processor:batch", "config": {"flush_timeout": "1h", "min_size": 4, "max_size": 4}}`,
+		func(_ context.Context, logs plog.Logs) error { return consumererror.NewLogs(refusal, logs) })
+	for items, whole := range map[int]bool{6: false, 4: true} {
+		err := c.ConsumeLogs(t.Context(), testdata.GenerateLogs(items))
+		require.ErrorIs(t, err, refusal)
+		var data consumererror.Logs
+		assert.Equal(t, whole, errors.As(err, &data), "%d items", items)
 	}
 }

@@ -121,6 +121,12 @@
 #define OTAPB_ERROR_FLAG_HTTP_STATUS 8
 
 /**
+ * Only a part of the call's data was refused, and the rest was not given to the host: what
+ * the host's own error says of its data is not of all of them. From the library only.
+ */
+#define OTAPB_ERROR_FLAG_PART 16
+
+/**
  * `deadline_remaining_ns` and `deadline_unix_ns` are set.
  */
 #define OTAPB_CONTEXT_FLAG_DEADLINE 1

@@ -45,6 +45,9 @@ pub const OTAPB_ERROR_FLAG_PERMANENT: u32 = 2;
 pub const OTAPB_ERROR_FLAG_GRPC_CODE: u32 = 4;
 /// `http_status` was given by the error's author; without it, it is the kind's default.
 pub const OTAPB_ERROR_FLAG_HTTP_STATUS: u32 = 8;
+/// Only a part of the call's data was refused, and the rest was not given to the host: what
+/// the host's own error says of its data is not of all of them. From the library only.
+pub const OTAPB_ERROR_FLAG_PART: u32 = 16;
 
 /// `deadline_remaining_ns` and `deadline_unix_ns` are set.
 pub const OTAPB_CONTEXT_FLAG_DEADLINE: u32 = 1;

@@ -9,9 +9,9 @@ use std::time::Duration;
 use otapbridge_context::{ErrorKind, ProcessingError, error_table};
 
 use crate::abi::{
-    OTAPB_ERROR_FLAG_GRPC_CODE, OTAPB_ERROR_FLAG_HTTP_STATUS, OTAPB_ERROR_FLAG_PERMANENT,
-    OTAPB_ERROR_FLAG_RETRY_AFTER, OTAPB_ERROR_KIND_PERMANENT, otapb_error, otapb_host_error,
-    otapb_host_slice, otapb_slice,
+    OTAPB_ERROR_FLAG_GRPC_CODE, OTAPB_ERROR_FLAG_HTTP_STATUS, OTAPB_ERROR_FLAG_PART,
+    OTAPB_ERROR_FLAG_PERMANENT, OTAPB_ERROR_FLAG_RETRY_AFTER, OTAPB_ERROR_KIND_PERMANENT,
+    otapb_error, otapb_host_error, otapb_host_slice, otapb_slice,
 };
 use crate::borrow::{borrowed, read_sized};
 
@@ -45,6 +45,9 @@ fn give_before(error: ProcessingError, next: *mut otapb_error) -> *mut otapb_err
     let mut flags = 0;
     if error.is_permanent() {
         flags |= OTAPB_ERROR_FLAG_PERMANENT;
+    }
+    if error.is_of_a_part() {
+        flags |= OTAPB_ERROR_FLAG_PART;
     }
     if error.retry_after().is_some() {
         flags |= OTAPB_ERROR_FLAG_RETRY_AFTER;

@@ -95,6 +95,7 @@ struct Details {
     field: Option<String>,
     status_details: Vec<u8>,
     host_error: Option<Arc<HostError>>,
+    of_a_part: bool,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -304,6 +305,20 @@ impl ProcessingError {
         self.details_mut().host_error =
             (id != 0).then(|| Arc::new(HostError { id, released: None }));
         self
+    }
+
+    /// Says that it was a part of the message that was refused, and the rest was not sent: what
+    /// the host's own error knows of its data is not all of the message's.
+    #[must_use]
+    pub fn of_a_part(mut self) -> Self {
+        self.details_mut().of_a_part = true;
+        self
+    }
+
+    /// Whether it is [of a part](Self::of_a_part).
+    #[must_use]
+    pub fn is_of_a_part(&self) -> bool {
+        self.details().is_some_and(|details| details.of_a_part)
     }
 
     /// Has `released` hear of the host's error when this error and all its copies from now

@@ -309,7 +309,9 @@ impl State {
                     return;
                 }
                 // Nothing was accepted yet: the rest need not be sent to be refused, too.
-                let _ = self.partitions.borrow_mut().remove(item);
+                if self.partitions.borrow_mut().remove(item) {
+                    caller.error = caller.error.take().map(ProcessingError::of_a_part);
+                }
             }
             callers.remove(&item)
         };
