@@ -32,14 +32,14 @@ const (
 type EmissionAnswer uint32
 
 const (
-	// EmissionAwaited: the emission awaited its answer. Nothing else is so without it.
+	// EmissionAwaited says that the emission awaited its answer. Nothing else is so without it.
 	EmissionAwaited EmissionAnswer = 1
-	// EmissionCallDone: the call has ended with this answer; no EventDone follows.
+	// EmissionCallDone says that the call has ended with this answer; no EventDone follows.
 	EmissionCallDone EmissionAnswer = 2
-	// EmissionPayloadReleased: and its payload was released; no EventPayloadReleased
+	// EmissionPayloadReleased says that its payload was released, too; no EventPayloadReleased
 	// follows. Without it, that event may come before EmissionDone returns.
 	EmissionPayloadReleased EmissionAnswer = 4
-	// EmissionKeepsError: the library keeps the error's HostErrorID until
+	// EmissionKeepsError says that the library keeps the error's HostErrorID until
 	// EventHostErrorReleased, which may come before EmissionDone returns.
 	EmissionKeepsError EmissionAnswer = 8
 )
