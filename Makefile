@@ -31,7 +31,7 @@ PYTHON_REQUIREMENTS := tests/python/requirements.txt
 PYTHON_ENVIRONMENT := $(TOOLS)/python-$(shell sha256sum $(PYTHON_REQUIREMENTS) 2>/dev/null | cut -c1-12)
 PYTHON := $(PYTHON_ENVIRONMENT)/bin/python
 
-RUST_SOURCES := cbindgen.toml $(shell find rust -type f \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -not -path '*/tests/*' -not -path 'rust/target/*' -not -path 'rust/context/fuzz/*')
+RUST_SOURCES := cbindgen.toml $(shell find rust -type f \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -not -path '*/tests/*' -not -path 'rust/target/*' -not -path 'rust/context/fuzz/*' -not -path 'rust/engine/loom/*')
 CUSTOM := examples/custom-node
 CUSTOM_SYSO := $(CUSTOM)/link/otapbridge_linux_amd64.syso
 CUSTOM_SOURCES := $(shell find $(CUSTOM) -maxdepth 2 -type f \( -name '*.rs' -o -name Cargo.toml -o -name '*.go' -o -name go.mod -o -name manifest.yaml \) -not -path '*/_build/*')
@@ -120,6 +120,9 @@ custom-node: bin/otapcol-custom $(TELEMETRYGEN) ## Build the collector of exampl
 
 # --- test -------------------------------------------------------------------
 
+# A workspace of its own: loom turns on features for which the engine would be compiled once more.
+LOOM_TARGET_DIR := $(CACHE)/loom-target
+
 .PHONY: test test-rust test-go test-race test-cgocheck test-asan test-without-cgo test-programs bench
 test: lint test-rust test-go test-race test-cgocheck test-asan test-without-cgo test-programs ## Run lint and every test.
 	$(call say,All tests passed.)
@@ -128,6 +131,8 @@ test-rust: | build-prerequisites $(CUSTOM)/Cargo.lock ## Test the Rust workspace
 	$(call say,Testing the Rust workspace)
 	cd rust && $(CARGO) test --workspace --release --locked
 	cd $(CUSTOM) && $(CARGO) test $(CUSTOM_CARGO_FLAGS)
+	$(call say,Trying the orders in which threads can meet in a request's end)
+	cd rust/engine/loom && CARGO_TARGET_DIR=$(LOOM_TARGET_DIR) $(CARGO) run --release --locked --quiet
 
 test-go: $(SYSO) ## Test the Go packages.
 	$(call say,Testing the Go packages)

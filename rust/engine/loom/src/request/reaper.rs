@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! In the place of the engine's reaper: keeps the looks until a model has them.
+
+use std::sync::{Arc, Weak};
+
+use crate::base::outbox::Outbox;
+use crate::base::sync::{Instant, Mutex};
+use crate::request::request::Request;
+
+type Look = (Instant, Weak<Request>);
+
+#[derive(Default)]
+pub(crate) struct Reaper {
+    looks: Mutex<Vec<Look>>,
+    deliveries: Mutex<Vec<Weak<Outbox>>>,
+}
+
+impl Reaper {
+    pub(crate) fn look_at(&self, request: &Arc<Request>, at: Instant) {
+        self.looks.lock().push((at, Arc::downgrade(request)));
+    }
+
+    pub(crate) fn deliver_at(&self, outbox: &Arc<Outbox>, _at: Instant) {
+        self.deliveries.lock().push(Arc::downgrade(outbox));
+    }
+
+    fn next(&self) -> Option<Look> {
+        let mut looks = self.looks.lock();
+        let next = (0..looks.len()).min_by_key(|index| looks[*index].0);
+        next.map(|index| looks.remove(index))
+    }
+
+    fn reap(&self, request: &Weak<Request>) {
+        if let Some(request) = request.upgrade()
+            && let Some(again) = request.reap()
+        {
+            self.look_at(&request, again);
+        }
+    }
+
+    /// Has the next look, however soon: a model need not wait for the grace.
+    pub(crate) fn look(&self) {
+        if let Some((_, request)) = self.next() {
+            self.reap(&request);
+        }
+    }
+
+    /// Delivers the next time. False if nobody has asked for it.
+    pub(crate) fn deliver(&self) -> bool {
+        let next = self.deliveries.lock().pop();
+        if let Some(outbox) = next.as_ref().and_then(Weak::upgrade) {
+            outbox.deliver_left();
+        }
+        next.is_some()
+    }
+
+    /// Has every look in its time, also those that looks lead to, and delivers what is left.
+    pub(crate) fn finish(&self) {
+        while let Some((at, request)) = self.next() {
+            at.pass_until();
+            self.reap(&request);
+        }
+        while self.deliver() {}
+    }
+}
