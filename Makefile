@@ -231,6 +231,7 @@ lint-rust: | build-prerequisites $(CUSTOM)/Cargo.lock
 	$(call say,Checking the Rust code. The first check of the engine takes about 3 minutes.)
 	cd rust && $(CARGO) fmt --all --check
 	cd rust && $(CARGO) clippy --workspace --release --all-targets --locked -- -D warnings
+	cd rust/engine/loom && $(CARGO) fmt --check && CARGO_TARGET_DIR=$(LOOM_TARGET_DIR) $(CARGO) clippy --release --locked -- -D warnings
 	cd $(CUSTOM) && $(CARGO) fmt --check && $(CARGO) clippy $(CUSTOM_CARGO_FLAGS) --all-targets -- -D warnings
 
 lint-generated: $(SYSO)

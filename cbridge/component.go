@@ -116,8 +116,6 @@ type Component struct {
 	// stray counts events about calls that were not in flight.
 	stray    atomic.Uint64
 	stopping chan struct{}
-	// failed: a pipeline's restarts are used up.
-	failed   atomic.Bool
 	pipeline atomic.Pointer[capi.Component]
 
 	mu      sync.Mutex

@@ -87,12 +87,6 @@ func (c *Component) onStatus(status capi.Status, native *capi.Error) {
 	} else {
 		err = fmt.Errorf("the pipeline of %s ended", c.settings.Name)
 	}
-	if status == capi.StatusPermanentError {
-		c.failed.Store(true)
-	} else if c.failed.Load() {
-		// Of another pipeline: the component stays as it is.
-		return
-	}
 	var event *componentstatus.Event
 	switch status {
 	case capi.StatusOK:

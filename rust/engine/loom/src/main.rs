@@ -6,7 +6,8 @@
 //! reaper's queue and two types of otap-dataflow is something else here, so that `loom` sees
 //! where threads can meet and nothing of otap-dataflow is compiled.
 //!
-//! Usage: `otapbridge-engine-loom [part of a model's name]`
+//! Usage: `otapbridge-engine-loom [part of a model's name]`; with it, each model says how many
+//! orders it has. `LOOM_MAX_PREEMPTIONS` overrules the models' bounds, `LOOM_LOG=trace` shows each step.
 #![forbid(unsafe_code)]
 #![allow(dead_code, reason = "models use a part of what the engine does")]
 
@@ -31,6 +32,8 @@ mod base {
     pub(crate) mod sync;
 }
 mod request {
+    // Formatting would look for its unit tests, which are not where this path leads.
+    #[rustfmt::skip]
     #[path = "../../../src/request/errors.rs"]
     pub(crate) mod errors;
     pub(crate) mod reaper;

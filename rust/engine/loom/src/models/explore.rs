@@ -40,17 +40,18 @@ impl Models {
     pub(crate) fn run(mut self, part: Option<&str>) -> ExitCode {
         self.0
             .retain(|model| part.is_none_or(|part| model.name.contains(part)));
-        let began = Instant::now();
+        let (began, count) = (Instant::now(), self.0.len());
         let left = Mutex::new(self.0);
         let runs = AtomicU64::new(0);
         let failed = Mutex::new(Vec::new());
+        let verbose = part.is_some();
         let work = || {
             loop {
                 let model = left.lock().pop_front();
                 let Some(model) = model else { return };
                 let name = model.name.clone();
                 // On a thread of its own: a model that failed may leave its thread's state behind.
-                let run = std::thread::spawn(move || explore(&model)).join();
+                let run = std::thread::spawn(move || explore(&model, verbose)).join();
                 match run {
                     Ok(count) => drop(runs.fetch_add(count, Ordering::Relaxed)),
                     Err(_) => failed.lock().push(name),
@@ -64,11 +65,8 @@ impl Models {
             }
         });
         let failed = failed.into_inner();
-        println!(
-            "{} orders in {:.1?}",
-            runs.into_inner(),
-            began.elapsed()
-        );
+        let runs = runs.into_inner();
+        println!("{count} models, {runs} orders, {:.1?}", began.elapsed());
         for name in &failed {
             println!("FAILED: {name}");
         }
@@ -80,7 +78,7 @@ impl Models {
     }
 }
 
-fn explore(model: &Model) -> u64 {
+fn explore(model: &Model, verbose: bool) -> u64 {
     let began = Instant::now();
     let runs = Arc::new(AtomicU64::new(0));
     let mut builder = loom::model::Builder::new();
@@ -94,7 +92,9 @@ fn explore(model: &Model) -> u64 {
         body();
     });
     let runs = runs.load(Ordering::Relaxed);
-    println!("{}: {runs} orders, {:.1?}", model.name, began.elapsed());
+    if verbose {
+        println!("{}: {runs} orders, {:.1?}", model.name, began.elapsed());
+    }
     runs
 }
 

@@ -21,6 +21,8 @@ enum Happening {
     /// The batch is output, which the host accepts or refuses.
     Emit,
     EmitRefused,
+    /// The batch is output, which the host has for long.
+    Hand,
     /// A call's own output in another branch.
     EmitFirst,
     /// The node has the host's answer.
@@ -100,6 +102,7 @@ impl Batch {
                     None => self.complete(request.context.error().as_ref()),
                 }
             }
+            Hand => *self.emission.lock() = world.emit(request, false),
             EmitFirst => {
                 if let Some(emission) = world.emit(&calls[0], false) {
                     let _ = world.emission_done(&calls[0], emission, None);
@@ -147,6 +150,11 @@ impl Batch {
                 assert!(call.has_ended(), "nobody answers it");
             }
         }
+        let emission = *self.emission.lock();
+        if let Some(emission) = emission {
+            // If it has not answered before.
+            let _ = world.emission_done(&self.request, emission, None);
+        }
         self.happen(Answers);
         world.sweep();
         self.complete(None);
@@ -190,13 +198,14 @@ fn model(models: &mut Models, has_timeout: bool, threads: &[&[Happening]], preem
 }
 
 pub(crate) fn add(models: &mut Models) {
-    let cases: [&[&[Happening]]; 8] = [
+    let cases: [&[&[Happening]]; 9] = [
         &[&[Emit], &[CancelFirst, Reap]],
         &[&[Emit], &[CancelFirst], &[Reap]],
         &[&[EmitRefused], &[Answers], &[CancelFirst, Reap]],
         &[&[Emit], &[CancelFirst, CancelSecond], &[Sweep]],
         &[&[Emit], &[CancelFirst, CancelSecond], &[Watch]],
         &[&[Emit], &[EmitFirst], &[CancelFirst, Reap]],
+        &[&[Hand, EmitFirst], &[CancelFirst, Reap]],
         &[&[Emit], &[Sweep, Answers], &[CancelFirst, Reap]],
         &[&[Emit], &[Die], &[CancelFirst, Reap]],
     ];

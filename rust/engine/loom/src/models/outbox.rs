@@ -149,7 +149,9 @@ pub(crate) fn add(models: &mut Models) {
             let world = world.clone();
             Box::new(move || {
                 for call in calls {
-                    world.pipeline.push(Event::PayloadReleased { call_id: *call });
+                    world
+                        .pipeline
+                        .push(Event::PayloadReleased { call_id: *call });
                 }
             }) as Box<dyn FnOnce() + Send>
         };
@@ -164,7 +166,11 @@ pub(crate) fn add(models: &mut Models) {
         world.shared.reaper.finish();
         let heard = world.host.heard();
         assert_eq!(heard.len(), 3, "{heard:?}");
-        let place = |call| heard.iter().position(|heard| *heard == Heard::Released { call });
+        let place = |call| {
+            heard
+                .iter()
+                .position(|heard| *heard == Heard::Released { call })
+        };
         assert!(place(10) < place(11), "{heard:?}");
     });
     models.add("outbox: two push, one waits and delivers", 2, || {

@@ -85,6 +85,7 @@ fn reuse(models: &mut Models, failed: bool) {
         assert_eq!(stage(&world, first.id), 2);
         world.shared.requests.end(now.id, true);
         assert_eq!(stage(&world, now.id), 1);
+        assert_eq!(stage(&world, first.id), 2, "of another");
     });
 }
 

@@ -107,7 +107,8 @@ impl Host {
     }
 
     pub(crate) fn has_answer(&self, call: u64) -> bool {
-        let is_answer = |heard: &Heard| matches!(heard, Heard::Done { call: of, .. } if *of == call);
+        let is_answer =
+            |heard: &Heard| matches!(heard, Heard::Done { call: of, .. } if *of == call);
         self.heard.lock().iter().any(is_answer)
     }
 
@@ -119,13 +120,18 @@ impl Host {
     /// not before, and no output of it after.
     pub(crate) fn check_call(&self, call: u64) -> Outcome {
         let heard = self.heard();
-        let answers = positions(&heard, |heard| {
-            matches!(heard, Heard::Done { call: of, .. } | Heard::DoneAtOnce { call: of, .. } if *of == call)
-        });
+        let answers = positions(
+            &heard,
+            |heard| matches!(heard, Heard::Done { call: of, .. } | Heard::DoneAtOnce { call: of, .. } if *of == call),
+        );
         assert_eq!(answers.len(), 1, "one answer: {heard:?}");
         let (failed, flag, by_event) = match heard[answers[0]] {
-            Heard::Done { failed, released, .. } => (failed, released, true),
-            Heard::DoneAtOnce { failed, released, .. } => (failed, released, false),
+            Heard::Done {
+                failed, released, ..
+            } => (failed, released, true),
+            Heard::DoneAtOnce {
+                failed, released, ..
+            } => (failed, released, false),
             _ => unreachable!(),
         };
         let reports = positions(&heard, |heard| *heard == Heard::Released { call });
