@@ -20,7 +20,6 @@ import (
 // TestCallersOfABlockedNodeLeaveInTime: a node keeps its pipeline's thread for ten seconds.
 // Callers leave soon after their deadline, the timeout or their cancel all the same.
 func TestCallersOfABlockedNodeLeaveInTime(t *testing.T) {
-	t.Parallel()
 	const blocked, soon = 10 * time.Second, 100 * time.Millisecond
 	component := start(t, faultNode(`"block": "10s"`), logsFunc(t, func(context.Context, plog.Logs) error { return nil }),
 		func(s *cbridge.Settings) { s.Limits.Timeout = soon })

@@ -26,7 +26,6 @@ import (
 // TestOutputIsDeliveredWhileAnotherNodeBlocks: a call's output is ready when a node blocks the
 // thread that would deliver it, and there is no other call that would have it delivered.
 func TestOutputIsDeliveredWhileAnotherNodeBlocks(t *testing.T) {
-	t.Parallel()
 	const configuration = `{"nodes": {
 		"a": {"type": "urn:otapbridge:processor:fault", "config": {"delay": "100ms"}},
 		"r": {"type": "processor:type_router", "config": {}},
