@@ -50,9 +50,11 @@ impl Models {
                 let model = left.lock().pop_front();
                 let Some(model) = model else { return };
                 let name = model.name.clone();
-                // On a thread of its own: a model that failed may leave its thread's state behind.
-                let run = std::thread::spawn(move || explore(&model, verbose)).join();
-                match run {
+                // On a thread of its own, because a model that fails leaves its thread's state
+                // behind; and named, because it may take the process with it.
+                let thread = std::thread::Builder::new().name(name.clone());
+                let run = thread.spawn(move || explore(&model, verbose));
+                match run.expect("a thread").join() {
                     Ok(count) => drop(runs.fetch_add(count, Ordering::Relaxed)),
                     Err(_) => failed.lock().push(name),
                 }

@@ -143,6 +143,16 @@ pub(crate) fn add(models: &mut Models) {
         // Nobody need deliver once more.
         of.check(&[10, 11, 20, 21]);
     });
+    models.add("outbox: one pushes, two deliver", 4, || {
+        let of = Queue::new();
+        together(vec![
+            spawned(&of, |of| of.outbox.deliver()),
+            spawned(&of, |of| of.outbox.deliver()),
+            spawned(&of, |of| of.push(&[10, 11])),
+        ]);
+        of.outbox.deliver();
+        of.check(&[10, 11]);
+    });
     models.add("outbox: two push, the reaper delivers", 4, || {
         let world = World::new();
         let push = |calls: &'static [u64]| {
