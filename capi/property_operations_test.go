@@ -343,6 +343,13 @@ func (m *model) story() string {
 	about := map[[2]string]bool{}
 	for _, match := range aboutNumber.FindAllStringSubmatch(strings.Join(m.failures, " "), -1) {
 		about[[2]string{match[1], match[2]}] = true
+		for _, call := range m.calls {
+			if match[1] == "call" && strconv.FormatUint(call.id, 10) == match[2] {
+				for _, emission := range call.emissions {
+					about[[2]string{"emission", strconv.FormatUint(emission.id, 10)}] = true
+				}
+			}
+		}
 	}
 	var story strings.Builder
 	for i, note := range m.history {

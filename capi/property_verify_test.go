@@ -22,7 +22,7 @@ func totalSize(context []byte) int {
 
 func sameError(a, b *Error) bool {
 	for ; a != nil && b != nil; a, b = a.Next, b.Next {
-		if a.Kind != b.Kind || a.GRPCCode != b.GRPCCode || a.HTTPStatus != b.HTTPStatus || a.Flags&^ErrorFlagPart != b.Flags&^ErrorFlagPart ||
+		if a.Kind != b.Kind || a.GRPCCode != b.GRPCCode || a.HTTPStatus != b.HTTPStatus || a.Flags != b.Flags ||
 			a.RetryAfter != b.RetryAfter || a.HostErrorID != b.HostErrorID || a.Message != b.Message || a.Field != b.Field ||
 			!stdbytes.Equal(a.StatusDetails, b.StatusDetails) {
 			return false
@@ -45,8 +45,8 @@ func (m *model) verify(late uint64) {
 			continue
 		}
 		if call.released == 0 {
-			m.happened["was released with a buffer after the shutdown"]++
-			if !call.isShownAfter(m.shutdownBegan) {
+			m.happened["was released without notice at the shutdown"]++
+			if !call.isHeldAfter(m.shutdownBegan) {
 				m.fail("the release of call %d's payload was not reported", call.id)
 			}
 		}
@@ -69,10 +69,14 @@ func (m *model) verify(late uint64) {
 	}
 }
 
-// isShownAfter is whether some buffer of the call was held at that time or later: then its
-// payload may have gone with the buffer.
-func (c *modelCall) isShownAfter(when uint64) bool {
-	return slices.ContainsFunc(c.emissions, func(e *modelEmission) bool { return e.released > when })
+// isHeldAfter is whether some buffer of the call was held at that time or later, or an answer
+// to its output was under way, with which a node that retries gets the data back: then its payload
+// may have gone with these.
+func (c *modelCall) isHeldAfter(when uint64) bool {
+	return slices.ContainsFunc(c.emissions, func(e *modelEmission) bool {
+		isLate := func(answer *modelAnswer) bool { return answer.ended > when }
+		return e.released > when || slices.ContainsFunc(e.answers, isLate)
+	})
 }
 
 func (m *model) checkCancels(call *modelCall) {
@@ -219,8 +223,13 @@ func (c *modelCall) timeLeft() time.Duration { return c.deadline - c.doneAt.Sub(
 // mustRetry is whether a call may not end with an error that allows a retry. Nodes that retry let
 // a request without items go by.
 func (m *model) mustRetry(call *modelCall) bool {
+	return m.pipeline.retries && call.items > 0 && m.mustEndByAnswer(call)
+}
+
+// mustEndByAnswer is whether only the answers to its output can have ended a call.
+func (m *model) mustEndByAnswer(call *modelCall) bool {
 	hasShutDown := m.shutdownBegan != 0 && m.shutdownBegan < call.done
-	return m.pipeline.retries && call.items > 0 && !call.mayHaveLeft() && !hasShutDown
+	return !call.mayHaveLeft() && !hasShutDown
 }
 
 // cancelledBefore is whether a cancel, with the deadline as its reason or without, may have
@@ -259,6 +268,11 @@ func (m *model) checkHostError(call *modelCall) error {
 	if m.mustRetry(call) && !isFinal(given) && given.RetryAfter < time.Minute {
 		return fmt.Errorf("it was not tried again: %v", call.err)
 	}
+	isPart := call.err.Flags&ErrorFlagPart != 0
+	isWhole := len(call.emittedItems) == max(call.items, 1)
+	if isPart == isWhole && (isPart || m.mustEndByAnswer(call)) {
+		return fmt.Errorf("it ended with the error of a part: %v, and %d of its %d items came out", isPart, len(call.emittedItems), call.items)
+	}
 	if same(call.err, meaning(given)) {
 		return nil
 	}
@@ -271,12 +285,12 @@ func (m *model) checkHostError(call *modelCall) error {
 }
 
 // same compares what is promised of a host's error that comes back: all but the flags
-// that say who has chosen its codes.
+// that say who has chosen its codes, and that it is not about all data.
 func same(a, b *Error) bool {
-	const codes = ErrorFlagGRPCCode | ErrorFlagHTTPStatus
+	const others = ErrorFlagGRPCCode | ErrorFlagHTTPStatus | ErrorFlagPart
 	left, right := *a, *b
-	left.Flags &^= codes
-	right.Flags &^= codes
+	left.Flags &^= others
+	right.Flags &^= others
 	return sameError(&left, &right)
 }
 
