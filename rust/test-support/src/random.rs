@@ -26,6 +26,15 @@ impl Random {
         self.below(one_in) == 0
     }
 
+    pub fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())].clone()
+    }
+
+    /// Fewer than `limit` of them, which is not 0.
+    pub fn list<T>(&mut self, limit: usize, of: impl Fn(&mut Self) -> T) -> Vec<T> {
+        (0..self.below(limit)).map(|_| of(self)).collect()
+    }
+
     pub fn bytes(&mut self, max_len: usize) -> Vec<u8> {
         (0..self.below(max_len + 1))
             .map(|_| self.next() as u8)

@@ -233,20 +233,16 @@ pub(super) fn random_signal(random: &mut Random) -> Signal {
 /// A request with levels of all sizes, empty ones among them.
 pub(super) fn random_request(random: &mut Random, signal: Signal) -> Bytes {
     let request = Request {
-        containers: list(random, 4, |random| resource(random, signal)),
+        containers: random.list(4, |random| resource(random, signal)),
         unknown: "later version".repeat(random.below(5) / 4),
     };
     request.encode_to_vec().into()
 }
 
-fn list<T>(random: &mut Random, limit: usize, of: impl Fn(&mut Random) -> T) -> Vec<T> {
-    (0..random.below(limit)).map(|_| of(random)).collect()
-}
-
 fn resource(random: &mut Random, signal: Signal) -> Container {
     Container {
-        resources: list(random, 2, |random| random.bytes(40)),
-        scopes: list(random, 4, |random| scope(random, signal)),
+        resources: random.list(2, |random| random.bytes(40)),
+        scopes: random.list(4, |random| scope(random, signal)),
         schema_url: "r".repeat(random.below(3)),
         unknown: random.next() % 2,
     }
@@ -257,7 +253,7 @@ fn scope(random: &mut Random, signal: Signal) -> Scope {
     let most = if random.chance(8) { 300 } else { 30 };
     Scope {
         scope: (!random.chance(4)).then(|| random.bytes(20)),
-        items: list(random, 6, |random| match signal {
+        items: random.list(6, |random| match signal {
             Signal::Metrics => metric(random, most).encode_to_vec(),
             Signal::Traces | Signal::Logs => random.bytes(most),
         }),
@@ -267,7 +263,7 @@ fn scope(random: &mut Random, signal: Signal) -> Scope {
 
 fn metric(random: &mut Random, most: usize) -> Metric {
     let points = Points {
-        points: list(random, 6, |random| random.bytes(most)),
+        points: random.list(6, |random| random.bytes(most)),
         aggregation_temporality: random.below(3) as i32,
         is_monotonic: random.chance(2),
     };
@@ -283,6 +279,6 @@ fn metric(random: &mut Random, most: usize) -> Metric {
             4 => Some(Data::ExponentialHistogram(points)),
             _ => Some(Data::Summary(points)),
         },
-        metadata: list(random, 3, |random| random.bytes(5)),
+        metadata: random.list(3, |random| random.bytes(5)),
     }
 }

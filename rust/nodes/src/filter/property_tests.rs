@@ -15,16 +15,8 @@ const KEYS: [&str; 3] = ["a", "b", "c"];
 const TEXTS: [&str; 5] = ["", "x", "y", "xy", "1"];
 const PATTERNS: [&str; 6] = ["x", "^x$", "y|1", "^$", "", "[^x]"];
 
-fn one_of<T: Clone>(random: &mut Random, all: &[T]) -> T {
-    all[random.below(all.len())].clone()
-}
-
-fn some<T>(random: &mut Random, limit: usize, of: impl Fn(&mut Random) -> T) -> Vec<T> {
-    (0..random.below(limit)).map(|_| of(random)).collect()
-}
-
 fn random_text(random: &mut Random) -> String {
-    one_of(random, &TEXTS).to_owned()
+    random.one_of(&TEXTS).to_owned()
 }
 
 fn random_value(random: &mut Random) -> Option<AnyValue> {
@@ -43,8 +35,8 @@ fn random_value(random: &mut Random) -> Option<AnyValue> {
 }
 
 fn random_attributes(random: &mut Random) -> Vec<KeyValue> {
-    some(random, 4, |random| KeyValue {
-        key: one_of(random, &KEYS).to_owned(),
+    random.list(4, |random| KeyValue {
+        key: random.one_of(&KEYS).to_owned(),
         value: random_value(random),
     })
 }
@@ -52,7 +44,7 @@ fn random_attributes(random: &mut Random) -> Vec<KeyValue> {
 fn random_item(random: &mut Random, signal: Signal) -> Vec<u8> {
     match signal {
         Signal::Logs => LogRecord {
-            severity_number: one_of(random, &[0, 0, 5, 9, 13, -1]),
+            severity_number: random.one_of(&[0, 0, 5, 9, 13, -1]),
             severity_text: random_text(random),
             body: random_value(random),
             attributes: random_attributes(random),
@@ -61,11 +53,11 @@ fn random_item(random: &mut Random, signal: Signal) -> Vec<u8> {
         Signal::Traces => Span {
             name: random_text(random),
             attributes: random_attributes(random),
-            events: some(random, 3, |random| Event {
+            events: random.list(3, |random| Event {
                 name: random_text(random),
                 attributes: random_attributes(random),
             }),
-            links: some(random, 3, |random| Link {
+            links: random.list(3, |random| Link {
                 attributes: random_attributes(random),
             }),
         }
@@ -80,8 +72,8 @@ fn random_item(random: &mut Random, signal: Signal) -> Vec<u8> {
 
 fn random_request(random: &mut Random, signal: Signal) -> Request {
     Request {
-        containers: some(random, 4, |random| Container {
-            resources: some(random, 3, |random| {
+        containers: random.list(4, |random| Container {
+            resources: random.list(3, |random| {
                 let resource = Resource {
                     attributes: random_attributes(random),
                     dropped_attributes_count: random.below(2) as u32,
@@ -89,9 +81,9 @@ fn random_request(random: &mut Random, signal: Signal) -> Request {
                 };
                 resource.encode_to_vec()
             }),
-            scopes: some(random, 4, |random| Scope {
+            scopes: random.list(4, |random| Scope {
                 scope: random.chance(2).then(|| random.bytes(20)),
-                items: some(random, 6, |random| {
+                items: random.list(6, |random| {
                     let mut item = random_item(random, signal);
                     if random.chance(5) {
                         // Protobuf merges messages that are written one after the other.
@@ -109,13 +101,13 @@ fn random_request(random: &mut Random, signal: Signal) -> Request {
 }
 
 fn random_conditions(random: &mut Random, signal: Signal) -> Value {
-    let how = one_of(random, &["strict", "regexp"]);
+    let how = random.one_of(&["strict", "regexp"]);
     let texts: &[&str] = if how == "strict" { &TEXTS } else { &PATTERNS };
     let value = |random: &mut Random| match random.below(6) {
         0 => json!(random.chance(2)),
         1 => json!(random.below(3) as f64 / 2.0),
         2 => json!(random.below(3) as i64 - 1),
-        _ => json!(one_of(random, texts)),
+        _ => json!(random.one_of(texts)),
     };
     let fields: &[&str] = match signal {
         Signal::Logs => &[
@@ -142,15 +134,15 @@ fn random_conditions(random: &mut Random, signal: Signal) -> Value {
             continue;
         }
         let condition = if *field == "severity_number" {
-            json!({"min": one_of(random, &[0, 5, 10]), "match_undefined": random.chance(2)})
+            json!({"min": random.one_of(&[0, 5, 10]), "match_undefined": random.chance(2)})
         } else if field.ends_with("attributes") {
             let attribute =
-                |random: &mut Random| json!({"key": one_of(random, &KEYS), "value": value(random)});
-            json!(some(random, 4, attribute))
+                |random: &mut Random| json!({"key": random.one_of(&KEYS), "value": value(random)});
+            json!(random.list(4, attribute))
         } else if *field == "bodies" {
-            json!(some(random, 4, value))
+            json!(random.list(4, value))
         } else {
-            json!(some(random, 4, |random| one_of(random, texts)))
+            json!(random.list(4, |random| random.one_of(texts)))
         };
         conditions.insert((*field).to_owned(), condition);
     }

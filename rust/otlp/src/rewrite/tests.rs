@@ -80,9 +80,9 @@ fn random_value(random: &mut Random) -> OneOf {
 fn random_resource(random: &mut Random) -> Resource {
     const KEYS: [&str; 6] = ["a", "b", "tenant", "", "service.name", "größe"];
     Resource {
-        attributes: (0..random.below(6))
-            .map(|_| attribute(KEYS[random.below(KEYS.len())], random_value(random)))
-            .collect(),
+        attributes: random.list(6, |random| {
+            attribute(random.one_of(&KEYS), random_value(random))
+        }),
         dropped_attributes_count: random.below(3) as u32,
         entity_refs: random.bytes(5),
     }
@@ -90,14 +90,12 @@ fn random_resource(random: &mut Random) -> Resource {
 
 fn random_request(random: &mut Random) -> Request {
     Request {
-        containers: (0..random.below(4))
-            .map(|_| Container {
-                resource: (random.below(4) > 0).then(|| random_resource(random)),
-                scopes: (0..random.below(3)).map(|_| random.bytes(300)).collect(),
-                schema_url: "u".repeat(random.below(3)),
-                unknown: random.next() % 2,
-            })
-            .collect(),
+        containers: random.list(4, |random| Container {
+            resource: (random.below(4) > 0).then(|| random_resource(random)),
+            scopes: random.list(3, |random| random.bytes(300)),
+            schema_url: "u".repeat(random.below(3)),
+            unknown: random.next() % 2,
+        }),
         unknown: "later version".repeat(random.below(2)),
     }
 }
