@@ -2,26 +2,28 @@
 
 //! Runs nodes in tests: in an engine pipeline as the collector has it, with a
 //! [`TestHost`] in the place of the collector and nothing of the C ABI.
+//!
+//! [`Bridge`] is what it is made of: the component and the runtime themselves, and a host that
+//! records every event. The engine's own tests use it; node authors rarely need it.
+//!
+//! Random data, and OTLP in an independent reading, are in `otapbridge-test-support`: crates
+//! below the engine test with it, which this crate depends on.
 #![forbid(unsafe_code)]
 
-use std::collections::HashMap;
+mod bridge;
+
 use std::mem::take;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use otapbridge_context::{CancelReason, ContextBlock, ProcessingError, Signal};
-use otapbridge_engine::NodeFactory;
 use otapbridge_engine::{
-    Component, DEFAULT_CANCEL_GRACE, Event, EventSink, LogLevel, PayloadGuard, Runtime,
-    RuntimeOptions, catalogue,
+    ComponentKind, ComponentSpec, DEFAULT_CANCEL_GRACE, Emission, NodeFactory,
 };
-use otapbridge_engine::{ComponentKind, ComponentSpec};
 use serde_json::Value;
 
-/// A test that waits longer than this for an answer or an output has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub use bridge::{Bridge, Host, PATIENCE, Seen};
 
 /// What came out of the pipeline.
 #[derive(Clone, Debug)]
@@ -36,71 +38,13 @@ pub struct Output {
     pub context: ContextBlock,
 }
 
-/// The component behind the pipeline: its answer to an output.
-type Next = Box<dyn Fn(&Output) -> Result<(), ProcessingError> + Send + Sync>;
-
-#[derive(Default)]
-struct Seen {
-    answers: HashMap<u64, Result<(), ProcessingError>>,
-    outputs: Vec<Output>,
-}
-
-struct Host {
-    next: Next,
-    component: OnceLock<Weak<Component>>,
-    seen: Mutex<Seen>,
-    changed: Condvar,
-}
-
-impl EventSink for Host {
-    fn deliver(&self, _component_data: u64, events: &mut Vec<Event>) {
-        for event in events.drain(..) {
-            match event {
-                Event::Done { call_id, error, .. } => self.note(|seen| {
-                    let _ = seen.answers.insert(call_id, error.map_or(Ok(()), Err));
-                }),
-                Event::Emit(emission) => {
-                    let output = Output {
-                        signal: emission.signal,
-                        port: emission.port,
-                        payload: emission.payload,
-                        context: emission.context,
-                    };
-                    let answer = (self.next)(&output);
-                    self.note(|seen| seen.outputs.push(output));
-                    if let Some(component) = self.component.get().and_then(Weak::upgrade) {
-                        let error = answer.err();
-                        let answered = component.emission_done(emission.id, error.clone());
-                        if let Some(call_id) = emission.call_id.filter(|_| answered.call_done) {
-                            self.note(|seen| {
-                                let _ = seen.answers.insert(call_id, error.map_or(Ok(()), Err));
-                            });
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-impl Host {
-    fn note(&self, change: impl FnOnce(&mut Seen)) {
-        change(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
-        self.changed.notify_all();
-    }
-
-    fn wait<T>(&self, what: &str, mut look: impl FnMut(&mut Seen) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(found) = look(&mut seen) {
-                return found;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited {PATIENCE:?} in vain for {what}");
-            let woken = self.changed.wait_timeout(seen, left);
-            seen = woken.unwrap_or_else(PoisonError::into_inner).0;
+impl Output {
+    fn of(emission: &Emission) -> Self {
+        Self {
+            signal: emission.signal,
+            port: emission.port,
+            payload: emission.payload.clone(),
+            context: emission.context.clone(),
         }
     }
 }
@@ -108,9 +52,7 @@ impl Host {
 /// Runs one component and stands for the collector around it. When it is dropped,
 /// the component ends at once.
 pub struct TestHost {
-    runtime: Runtime,
-    component: Arc<Component>,
-    host: Arc<Host>,
+    bridge: Bridge,
     calls: AtomicU64,
 }
 
@@ -140,7 +82,7 @@ impl TestHost {
         config: &Value,
         next: impl Fn(&Output) -> Result<(), ProcessingError> + Send + Sync + 'static,
     ) -> Result<Self, Vec<ProcessingError>> {
-        Self::create(node_types, ComponentKind::Processor, config, Box::new(next))
+        Self::create(node_types, ComponentKind::Processor, config, next)
     }
 
     /// As [`start_with`](Self::start_with), for a component that begins with a receiver
@@ -153,28 +95,15 @@ impl TestHost {
         config: &Value,
         next: impl Fn(&Output) -> Result<(), ProcessingError> + Send + Sync + 'static,
     ) -> Result<Self, Vec<ProcessingError>> {
-        Self::create(node_types, ComponentKind::Receiver, config, Box::new(next))
+        Self::create(node_types, ComponentKind::Receiver, config, next)
     }
 
     fn create(
         node_types: fn() -> Vec<NodeFactory>,
         kind: ComponentKind,
         config: &Value,
-        next: Next,
+        next: impl Fn(&Output) -> Result<(), ProcessingError> + Send + Sync + 'static,
     ) -> Result<Self, Vec<ProcessingError>> {
-        catalogue::install(node_types);
-        let host = Arc::new(Host {
-            next,
-            component: OnceLock::new(),
-            seen: Mutex::default(),
-            changed: Condvar::new(),
-        });
-        let runtime = Runtime::create(RuntimeOptions {
-            events: Arc::clone(&host) as Arc<dyn EventSink>,
-            log: None,
-            log_level: LogLevel::Info,
-        })
-        .map_err(|error| vec![error])?;
         let spec = ComponentSpec {
             signal: None,
             kind,
@@ -184,13 +113,10 @@ impl TestHost {
             references: false,
             config: config.to_string().into_bytes(),
         };
-        let component = Component::create(&runtime, &spec)?;
-        let _ = host.component.set(Arc::downgrade(&component));
-        component.start(PATIENCE).map_err(|error| vec![error])?;
+        let answer = move |emission: &Emission| Some(next(&Output::of(emission)));
+        let bridge = Bridge::create(node_types, &spec, Box::new(answer), true)?;
         Ok(Self {
-            runtime,
-            component,
-            host,
+            bridge,
             calls: AtomicU64::new(0),
         })
     }
@@ -204,15 +130,12 @@ impl TestHost {
         context: ContextBlock,
     ) -> Call<'_> {
         let id = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        let payload = payload.into();
         let submitted = self
-            .component
-            .submit(id, signal, context, payload.len(), |guard| {
-                Bytes::from_owner(Lent(payload, guard))
-            });
+            .bridge
+            .submit_signal(id, signal, &payload.into(), context);
         if let Err(error) = submitted {
-            self.host.note(|seen| {
-                let _ = seen.answers.insert(id, Err(error));
+            self.bridge.host.note(|seen| {
+                let _ = seen.results.insert(id, vec![Some(error)]);
             });
         }
         Call { id, host: self }
@@ -221,12 +144,8 @@ impl TestHost {
     /// Takes what came out so far. When a call was answered with `Ok`, all its output is there.
     #[must_use]
     pub fn outputs(&self) -> Vec<Output> {
-        let mut seen = self
-            .host
-            .seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        take(&mut seen.outputs)
+        let emissions = self.bridge.host.seen(|seen| take(&mut seen.emissions));
+        emissions.iter().map(Output::of).collect()
     }
 
     /// Waits for an output and takes it.
@@ -235,21 +154,19 @@ impl TestHost {
     /// After 30 seconds without one.
     #[must_use]
     pub fn output(&self) -> Output {
-        self.host.wait("an output", |seen| {
-            (!seen.outputs.is_empty()).then(|| seen.outputs.remove(0))
-        })
+        Output::of(&self.bridge.host.emission())
     }
 
     /// Ends the component as the collector does when it stops: what nodes keep back is
     /// flushed, and every call has its answer when this returns.
     pub fn shutdown(&self, timeout: Duration) {
-        self.component.shutdown(timeout);
+        self.bridge.component.shutdown(timeout);
     }
 }
 
 impl Drop for TestHost {
     fn drop(&mut self) {
-        self.runtime.shutdown(Duration::ZERO);
+        self.bridge.runtime.shutdown(Duration::ZERO);
     }
 }
 
@@ -262,10 +179,8 @@ pub struct Call<'host> {
 impl Call<'_> {
     /// Cancels it, as a client does that goes away.
     pub fn cancel(&self, cause: &str) {
-        let _ = self
-            .host
-            .component
-            .cancel(self.id, CancelReason::Cancelled, cause);
+        let component = &self.host.bridge.component;
+        let _ = component.cancel(self.id, CancelReason::Cancelled, cause);
     }
 
     /// Waits for what the caller gets.
@@ -276,20 +191,6 @@ impl Call<'_> {
     /// # Panics
     /// After 30 seconds without an answer.
     pub fn answer(&self) -> Result<(), ProcessingError> {
-        self.host.host.wait("the answer to a call", |seen| {
-            seen.answers.get(&self.id).cloned()
-        })
-    }
-}
-
-/// A payload that says when it is released.
-struct Lent(
-    Bytes,
-    #[expect(dead_code, reason = "held for its drop")] PayloadGuard,
-);
-
-impl AsRef<[u8]> for Lent {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
+        self.host.bridge.host.done(self.id)
     }
 }

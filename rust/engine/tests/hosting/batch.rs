@@ -9,10 +9,9 @@ use otapbridge_context::{
     BlockBuilder, CancelReason, ContextBlock, ErrorKind, ProcessingError, RequestContext,
     SpanContext,
 };
-use otapbridge_engine::Emission;
 use serde_json::{Value, json};
 
-use crate::harness::{Bridge, deadline, logs, metadata};
+use crate::harness::{Bridge, contains, deadline, logs, metadata};
 use crate::nodes::TEST_NODE;
 
 const BATCH: &str = "urn:otapbridge:processor:batch";
@@ -23,13 +22,6 @@ fn batch(min_size: usize, more: Value) -> Value {
     let more = more.as_object().expect("settings").clone();
     config.as_object_mut().expect("settings").extend(more);
     json!({"type": BATCH, "config": config})
-}
-
-fn contains(emission: &Emission, text: &str) -> bool {
-    emission
-        .payload
-        .windows(text.len())
-        .any(|window| window == text.as_bytes())
 }
 
 fn refusal() -> ProcessingError {
@@ -48,7 +40,7 @@ fn callers_of_a_batch_get_its_result() {
     assert_eq!(first.call_id, None);
     assert_eq!(first.origins, [1, 2]);
     assert_eq!(second.origins, [3, 4], "under way beside the first");
-    assert!(contains(&first, "of 1") && contains(&first, "of 2"));
+    assert!(contains(&first.payload, "of 1") && contains(&first.payload, "of 2"));
     // The later one is answered first.
     assert!(bridge.emission_done(second.id, Some(refusal())));
     for call in [3, 4] {
@@ -158,7 +150,7 @@ fn a_caller_whose_data_is_divided_waits_for_all_of_it() {
         let done = bridge.emission_done(first.id, answer(first_refused));
         assert!(done);
         assert!(
-            bridge.host.seen(|seen| seen.answers.is_empty()),
+            bridge.host.seen(|seen| seen.results.is_empty()),
             "one part is not answered"
         );
         let done = bridge.emission_done(second.id, answer(second_refused));
@@ -209,7 +201,7 @@ fn what_comes_after_the_drain_began_is_not_kept() {
     );
     bridge.submit(1, &logs(&["body"])).unwrap();
     let seen = bridge.finish();
-    assert!(seen.answers[&1][0].is_none(), "{:?}", seen.answers[&1][0]);
+    assert!(seen.results[&1][0].is_none(), "{:?}", seen.results[&1][0]);
 }
 
 #[test]
@@ -256,7 +248,7 @@ fn a_cancelled_callers_data_leaves_an_unsent_batch() {
     bridge.submit(3, &logs(&["of 3"])).unwrap();
     let emission = bridge.host.emission();
     assert_eq!(emission.origins, [2, 3]);
-    assert!(!contains(&emission, "of 1"));
+    assert!(!contains(&emission.payload, "of 1"));
     assert!(bridge.emission_done(emission.id, None));
     let _ = bridge.finish();
 }
@@ -351,8 +343,8 @@ fn what_is_pending_at_shutdown_is_sent_and_answered() {
         bridge.submit(call, &logs(&["body"])).unwrap();
     }
     let seen = bridge.finish();
-    assert_eq!(seen.answers.len(), 10);
-    for (call, answers) in &seen.answers {
+    assert_eq!(seen.results.len(), 10);
+    for (call, answers) in &seen.results {
         assert!(answers[0].is_none(), "call {call}: {:?}", answers[0]);
     }
 }

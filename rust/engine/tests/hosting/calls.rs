@@ -6,11 +6,7 @@ use otapbridge_context::{BlockBuilder, ErrorKind, SpanContext};
 use serde_json::json;
 
 use crate::harness::{Bridge, logs};
-use crate::nodes::TEST_NODE;
-
-fn behave(behaviour: serde_json::Value) -> serde_json::Value {
-    json!({"type": TEST_NODE, "config": {"behaviour": behaviour}})
-}
+use crate::nodes::{TEST_NODE, behave};
 
 #[test]
 fn output_is_the_input_in_place_and_the_answer_is_the_hosts() {
@@ -26,7 +22,7 @@ fn output_is_the_input_in_place_and_the_answer_is_the_hosts() {
         "the payload was copied"
     );
     assert!(
-        bridge.host.seen(|seen| seen.answers.is_empty()),
+        bridge.host.seen(|seen| seen.results.is_empty()),
         "done before it was answered"
     );
     assert!(bridge.emission_done(emission.id, None));

@@ -8,29 +8,21 @@ use std::time::Duration;
 use otapbridge_context::{CancelReason, ContextBlock, ErrorKind};
 use serde_json::json;
 
-use crate::harness::{Bridge, deadline, logs};
-use crate::nodes::{BEGUN_WAITS, DROPPED_WAITS, TEST_NODE};
+use crate::harness::{Bridge, deadline, logs, until};
+use crate::nodes::{BEGUN_WAITS, DROPPED_WAITS, behave, pass};
 
-/// One node that waits for an hour. Its counters are the process's, so the
+/// One node that waits for ever. Its counters are the process's, so the
 /// tests here run one after the other.
 static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 fn waiting() -> Bridge {
-    Bridge::accepting(json!({
-        "type": TEST_NODE,
-        "config": {"behaviour": {"wait": {"milliseconds": 3_600_000}}},
-    }))
+    Bridge::accepting(behave(json!({"wait": {}})))
 }
 
 fn wait_for_begin(before: usize) {
-    let started = std::time::Instant::now();
-    while BEGUN_WAITS.load(Ordering::SeqCst) == before {
-        assert!(
-            started.elapsed() < Duration::from_secs(30),
-            "the node never began"
-        );
-        std::thread::yield_now();
-    }
+    until("the node's begin", || {
+        BEGUN_WAITS.load(Ordering::SeqCst) > before
+    });
 }
 
 #[test]
@@ -106,18 +98,18 @@ fn what_waits_behind_a_busy_node_is_refused_without_entering_it() {
 
 #[test]
 fn a_deadline_in_the_past_is_refused_at_once() {
-    let bridge = Bridge::start(json!({"type": TEST_NODE, "config": {"behaviour": {"pass": {}}}}));
+    let bridge = Bridge::start(pass());
     let error = bridge
         .submit_with(1, &logs(&["x"]), deadline(Duration::ZERO))
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     let seen = bridge.finish();
-    assert!(seen.answers.is_empty());
+    assert!(seen.results.is_empty());
 }
 
 #[test]
 fn a_cancel_of_what_the_host_holds_still_gets_the_hosts_answer() {
-    let bridge = Bridge::start(json!({"type": TEST_NODE, "config": {"behaviour": {"pass": {}}}}));
+    let bridge = Bridge::start(pass());
     bridge
         .submit_with(1, &logs(&["x"]), ContextBlock::empty())
         .unwrap();
@@ -131,8 +123,7 @@ fn a_cancel_of_what_the_host_holds_still_gets_the_hosts_answer() {
 
 #[test]
 fn a_call_that_a_node_forgot_is_answered_at_its_end() {
-    let bridge =
-        Bridge::accepting(json!({"type": TEST_NODE, "config": {"behaviour": {"forget": {}}}}));
+    let bridge = Bridge::accepting(behave(json!({"forget": {}})));
     bridge
         .submit_with(1, &logs(&["x"]), deadline(Duration::from_millis(20)))
         .unwrap();

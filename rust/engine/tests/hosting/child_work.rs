@@ -14,7 +14,8 @@ use otapbridge_engine::{ContextAwareEffectHandler, TaskEffectHandler, signal};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::harness::{Bridge, deadline, logs, timeout};
+use crate::harness::{Bridge, deadline, logs, timeout, until};
+use crate::nodes::CountDrop;
 
 const SPAWN_NODE: &str = "urn:test:processor:spawn";
 
@@ -59,14 +60,6 @@ pub(crate) struct Config {
     child: Child,
 }
 
-struct CountDrop;
-
-impl Drop for CountDrop {
-    fn drop(&mut self) {
-        let _ = DROPPED.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
 #[async_trait(?Send)]
 impl ContextAwareProcessor for Spawn {
     async fn process_with_context(
@@ -102,7 +95,7 @@ impl ContextAwareProcessor for Spawn {
             Child::Panic => effect_handler.spawn(async |_handler| panic!("the child panicked")),
             Child::Wait => effect_handler.spawn(async move |_handler| {
                 let _data = data;
-                let _dropped = CountDrop;
+                let _dropped = CountDrop(&DROPPED);
                 let _ = WAITING.fetch_add(1, Ordering::SeqCst);
                 std::future::pending().await
             }),
@@ -189,11 +182,10 @@ fn time_at_the_host_does_not_count_for_a_node_that_awaits_its_answer() {
             .unwrap();
         for _ in 0..deliveries {
             let emission = bridge.host.emission();
-            // The passing of time is what is looked at.
-            std::thread::sleep(after * 2);
+            bridge.outlast(after * 2);
             bridge
                 .host
-                .seen(|seen| assert!(seen.answers.is_empty(), "{:?}", seen.answers));
+                .seen(|seen| assert!(!seen.results.contains_key(&1), "{:?}", seen.results));
             assert!(bridge.emission_done(emission.id, None));
         }
         bridge.host.done(1).unwrap();
@@ -209,7 +201,7 @@ fn a_cancel_meanwhile_ends_the_wait_for_a_host_that_takes_longer_than_the_timeou
         .submit_with(1, &logs(&["body"]), timeout(after))
         .unwrap();
     let emission = bridge.host.emission();
-    std::thread::sleep(after * 2);
+    bridge.outlast(after * 2);
     assert!(bridge.component.cancel(1, CancelReason::Cancelled, "bored"));
     let error = bridge.host.done(1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
@@ -273,9 +265,7 @@ fn a_childs_failure_refuses_the_message() {
 fn a_child_ends_with_its_request() {
     let bridge = start("wait");
     let reached = |counter: &AtomicUsize, count: usize| {
-        while counter.load(Ordering::SeqCst) < count {
-            std::thread::yield_now();
-        }
+        until("a child", || counter.load(Ordering::SeqCst) >= count);
     };
     bridge.submit(1, &logs(&["body"])).unwrap();
     reached(&WAITING, 1);
@@ -327,7 +317,7 @@ fn several_messages_of_one_request_are_answered_together() {
     assert_eq!(first.call_id, Some(1));
     assert!(bridge.emission_done(first.id, None));
     let second = bridge.host.emission();
-    assert!(bridge.host.seen(|seen| seen.answers.is_empty()));
+    assert!(bridge.host.seen(|seen| seen.results.is_empty()));
     let error = ProcessingError::retryable("the second was refused");
     assert!(bridge.emission_done(second.id, Some(error)));
     assert!(

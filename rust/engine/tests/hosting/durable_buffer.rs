@@ -4,17 +4,16 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use otapbridge_context::{ErrorKind, ProcessingError};
-use otapbridge_engine::{Component, LogLevel, Runtime, RuntimeOptions, validate};
+use otapbridge_engine::validate;
 use serde_json::{Value, json};
 
-use crate::harness::{Bridge, Directory, Host, PATIENCE, logs, spec};
+use crate::harness::{Bridge, Directory, PATIENCE, logs, spec};
 
 fn config(directory: &Directory, shards: usize) -> Value {
     json!({"shards": shards, "type": "processor:durable_buffer", "config": {
@@ -187,15 +186,8 @@ fn a_part_that_is_refused_for_now_is_sent_again() {
 }
 
 /// Starts a component, and says why that failed.
-fn start(config: Value) -> Result<(Runtime, Arc<Component>), ProcessingError> {
-    let runtime = Runtime::create(RuntimeOptions {
-        events: Arc::new(Host::default()),
-        log: None,
-        log_level: LogLevel::Info,
-    })?;
-    let component =
-        Component::create(&runtime, &spec(config)).map_err(|mut errors| errors.remove(0))?;
-    component.start(PATIENCE).map(|()| (runtime, component))
+fn start(config: Value) -> Result<Bridge, ProcessingError> {
+    Bridge::start_spec(&spec(config), |_| None).map_err(|mut errors| errors.remove(0))
 }
 
 #[test]
@@ -212,8 +204,7 @@ fn two_of_the_same_name_do_not_share_a_folder() {
     );
     let _ = bridge.finish();
     // Free again.
-    let (runtime, _component) = start(config(&directory, 1)).expect("free");
-    runtime.shutdown(PATIENCE);
+    let _ = start(config(&directory, 1)).expect("free").finish();
 }
 
 #[test]

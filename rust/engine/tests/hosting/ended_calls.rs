@@ -10,7 +10,7 @@ use otapbridge_context::{CancelReason, ErrorKind};
 use serde_json::{Value, json};
 
 use crate::harness::{Bridge, deadline, logs, timeout};
-use crate::nodes::TEST_NODE;
+use crate::nodes::{LEAVE_TO_END, LEAVE_TO_SEND, behave};
 
 fn batch(min_size: usize, max_size: usize) -> Value {
     json!({"type": "urn:otapbridge:processor:batch",
@@ -49,11 +49,11 @@ fn time_at_the_host_does_not_count_for_a_batch_before_a_batch() {
                 .unwrap();
         }
         let emission = bridge.host.emission();
-        // The passing of time is what is looked at.
-        std::thread::sleep(after * 3);
+        bridge.outlast(after * 3);
         bridge.host.seen(|seen| {
             assert!(seen.cancelled_emissions.is_empty());
-            assert!(seen.answers.is_empty(), "{:?}", seen.answers);
+            let ended = |call| seen.results.contains_key(&call);
+            assert!(!(1..=calls).any(ended), "{:?}", seen.results);
         });
         assert!(bridge.emission_done(emission.id, None));
         drop(emission);
@@ -66,17 +66,20 @@ fn time_at_the_host_does_not_count_for_a_batch_before_a_batch() {
 
 #[test]
 fn time_at_the_host_does_not_count_for_other_work_on_the_call() {
-    let bridge = Bridge::start(both(fault(json!({})), fault(json!({"delay": "250ms"}))));
+    let late = behave(json!({"wait_for_leave": {}}));
+    let bridge = Bridge::start(both(fault(json!({})), late));
     let after = Duration::from_millis(100);
     bridge
         .submit_with(1, &logs(&["body"]), timeout(after))
         .unwrap();
     let first = bridge.host.emission();
+    bridge.outlast(after * 3);
     // The other branch goes on meanwhile, and its output passes the gates.
+    LEAVE_TO_SEND.notify_one();
     let second = bridge.host.emission();
     bridge
         .host
-        .seen(|seen| assert!(seen.answers.is_empty(), "{:?}", seen.answers));
+        .seen(|seen| assert!(!seen.results.contains_key(&1), "{:?}", seen.results));
     for emission in [first, second] {
         assert!(bridge.emission_done(emission.id, None));
     }
@@ -86,19 +89,17 @@ fn time_at_the_host_does_not_count_for_other_work_on_the_call() {
 
 #[test]
 fn time_at_the_host_does_not_count_for_a_node_that_works_on_meanwhile() {
-    let bridge = Bridge::start(
-        json!({"type": TEST_NODE, "config": {"behaviour": {"linger": {"milliseconds": 250}}}}),
-    );
+    let bridge = Bridge::start(behave(json!({"linger": {}})));
     let after = Duration::from_millis(100);
     bridge
         .submit_with(1, &logs(&["body"]), timeout(after))
         .unwrap();
     let emission = bridge.host.emission();
-    // The passing of time is what is looked at.
-    std::thread::sleep(after * 3);
+    bridge.outlast(after * 3);
     bridge
         .host
-        .seen(|seen| assert!(seen.answers.is_empty(), "{:?}", seen.answers));
+        .seen(|seen| assert!(!seen.results.contains_key(&1), "{:?}", seen.results));
+    LEAVE_TO_END.notify_one();
     assert!(bridge.emission_done(emission.id, None));
     drop(emission);
     bridge.host.done(1).unwrap();
@@ -179,7 +180,6 @@ fn calls_behind_a_full_pipeline_end_although_it_has_nothing_to_do() {
 
 #[test]
 fn the_host_hears_that_a_pipeline_ended_whose_merged_output_it_holds() {
-    let breaks = json!({"type": TEST_NODE, "config": {"behaviour": {"break_pipeline": {}}}});
     let bridge = Bridge::start(json!({
         "nodes": {
             "batch": batch(2, 0),
@@ -187,7 +187,7 @@ fn the_host_hears_that_a_pipeline_ended_whose_merged_output_it_holds() {
                 "destinations": [{"port": "a", "primary": true}, {"port": "b"}]}},
             "a": fault(json!({})),
             "b": fault(json!({"delay": "50ms"})),
-            "c": breaks,
+            "c": behave(json!({"break_pipeline": {}})),
         },
         "connections": [{"from": "batch", "to": "fanout"}, {"from": "fanout", "port": "a", "to": "a"},
             {"from": "fanout", "port": "b", "to": "b"}, {"from": "b", "to": "c"}],

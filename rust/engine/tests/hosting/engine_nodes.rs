@@ -7,14 +7,8 @@ use otapbridge_context::{ErrorKind, ProcessingError};
 use otapbridge_test_support::otlp::field;
 use serde_json::json;
 
-use crate::harness::{Bridge, logs};
+use crate::harness::{Bridge, contains, logs};
 use crate::nodes::TEST_NODE;
-
-fn contains(bytes: &[u8], text: &str) -> bool {
-    bytes
-        .windows(text.len())
-        .any(|window| window == text.as_bytes())
-}
 
 #[test]
 fn attribute_and_filter_in_one_pipeline() {
@@ -156,14 +150,7 @@ fn merged_output_that_the_host_does_not_answer_is_bounded() {
     );
     // Answering makes room for the rest.
     for call in 1..=200 {
-        loop {
-            let next = bridge.host.wait("an answer or an emission", |seen| {
-                if seen.answers.contains_key(&call) {
-                    return Some(None);
-                }
-                (!seen.emissions.is_empty()).then(|| Some(seen.emissions.remove(0)))
-            });
-            let Some(emission) = next else { break };
+        while let Some(emission) = bridge.host.emission_before_result(call) {
             assert!(bridge.emission_done(emission.id, None));
         }
     }

@@ -9,12 +9,11 @@ use otapbridge_engine::ComponentStatus;
 use serde_json::json;
 
 use crate::harness::{Bridge, logs};
-use crate::nodes::TEST_NODE;
+use crate::nodes::{behave, pass};
 
 #[test]
 fn a_panic_costs_one_call() {
-    let bridge =
-        Bridge::accepting(json!({"type": TEST_NODE, "config": {"behaviour": {"panic": {}}}}));
+    let bridge = Bridge::accepting(behave(json!({"panic": {}})));
     for call in 1..=3 {
         bridge.submit(call, &logs(&["x"])).unwrap();
         let error = bridge.host.done(call).unwrap_err();
@@ -29,7 +28,7 @@ fn a_panic_costs_one_call() {
 #[test]
 fn a_nodes_error_keeps_its_kind_code_and_delay() {
     let refuse = json!({"refuse": {"message": "not now", "retry_after_milliseconds": 1500}});
-    let bridge = Bridge::accepting(json!({"type": TEST_NODE, "config": {"behaviour": refuse}}));
+    let bridge = Bridge::accepting(behave(refuse));
     bridge.submit(1, &logs(&["x"])).unwrap();
     let error = bridge.host.done(1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Retryable);
@@ -41,8 +40,7 @@ fn a_nodes_error_keeps_its_kind_code_and_delay() {
 
 #[test]
 fn a_node_that_answers_twice_is_heard_once() {
-    let config = json!({"type": TEST_NODE, "config": {"behaviour": {"send_and_fail": {}}}});
-    let bridge = Bridge::start(config);
+    let bridge = Bridge::start(behave(json!({"send_and_fail": {}})));
     bridge.submit(1, &logs(&["x"])).unwrap();
     // Whichever comes first counts: the host holds its answer back until then.
     let error = bridge.host.done(1).unwrap_err();
@@ -53,15 +51,15 @@ fn a_node_that_answers_twice_is_heard_once() {
     drop(emission);
     assert_eq!(late, 0);
     let seen = bridge.finish();
-    assert_eq!(seen.answers[&1].len(), 1);
+    assert_eq!(seen.results[&1].len(), 1);
 }
 
 #[test]
 fn a_pipeline_that_dies_answers_its_calls_and_comes_back() {
     let config = json!({
         "nodes": {
-            "breaks": {"type": TEST_NODE, "config": {"behaviour": {"break_pipeline": {}}}},
-            "passes": {"type": TEST_NODE, "config": {"behaviour": {"pass": {}}}},
+            "breaks": behave(json!({"break_pipeline": {}})),
+            "passes": pass(),
         },
         "connections": [{"from": "breaks", "to": "passes"}],
     });

@@ -167,7 +167,7 @@ impl Case {
                 if !seen.emissions.is_empty() {
                     return Some(Some(seen.emissions.remove(0)));
                 }
-                (answer.is_none() && seen.answers.contains_key(&1)).then_some(None)
+                (answer.is_none() && seen.results.contains_key(&1)).then_some(None)
             });
             match emission {
                 Some(emission) => {

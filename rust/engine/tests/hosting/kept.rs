@@ -5,13 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use otapbridge_context::{BlockBuilder, ContextBlock, ErrorKind, ProcessingError, Signal};
 use serde_json::{Value, json};
 
-use crate::harness::{Bridge, Directory, gauge, logs};
+use crate::harness::{Bridge, Directory, gauge, logs, until};
 use crate::nodes::{NOTED_HEADER, NOTES, Noted, TEST_NODE};
 
 /// From the package's folder, in which cargo runs its tests.
@@ -220,23 +220,13 @@ impl Case {
         for answer in self.call(&bridge, noted_context) {
             answer.unwrap_or_else(|error| panic!("{}: {error}", list));
         }
-        let started = Instant::now();
-        let seen = loop {
-            let seen: Vec<Noted> = NOTES
-                .lock()
-                .iter()
-                .filter(|(of, _)| *of == list)
-                .map(|(_, noted)| *noted)
-                .collect();
-            if !seen.is_empty() {
-                break seen;
-            }
-            assert!(
-                started.elapsed() < Duration::from_secs(30),
-                "{list} sent nothing"
-            );
-            std::thread::yield_now();
+        let seen = || -> Vec<Noted> {
+            let notes = NOTES.lock();
+            let ours = notes.iter().filter(|(of, _)| *of == list);
+            ours.map(|(_, noted)| *noted).collect()
         };
+        until(&list, || !seen().is_empty());
+        let seen = seen();
         let _ = bridge.finish();
         seen
     }

@@ -161,14 +161,7 @@ fn through(
         .submit_signal(1, signal, payload, ContextBlock::empty())
         .unwrap();
     let mut seen = Seen::new();
-    loop {
-        let emission = bridge.host.wait("an answer or an output", |seen| {
-            if !seen.emissions.is_empty() {
-                return Some(Some(seen.emissions.remove(0)));
-            }
-            seen.answers.contains_key(&1).then_some(None)
-        });
-        let Some(emission) = emission else { break };
+    while let Some(emission) = bridge.host.emission_before_result(1) {
         look(signal, &emission.payload, &mut seen);
         assert!(bridge.emission_done(emission.id, None));
     }
@@ -468,7 +461,7 @@ fn a_divided_message_is_answered_when_all_parts_are() {
         for (index, part) in parts.into_iter().enumerate() {
             assert_eq!(part.call_id, Some(1), "it is still the call's own output");
             assert!(
-                bridge.host.seen(|seen| seen.answers.is_empty()),
+                bridge.host.seen(|seen| seen.results.is_empty()),
                 "answered before part {index}"
             );
             let error = refused.contains(&index).then(|| {

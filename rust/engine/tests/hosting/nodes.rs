@@ -19,6 +19,7 @@ use otel_arrow_dfe_engine::ConsumerEffectHandlerExtension;
 use otel_arrow_dfe_engine::control::NackMsg;
 use parking_lot::Mutex;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::child_work::{Relay, Spawn};
@@ -26,10 +27,23 @@ use crate::control_messages::{Clock, ConcurrentClock};
 
 pub(crate) const TEST_NODE: &str = "urn:test:processor:behave";
 
-/// Futures of `Wait` that were dropped before they were finished.
+/// A node that does this.
+pub(crate) fn behave(behaviour: Value) -> Value {
+    json!({"type": TEST_NODE, "config": {"behaviour": behaviour}})
+}
+
+pub(crate) fn pass() -> Value {
+    behave(json!({"pass": {}}))
+}
+
+/// Futures of `Wait` that were dropped.
 pub(crate) static DROPPED_WAITS: AtomicUsize = AtomicUsize::new(0);
 /// Messages that a `Wait` has begun with.
 pub(crate) static BEGUN_WAITS: AtomicUsize = AtomicUsize::new(0);
+
+/// By these tests say when nodes go on; one test uses each.
+pub(crate) static LEAVE_TO_SEND: Notify = Notify::const_new();
+pub(crate) static LEAVE_TO_END: Notify = Notify::const_new();
 
 /// What a `Note` saw of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,8 +119,10 @@ impl ContextAwareProcessor for Login {
 pub(crate) enum Behaviour {
     /// Hands on what comes.
     Pass {},
-    /// Hands on after a while.
-    Wait { milliseconds: u64 },
+    /// Waits for the end of the request.
+    Wait {},
+    /// Hands on when it has `LEAVE_TO_SEND`.
+    WaitForLeave {},
     /// Panics.
     Panic {},
     /// Refuses, and says when to come again.
@@ -124,8 +140,8 @@ pub(crate) enum Behaviour {
     BreakPipeline {},
     /// Answers a message twice: sends it on and fails.
     SendAndFail {},
-    /// Hands on, and goes on working for a while.
-    Linger { milliseconds: u64 },
+    /// Hands on, and goes on working until it has `LEAVE_TO_END`.
+    Linger {},
     /// Hands on, and refuses with what it saw of the refusal behind it.
     Watch {},
     /// Hands on, and notes what it sees of the request.
@@ -160,13 +176,12 @@ impl ProcessorNode for Behave {
     }
 }
 
-struct CountDrop(bool);
+/// Counts when it is dropped.
+pub(crate) struct CountDrop(pub(crate) &'static AtomicUsize);
 
 impl Drop for CountDrop {
     fn drop(&mut self) {
-        if !self.0 {
-            let _ = DROPPED_WAITS.fetch_add(1, Ordering::SeqCst);
-        }
+        let _ = self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -203,11 +218,13 @@ impl ContextAwareProcessor for Behave {
         };
         match &self.0 {
             Behaviour::Pass {} => effect_handler.send_message(pdata).await,
-            Behaviour::Wait { milliseconds } => {
-                let mut finished = CountDrop(false);
+            Behaviour::Wait {} => {
+                let _dropped = CountDrop(&DROPPED_WAITS);
                 let _ = BEGUN_WAITS.fetch_add(1, Ordering::SeqCst);
-                tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
-                finished.0 = true;
+                std::future::pending().await
+            }
+            Behaviour::WaitForLeave {} => {
+                LEAVE_TO_SEND.notified().await;
                 effect_handler.send_message(pdata).await
             }
             Behaviour::Panic {} => panic!("panic on purpose"),
@@ -236,9 +253,9 @@ impl ContextAwareProcessor for Behave {
                 effect_handler.send_message(pdata).await?;
                 Err(ProcessingError::permanent("failed after all"))
             }
-            Behaviour::Linger { milliseconds } => {
+            Behaviour::Linger {} => {
                 effect_handler.send_message(pdata).await?;
-                tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
+                LEAVE_TO_END.notified().await;
                 Ok(())
             }
             Behaviour::Watch {} => {

@@ -9,7 +9,7 @@ use otapbridge_engine::validate;
 use otapbridge_engine::{ComponentKind, ComponentSpec};
 use serde_json::{Value, json};
 
-use crate::harness::{Bridge, PATIENCE, logs, spec};
+use crate::harness::{Bridge, PATIENCE, logs, spec, until};
 use crate::nodes::{NOTES, TEST_NODE};
 
 const GENERATOR: &str = "urn:otapbridge:receiver:generator";
@@ -74,13 +74,13 @@ fn a_shutdown_waits_for_what_is_under_way_and_sends_nothing_more() {
     let host = std::sync::Arc::clone(&bridge.host);
     let stopping = std::thread::spawn(move || bridge.finish());
     assert!(component.emission_done(emission.id, None).awaited);
-    while !stopping.is_finished() {
+    until("the end", || {
         let pending = host.seen(|seen| seen.emissions.iter().map(|e| e.id).collect::<Vec<_>>());
         for id in pending {
             let _ = component.emission_done(id, None);
         }
-        std::thread::yield_now();
-    }
+        stopping.is_finished()
+    });
     let _ = stopping.join().expect("no panic");
 }
 
@@ -96,9 +96,9 @@ fn a_request_that_begins_in_rust_ends_at_its_deadline() {
         },
         "connections": [{"from": "source", "to": "note"}, {"from": "note", "to": "wait"}],
     }));
-    while !NOTES.lock().iter().any(|(list, _)| list == LIST) {
-        std::thread::yield_now();
-    }
+    until("the request", || {
+        NOTES.lock().iter().any(|(list, _)| list == LIST)
+    });
     let began = std::time::Instant::now();
     let _ = bridge.finish();
     // Without the deadline it would take all the time it is given.

@@ -187,20 +187,11 @@ fn a_deadline_ends_a_retry_that_waits() {
         .submit_with(1, &logs(&["x"]), deadline(Duration::from_millis(300)))
         .unwrap();
     let mut tries = 0;
-    let error = loop {
-        let emission = bridge.host.wait("a try or the answer", |seen| {
-            if seen.emissions.is_empty() {
-                seen.answers.get(&1).map(|_| None)
-            } else {
-                Some(Some(seen.emissions.remove(0)))
-            }
-        });
-        let Some(emission) = emission else {
-            break bridge.host.done(1).unwrap_err();
-        };
+    while let Some(emission) = bridge.host.emission_before_result(1) {
         tries += 1;
         assert!(bridge.emission_done(emission.id, Some(no_room(3))));
-    };
+    }
+    let error = bridge.host.done(1).unwrap_err();
     assert!((2..=7).contains(&tries), "{tries} tries");
     assert_eq!(
         (error.kind(), error.host_error_id()),

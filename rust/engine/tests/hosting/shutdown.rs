@@ -8,11 +8,7 @@ use otapbridge_context::ErrorKind;
 use serde_json::json;
 
 use crate::harness::{Bridge, logs};
-use crate::nodes::TEST_NODE;
-
-fn pass() -> serde_json::Value {
-    json!({"type": TEST_NODE, "config": {"behaviour": {"pass": {}}}})
-}
+use crate::nodes::pass;
 
 #[test]
 fn calls_in_flight_finish_within_the_time_they_are_given() {
@@ -45,7 +41,7 @@ fn calls_that_do_not_finish_are_answered_with_a_retryable_error() {
     bridge.component.shutdown(Duration::from_millis(50));
     bridge.host.seen(|seen| {
         for call in 1..=100 {
-            let error = seen.answers[&call][0].as_ref().unwrap();
+            let error = seen.results[&call][0].as_ref().unwrap();
             assert_eq!(error.kind(), ErrorKind::Retryable);
         }
     });
@@ -112,12 +108,8 @@ fn what_a_batch_holds_is_flushed_and_its_callers_get_the_result() {
 fn what_cancelled_callers_left_in_a_batch_is_still_delivered() {
     let bridge = Bridge::start(batch());
     bridge.submit(1, &logs(&["left behind"])).unwrap();
-    // The payload is released when the batch has taken the message in, or never,
-    // if the batch keeps the bytes as they are.
-    let taken_in = std::time::Instant::now() + Duration::from_millis(200);
-    while bridge.runtime.stats().payloads_held > 0 && std::time::Instant::now() < taken_in {
-        std::thread::yield_now();
-    }
+    // By then the batch has taken the message in, of which nothing tells: it may keep the payload.
+    bridge.outlast(Duration::from_millis(200));
     assert!(
         bridge
             .component

@@ -7,7 +7,7 @@ use otapbridge_engine::{catalogue, validate};
 use serde_json::{Value, json};
 
 use crate::harness::spec;
-use crate::nodes::{self, TEST_NODE};
+use crate::nodes::{self, TEST_NODE, pass};
 
 /// The paths of all findings.
 fn findings(config: Value) -> Vec<String> {
@@ -27,10 +27,6 @@ fn findings(config: Value) -> Vec<String> {
             })
             .collect(),
     }
-}
-
-fn pass() -> Value {
-    json!({"type": TEST_NODE, "config": {"behaviour": {"pass": {}}}})
 }
 
 fn attribute(config: Value) -> Value {
