@@ -81,8 +81,7 @@ func (w *worker) step() bool {
 	case w.dice.IntN(2) == 0:
 		return w.readStats()
 	default:
-		time.Sleep(time.Duration(w.dice.IntN(int(time.Millisecond))))
-		return true
+		return false // a pause, until something is new
 	}
 }
 

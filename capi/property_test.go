@@ -342,8 +342,9 @@ func (s *scenario) settle() {
 	s.awaitIdle(Stats{Components: 1, Pipelines: uint64(s.shards)})
 }
 
-// awaitIdle waits for counters, without the totals. They change a moment after the event that
-// tells of it, and the library's own threads may still be about to let go of something.
+// awaitIdle waits for counters, without the totals. It looks again and again: they change a
+// moment after the event that tells of it, and the library's own threads may still be about to
+// let go of something.
 func (s *scenario) awaitIdle(want Stats) {
 	var stats Stats
 	for began := time.Now(); time.Since(began) < s.patience; time.Sleep(time.Millisecond) {

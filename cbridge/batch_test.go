@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"google.golang.org/grpc/codes"
@@ -153,14 +154,20 @@ func TestACallWhosePartsAreJoinedAgainGetsTheNextConsumersAnswer(t *testing.T) {
 		`{"type": "urn:otapbridge:processor:batch", "config": {"min_size": 1, "max_size": 1}}`,
 		`{"type": "urn:otapbridge:processor:batch", "config": {"min_size": 2, "flush_timeout": "1h"}}`,
 	)
+	var busy *cbridge.Component
 	component := start(t, rejoined, logsFunc(t, func(given context.Context, logs plog.Logs) error {
 		assert.True(t, given == ctx, "not the caller's context")
 		assert.Equal(t, 2, logs.LogRecordCount())
 		cancel()
-		// Time for the cancel to do what it should not.
-		time.Sleep(20 * cancelWatchReaches)
+		// Time for the cancel to do what it should not: until another request has ended at its deadline.
+		within, stop := context.WithTimeout(context.WithoutCancel(given), 20*cancelWatchReaches)
+		defer stop()
+		assert.ErrorIs(t, busy.ConsumeLogs(within, tenantLogs("b", 1)), context.DeadlineExceeded)
 		return nil
 	}), waitsForRust)
+	busy = newComponent(t, waitingNode, logsFunc(t, accept))
+	require.NoError(t, busy.Start(t.Context(), componenttest.NewNopHost()))
+	t.Cleanup(func() { assert.NoError(t, busy.Shutdown(context.Background())) })
 	require.NoError(t, component.ConsumeLogs(ctx, tenantLogs("a", 2)))
 }
 

@@ -110,7 +110,7 @@ func (s *stage) measureDeadline(returned, dropped *latency.Samples) {
 	defer cancel()
 	back := s.startCall(ctx)
 	if s.place.stops {
-		time.Sleep(enough / 2)
+		s.await(func() bool { return s.component.InRust() > s.place.fillers || len(back) > 0 })
 		// One that came late to its place is no sample.
 		if after := (<-s.awaitDrop()).Sub(deadline); after > 0 {
 			dropped.Add(after)

@@ -5,6 +5,8 @@ package cbridge
 import (
 	"context"
 	"time"
+
+	"github.com/stretchr/testify/assert"
 )
 
 // HostErrors is the number of error values that are kept for calls.
@@ -13,12 +15,7 @@ func (c *Component) HostErrors() int { return c.hostErrors.size() }
 // NoHostErrors waits a while until none are kept: the library says so soon after it gave the
 // last one back.
 func (c *Component) NoHostErrors() bool {
-	for deadline := time.Now().Add(10 * time.Second); c.HostErrors() > 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			return false
-		}
-	}
-	return true
+	return assert.Eventually(new(assert.CollectT), func() bool { return c.HostErrors() == 0 }, 10*time.Second, time.Millisecond)
 }
 
 // SetConfiguration replaces what NewComponent has checked.

@@ -389,10 +389,8 @@ func (s *stage) awaitInRust(calls int) {
 // await looks again and again: what it waits for has no event.
 func (s *stage) await(done func() bool) {
 	s.Helper()
-	for late := time.Now().Add(patience); !done(); time.Sleep(100 * time.Microsecond) {
-		if time.Now().After(late) {
-			require.FailNowf(s, "it does not come", "callers %d, in Rust %d, %+v", s.component.Callers(), s.component.InRust(), s.stats())
-		}
+	if !assert.Eventually(s, done, patience, 100*time.Microsecond) {
+		require.FailNowf(s, "it does not come", "callers %d, in Rust %d, %+v", s.component.Callers(), s.component.InRust(), s.stats())
 	}
 }
 

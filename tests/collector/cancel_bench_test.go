@@ -47,18 +47,20 @@ func (p *place) measureCancels(b *testing.B) {
 	// When the clients of the stage have cancelled, by trace.
 	cancelled := map[string]time.Time{}
 	finish := func() {
-		// The fillers' end would delay the answer to the last.
-		time.Sleep(50 * time.Millisecond)
-		s.tearDown(b)
-		for _, span := range s.own.got(traces) {
-			if at, ours := cancelled[span.trace]; ours && span.name == "receiver/otlp/LogsReceived" {
-				answered.Add(span.ended.Sub(at))
-				delete(cancelled, span.trace)
+		// Before the fillers' end, which would delay the answer to the last.
+		s.own.awaitThat(b, func() string {
+			for _, span := range s.own.got(traces) {
+				if at, ours := cancelled[span.trace]; ours && span.name == "receiver/otlp/LogsReceived" {
+					answered.Add(span.ended.Sub(at))
+					delete(cancelled, span.trace)
+				}
 			}
-		}
-		if len(cancelled) > 0 {
-			b.Errorf("no spans of %d requests", len(cancelled))
-		}
+			if len(cancelled) == 0 {
+				return ""
+			}
+			return fmt.Sprintf("no spans of %d requests", len(cancelled))
+		})
+		s.tearDown(b)
 	}
 	var client plogotlp.GRPCClient
 	for uses := 0; b.Loop(); uses++ {

@@ -147,7 +147,7 @@ func (s *sink) await(t *testing.T, of signal, count int) []record {
 }
 
 // awaitThat waits for requests until nothing is missing any more.
-func (s *sink) awaitThat(t *testing.T, missing func() string) {
+func (s *sink) awaitThat(t testing.TB, missing func() string) {
 	t.Helper()
 	timeout := time.After(patience)
 	for {

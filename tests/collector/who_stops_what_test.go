@@ -277,7 +277,7 @@ func (p *place) run(t *testing.T, failure *regexp.Regexp, do func(c *collectorPr
 	}
 }
 
-// ownSpans has the collector send its own spans to a sink, and write every line of its log.
+// ownSpans has the collector send its own spans to a sink, soon, and write every line of its log.
 func ownSpans(to *sink) string {
 	return `
 metrics: {level: none}
@@ -286,7 +286,7 @@ traces:
   level: detailed
   propagators: [tracecontext]
   processors:
-    - batch: {exporter: {otlp: {protocol: grpc, insecure: true, endpoint: "http://` + to.address + `"}}}
+    - batch: {schedule_delay: 100, exporter: {otlp: {protocol: grpc, insecure: true, endpoint: "http://` + to.address + `"}}}
 `
 }
 
