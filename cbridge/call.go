@@ -150,6 +150,7 @@ func (c *call) wait(ctx, given context.Context) error {
 		case foundAnswer:
 			return c.answer(ctx)
 		}
+		c.component.looking.look(func() bool { return len(c.wake) > 0 })
 		select {
 		case <-c.wake:
 		case <-ctx.Done():

@@ -107,6 +107,7 @@ type Component struct {
 	bytes      *bytesLimit
 	workers    *workers
 	hostErrors hostErrors
+	looking    looking
 	// references: no node looks at data, which go in by reference. Set by Start.
 	references bool
 	// callers counts goroutines inside Consume methods.

@@ -15,6 +15,7 @@ mod base {
     pub(crate) mod counters;
     pub(crate) mod event;
     pub(crate) mod logging;
+    pub(crate) mod looking;
     pub(crate) mod node_types;
     pub(crate) mod outbox;
     pub(crate) mod payload;

@@ -25,6 +25,7 @@ use otel_arrow_dfe_telemetry::metrics::MetricSetSnapshot;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::base::counters::increment;
+use crate::base::looking::Looking;
 use crate::base::payload::otlp_payload;
 use crate::base::sending::{looking_again, turns};
 use crate::guard::drain;
@@ -103,6 +104,16 @@ async fn complete_cancelled(pipeline: Arc<PipelineState>) {
     }
 }
 
+/// Waits for calls, and looks for them for a moment before the thread sleeps.
+async fn receive(
+    submissions: &mut UnboundedReceiver<Submission>,
+    incoming: &mut Vec<Submission>,
+    looking: &mut Looking,
+) -> usize {
+    looking.look(|| !submissions.is_empty()).await;
+    submissions.recv_many(incoming, BURST).await
+}
+
 impl HostReceiver {
     async fn run(
         &mut self,
@@ -115,6 +126,7 @@ impl HostReceiver {
         let mut draining: Option<Instant> = None;
         let mut open = true;
         let mut marked = false;
+        let mut looking = Looking::new();
         loop {
             while sending.is_none() {
                 let Some(submission) = burst.pop_front() else {
@@ -159,7 +171,7 @@ impl HostReceiver {
                     sending = None;
                     self.sent(sent)?;
                 },
-                received = self.submissions.recv_many(&mut incoming, BURST), if may_receive => {
+                received = receive(&mut self.submissions, &mut incoming, &mut looking), if may_receive => {
                     // The component closed the queue: only answers are left.
                     open = received > 0;
                     burst.extend(incoming.drain(..));
