@@ -20,6 +20,7 @@ use crate::config::validate::topology;
 use crate::guard::durable_buffer;
 use crate::pipeline::catalogue;
 use crate::pipeline::thread::{Launch, PipelineThread};
+use crate::request::pace::Pace;
 use crate::request::request::{DataSize, PayloadRelease, Request};
 use crate::request::state::{
     EmissionAnswer, PipelineState, Shared, Submission, pipeline_of_emission,
@@ -35,8 +36,8 @@ pub struct Component {
     runtime: Arc<RuntimeInner>,
     shared: Arc<Shared>,
     pipelines: Vec<Arc<PipelineState>>,
-    /// Counts calls, so that the pipelines take turns.
-    turn: AtomicUsize,
+    /// The pipeline of the last call.
+    last: AtomicUsize,
     topology: Arc<Topology>,
     /// The folder number of each pipeline; those beyond the topology's shards only deliver
     /// what former ones have left.
@@ -76,6 +77,7 @@ impl Component {
             spec.cancel_grace,
             engine_nodes,
             spec.references && catalogue::is_blind(&topology),
+            (topology.shards > 1).then(Pace::new),
         );
         let pipelines = (0..folders.len())
             .map(|index| {
@@ -88,7 +90,7 @@ impl Component {
             runtime: Arc::clone(inner),
             shared,
             pipelines,
-            turn: AtomicUsize::new(0),
+            last: AtomicUsize::new(0),
             topology: Arc::new(topology),
             folders,
             signal: spec.signal,
@@ -270,7 +272,7 @@ impl Component {
             return Err(error);
         }
         let open = &self.pipelines[..self.topology.shards];
-        let first = self.turn.fetch_add(1, Ordering::Relaxed);
+        let first = self.choose(open);
         let mut payload = Some(payload);
         for offset in 0..open.len() {
             let pipeline = &open[first.wrapping_add(offset) % open.len()];
@@ -290,6 +292,19 @@ impl Component {
             }
         }
         Err(self.shared.not_running())
+    }
+
+    /// The pipeline for the next call: that of the last one while it keeps up, because a
+    /// thread that is at work need not be woken; else the one with the fewest calls.
+    fn choose(&self, open: &[Arc<PipelineState>]) -> usize {
+        let last = self.last.load(Ordering::Relaxed);
+        if open[last].keeps_up() {
+            return last;
+        }
+        let calls = |index: &usize| open[*index].calls_in_flight();
+        let next = (0..open.len()).min_by_key(calls).unwrap_or(last);
+        self.last.store(next, Ordering::Relaxed);
+        next
     }
 
     fn begin_call(

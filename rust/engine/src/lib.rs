@@ -84,6 +84,7 @@ mod request {
     pub(crate) mod errors;
     pub(crate) mod header;
     pub(crate) mod nack;
+    pub(crate) mod pace;
     pub(crate) mod reaper;
     #[expect(clippy::module_inception, reason = "the request itself")]
     pub(crate) mod request;

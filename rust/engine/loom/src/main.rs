@@ -36,6 +36,8 @@ mod request {
     #[rustfmt::skip]
     #[path = "../../../src/request/errors.rs"]
     pub(crate) mod errors;
+    #[path = "../../../src/request/pace.rs"]
+    pub(crate) mod pace;
     pub(crate) mod reaper;
     #[expect(clippy::module_inception, reason = "as in the engine")]
     #[path = "../../../src/request/request.rs"]

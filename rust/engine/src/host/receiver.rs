@@ -32,6 +32,7 @@ use crate::guard::drain;
 use crate::request::building;
 use crate::request::header::engine_context;
 use crate::request::nack;
+use crate::request::pace::Meter;
 use crate::request::state::{PipelineState, Submission};
 use crate::request::table::{Key, RequestId};
 
@@ -127,6 +128,7 @@ impl HostReceiver {
         let mut open = true;
         let mut marked = false;
         let mut looking = Looking::new();
+        let mut meter = Meter::new();
         loop {
             while sending.is_none() {
                 let Some(submission) = burst.pop_front() else {
@@ -174,6 +176,7 @@ impl HostReceiver {
                 received = receive(&mut self.submissions, &mut incoming, &mut looking), if may_receive => {
                     // The component closed the queue: only answers are left.
                     open = received > 0;
+                    self.pipeline.calls_taken(received, &mut meter);
                     burst.extend(incoming.drain(..));
                 },
                 () = self.pipeline.settled(), if draining.is_some() => {},

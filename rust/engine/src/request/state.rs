@@ -19,6 +19,7 @@ use crate::base::outbox::Outbox;
 use crate::base::sync::{
     AtomicBool, AtomicUsize, Instant, Mutex, Notify, RwLock, UnboundedSender, yield_now,
 };
+use crate::request::pace::{Backlog, Meter, Pace};
 use crate::request::reaper::Reaper;
 use crate::request::request::Request;
 use crate::request::table::RequestTable;
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) has_engine_nodes: bool,
     /// No node looks at data, which stay with the host.
     pub(crate) is_blind: bool,
+    /// What calls cost, if there are several pipelines to choose from.
+    pub(crate) pace: Option<Pace>,
     /// A pipeline's restarts are used up: the component never reports health again.
     given_up: AtomicBool,
 }
@@ -47,6 +50,7 @@ impl Shared {
         grace: Duration,
         has_engine_nodes: bool,
         is_blind: bool,
+        pace: Option<Pace>,
     ) -> Arc<Self> {
         Arc::new(Self {
             name,
@@ -56,6 +60,7 @@ impl Shared {
             grace,
             has_engine_nodes,
             is_blind,
+            pace,
             given_up: AtomicBool::new(false),
         })
     }
@@ -151,6 +156,7 @@ pub(crate) struct PipelineState {
     /// Calls that are not answered, and requests that began here and have not ended.
     calls: AtomicUsize,
     own_requests: AtomicUsize,
+    backlog: Backlog,
     /// Calls that nobody waits for any more and that are not answered. They keep the pipeline,
     /// and one may come when that has ended, so they are not kept here.
     abandoned: Mutex<Vec<Weak<Request>>>,
@@ -196,6 +202,7 @@ impl PipelineState {
             ingress: RwLock::default(),
             calls: AtomicUsize::new(0),
             own_requests: AtomicUsize::new(0),
+            backlog: Backlog::default(),
             abandoned: Mutex::default(),
             some_abandoned: Notify::new(),
             emissions: Mutex::default(),
@@ -217,6 +224,7 @@ impl PipelineState {
 
     pub(crate) fn open(&self, ingress: Ingress) {
         self.all_sent.store(false, Ordering::Release);
+        self.backlog.clear();
         *self.ingress.write() = Some(ingress);
     }
 
@@ -246,12 +254,27 @@ impl PipelineState {
         let Some(submissions) = submissions else {
             return Ok(false);
         };
-        match submissions.send(submission()?) {
+        let submission = submission()?;
+        self.backlog.call_queued();
+        match submissions.send(submission) {
             // The host hears of this call once: as the error of its submission, unless it was
             // answered meanwhile.
             Err(refused) if refused.0.call.undo() => Err(self.shared.not_running()),
             _ => Ok(true),
         }
+    }
+
+    /// The host receiver has taken calls.
+    pub(crate) fn calls_taken(&self, count: usize, meter: &mut Meter) {
+        if let Some(pace) = &self.shared.pace {
+            self.backlog.calls_taken(count as u64, pace, meter);
+        }
+    }
+
+    /// Whether a further call would be worked on soon.
+    pub(crate) fn keeps_up(&self) -> bool {
+        let pace = self.shared.pace.as_ref();
+        pace.is_none_or(|pace| self.backlog.is_short(pace))
     }
 
     /// A call has come, or a request began here.

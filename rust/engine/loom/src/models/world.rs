@@ -207,6 +207,7 @@ impl World {
             GRACE,
             false,
             false,
+            None,
         );
         let outbox = Outbox::new(0, Arc::clone(&host) as Arc<dyn EventSink>);
         let pipeline = PipelineState::new(&shared, 0, outbox);
