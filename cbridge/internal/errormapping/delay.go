@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cbridge
+package errormapping
 
 import (
 	"reflect"
@@ -12,9 +12,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// throttlePackage is where exporterhelper.NewThrottleRetry has its type, which is
+// ThrottlePackage is where exporterhelper.NewThrottleRetry has its type, which is
 // private. A variable for tests: the package is not among this module's.
-var throttlePackage = "go.opentelemetry.io/collector/exporter/exporterhelper"
+var ThrottlePackage = "go.opentelemetry.io/collector/exporter/exporterhelper"
 
 // setThrottleDelay takes the delay of a throttle in the error's tree if nothing else
 // gave one. What is permanent is not sent again, so it needs none.
@@ -32,7 +32,7 @@ func throttleDelay(err error) (time.Duration, bool) {
 			return delay, true
 		}
 		switch wrapper := err.(type) { //nolint:errorlint // one error of the tree at a time
-		case mergedError:
+		case errorWithoutData:
 			err = wrapper.original
 		case interface{ Unwrap() error }:
 			err = wrapper.Unwrap()
@@ -47,7 +47,7 @@ func throttleDelay(err error) (time.Duration, bool) {
 // exporterhelper's. Other texts may stem from anywhere, such as a peer.
 func delayOfThrottle(err error) (time.Duration, bool) {
 	path := reflect.TypeOf(err).PkgPath()
-	if path != throttlePackage && !strings.HasPrefix(path, throttlePackage+"/") {
+	if path != ThrottlePackage && !strings.HasPrefix(path, ThrottlePackage+"/") {
 		return 0, false
 	}
 	rest, found := strings.CutPrefix(err.Error(), "Throttle (")
