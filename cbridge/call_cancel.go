@@ -5,7 +5,6 @@ package cbridge
 import (
 	"context"
 
-	"github.com/otapbridge/otapbridge/capi"
 	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
 )
 
@@ -38,17 +37,9 @@ func (c *Component) cancel(ctx context.Context, id uint64) {
 
 // refuse answers output that the caller no longer waits for.
 func (c *call) refuse(ctx context.Context, e *emission) {
-	refusal := refusalOf(ctx)
+	refusal := refusalOf(ctx.Err())
 	c.outcome = errormapping.Classified(errormapping.Wrap(refusal.Kind, "", refusal.Message, errormapping.EndOf(ctx)))
 	e.refuse(refusal)
-}
-
-// refusalOf is the answer to output of a caller whose context is done.
-func refusalOf(ctx context.Context) *capi.HostError {
-	if errormapping.CancelReason(ctx) == capi.CancelReasonDeadline {
-		return &errDeadlinePassed
-	}
-	return &errCallerLeft
 }
 
 // observable returns ctx or, if ctx has a deadline and no way to tell that it came

@@ -167,7 +167,7 @@ func (c *Component) stop(ctx context.Context, started bool) error {
 		call.onBuffersReleased()
 	}
 
-	timer := time.NewTimer(time.Until(notBefore(leaveTime, deadline)))
+	timer := time.NewTimer(max(time.Until(deadline), leaveTime))
 	defer timer.Stop()
 	for left != nil || idle != nil {
 		select {
@@ -187,7 +187,7 @@ func (c *Component) stop(ctx context.Context, started bool) error {
 			c.settings.Logger.Warn("The library reported on requests that were not in flight.", zap.Uint64("events", stray))
 		})
 	}
-	if !c.runtime.instance.notices.Unregister(native.ID(), notBefore(leaveTime, deadline)) {
+	if !c.runtime.instance.notices.Unregister(native.ID(), leaveUntil(deadline)) {
 		err = errors.Join(err, fmt.Errorf("%s: after its shutdown, a logger or the host's ReportStatus has not returned", c.settings.Name))
 	}
 	native.Destroy()

@@ -133,9 +133,9 @@ func TestEmissionWithoutACallGetsARebuiltContext(t *testing.T) {
 
 func TestQueuedOutputIsRefusedAsWhatEndedIt(t *testing.T) {
 	late := errormapping.Classified(errormapping.New(KindTimeout, "", ""))
-	assert.Equal(t, &errDeadlinePassed, refusalOfCancelled(late))
+	assert.Equal(t, &errDeadlinePassed, refusalOf(late))
 	left := errormapping.Classified(errormapping.New(KindCancelled, "", ""))
-	assert.Equal(t, &errCallerLeft, refusalOfCancelled(left))
+	assert.Equal(t, &errCallerLeft, refusalOf(left))
 }
 
 func TestWorkersAreBounded(t *testing.T) {

@@ -130,3 +130,11 @@ func (e *emission) refuse(refusal *capi.HostError) {
 	e.component.discard(&e.event)
 	e.answer(refusal)
 }
+
+// refusalOf is the answer to output of a call or of other work that has ended.
+func refusalOf(cause error) *capi.HostError {
+	if FromError(cause).Kind() == KindTimeout {
+		return &errDeadlinePassed
+	}
+	return &errCallerLeft
+}

@@ -77,7 +77,7 @@ func (r *Runtime) close(deadline time.Time) error {
 		return nil
 	}
 	// Others may start the next instance while a logger of this one blocks.
-	if !r.instance.notices.Wait(notBefore(leaveTime, deadline)) {
+	if !r.instance.notices.Wait(leaveUntil(deadline)) {
 		err = errors.Join(err, errors.New("a logger has not returned, so that log records were not written"))
 	}
 	if err != nil {
@@ -139,10 +139,7 @@ func stopDeadline(ctx context.Context) time.Time {
 	return time.Now().Add(defaultStopTimeout)
 }
 
-// notBefore is the deadline, or later if that is sooner than a time from now.
-func notBefore(least time.Duration, deadline time.Time) time.Time {
-	if soonest := time.Now().Add(least); deadline.Before(soonest) {
-		return soonest
-	}
-	return deadline
+// leaveUntil is the deadline, or leaveTime from now if that is later.
+func leaveUntil(deadline time.Time) time.Time {
+	return time.Now().Add(max(time.Until(deadline), leaveTime))
 }

@@ -11,7 +11,6 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/otapbridge/otapbridge/capi"
 	"github.com/otapbridge/otapbridge/cbridge/internal/contextcodec"
 	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
 )
@@ -100,18 +99,10 @@ func (w *workers) onCancelled(emissionID uint64, cause error) {
 	w.mu.Unlock()
 	switch {
 	case queued >= 0:
-		e.refuse(refusalOfCancelled(cause))
+		e.refuse(refusalOf(cause))
 	case cancel != nil:
 		cancel(cause)
 	}
-}
-
-// refusalOfCancelled is the answer to output whose work was cancelled in Rust.
-func refusalOfCancelled(cause error) *capi.HostError {
-	if FromError(cause).Kind() == KindTimeout {
-		return &errDeadlinePassed
-	}
-	return &errCallerLeft
 }
 
 // stop cancels what is under way and refuses what is queued; no event comes any

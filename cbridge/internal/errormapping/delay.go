@@ -4,10 +4,10 @@ package errormapping
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/proto"
 )
@@ -27,17 +27,9 @@ func (e *ProcessingError) setThrottleDelay(err error) {
 // throttleDelay is the delay of the outermost throttle that err is or wraps. It ends
 // where errors are joined: each part has its own.
 func throttleDelay(err error) (time.Duration, bool) {
-	for err != nil && !isPermanentWrapper(err) {
+	for ; err != nil && !isPermanentWrapper(err); err = inside(err) {
 		if delay, ok := delayOfThrottle(err); ok {
 			return delay, true
-		}
-		switch wrapper := err.(type) { //nolint:errorlint // one error of the tree at a time
-		case errorWithoutData:
-			err = wrapper.original
-		case interface{ Unwrap() error }:
-			err = wrapper.Unwrap()
-		default:
-			return 0, false
 		}
 	}
 	return 0, false
@@ -76,13 +68,7 @@ func (e *ProcessingError) raiseDelay(delay time.Duration) {
 	if proto.Unmarshal(e.details, &given) != nil || !hasRetryInfo(&given) {
 		return
 	}
-	kept := given.Details[:0]
-	for _, detail := range given.Details {
-		if !detail.MessageIs((*errdetails.RetryInfo)(nil)) {
-			kept = append(kept, detail)
-		}
-	}
-	if given.Details = kept; len(kept) == 0 {
+	if given.Details = slices.DeleteFunc(given.Details, isRetryInfo); len(given.Details) == 0 {
 		e.details = nil
 		return
 	}

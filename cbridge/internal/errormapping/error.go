@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/consumer/consumererror"
@@ -220,11 +221,6 @@ func (e *ProcessingError) GRPCStatus() *status.Status {
 	return status.FromProto(result)
 }
 
-func hasRetryInfo(s *spb.Status) bool {
-	for _, detail := range s.GetDetails() {
-		if detail.MessageIs((*errdetails.RetryInfo)(nil)) {
-			return true
-		}
-	}
-	return false
-}
+func hasRetryInfo(s *spb.Status) bool { return slices.ContainsFunc(s.GetDetails(), isRetryInfo) }
+
+func isRetryInfo(detail *anypb.Any) bool { return detail.MessageIs((*errdetails.RetryInfo)(nil)) }

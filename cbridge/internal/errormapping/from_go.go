@@ -50,26 +50,29 @@ func opaqueError(err error, permanent bool, message string) *ProcessingError {
 // texts of errors would never come to the end of one that wraps itself.
 const maxErrorTree = 10_000
 
+// inside is the one error that err wraps; nil if it wraps none or several.
+func inside(err error) error {
+	switch wrapper := err.(type) { //nolint:errorlint // one error of the tree at a time
+	case errorWithoutData:
+		return wrapper.original
+	case interface{ Unwrap() error }:
+		return wrapper.Unwrap()
+	}
+	return nil
+}
+
 // fits reports whether the error's tree is within what is left of the budget.
 func fits(err error, budget *int) bool {
-	for err != nil {
+	for ; err != nil; err = inside(err) {
 		if *budget--; *budget < 0 {
 			return false
 		}
-		switch wrapper := err.(type) { //nolint:errorlint // one error of the tree at a time
-		case errorWithoutData:
-			err = wrapper.original
-		case interface{ Unwrap() error }:
-			err = wrapper.Unwrap()
-		case interface{ Unwrap() []error }:
-			for _, part := range wrapper.Unwrap() {
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, part := range joined.Unwrap() {
 				if !fits(part, budget) {
 					return false
 				}
 			}
-			return true
-		default:
-			return true
 		}
 	}
 	return true
@@ -132,7 +135,7 @@ func fromError(err error) *ProcessingError {
 // joinedParts are the errors that err joins, itself or inside of wrappers that say
 // nothing of their own about what it means; nil if it joins none.
 func joinedParts(err error) []error {
-	for err != nil && !isPermanentWrapper(err) {
+	for ; err != nil && !isPermanentWrapper(err); err = inside(err) {
 		switch wrapper := err.(type) { //nolint:errorlint // one error of the tree at a time
 		case *ProcessingError, interface{ GRPCStatus() *status.Status }:
 			return nil
@@ -140,15 +143,8 @@ func joinedParts(err error) []error {
 			if !isOnlyRetryable(wrapper) {
 				return nil
 			}
-			err = wrapper.Unwrap()
-		case errorWithoutData:
-			err = wrapper.original
 		case interface{ Unwrap() []error }:
 			return wrapper.Unwrap()
-		case interface{ Unwrap() error }:
-			err = wrapper.Unwrap()
-		default:
-			return nil
 		}
 	}
 	return nil
@@ -280,17 +276,11 @@ func withDetailsOf(st, inner *status.Status) *status.Status {
 // partialFailureCause is why the data was refused that an error in err's tree carries;
 // nil if none carries any.
 func partialFailureCause(err error) error {
-	for err != nil {
-		switch wrapper := err.(type) { //nolint:errorlint // one error of the tree at a time
+	for ; err != nil; err = inside(err) {
+		switch err.(type) { //nolint:errorlint // one error of the tree at a time
 		case consumererror.Traces, consumererror.Metrics, consumererror.Logs:
 			// The first error inside is NewRetryableError of its constructor's.
 			return errors.Unwrap(errors.Unwrap(err))
-		case errorWithoutData:
-			err = wrapper.original
-		case interface{ Unwrap() error }:
-			err = wrapper.Unwrap()
-		default:
-			return nil
 		}
 	}
 	return nil
