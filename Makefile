@@ -191,20 +191,20 @@ fuzz-rust: | build-prerequisites
 	  cd $(RUST_FUZZ) && $(RUST_FUZZ_PROGRAM) -max_total_time=$$seconds -max_len=4096 -print_final_stats=1 \
 	    -artifact_prefix=corpus/context_block/ corpus/context_block
 
-FUZZ_GO := go test -run '^$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./cbridge -fuzz
+FUZZ_GO := go test -run '^$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
 
 .PHONY: fuzz-go-decoder fuzz-go-errors
 fuzz-go: fuzz-go-decoder fuzz-go-errors
 
 fuzz-go-decoder:
 	$(call say,Fuzzing the decoder in Go for $(FUZZTIME))
-	CGO_ENABLED=0 $(FUZZ_GO) '^FuzzDecodeContext$$'
+	CGO_ENABLED=0 $(FUZZ_GO) ./cbridge/internal/contextcodec -fuzz '^FuzzDecodeContext$$'
 
 fuzz-go-errors: $(SYSO)
 	$(call say,Fuzzing errors in Go and across the boundary for $(FUZZTIME) each)
-	CGO_ENABLED=1 $(FUZZ_GO) '^FuzzFromError$$'
-	CGO_ENABLED=1 $(FUZZ_GO) '^FuzzErrorStructOfTheLibrary$$'
-	CGO_ENABLED=1 $(FUZZ_GO) '^FuzzErrorStructAcrossTheBoundary$$'
+	CGO_ENABLED=1 $(FUZZ_GO) ./cbridge/internal/errormapping -fuzz '^FuzzFromError$$'
+	CGO_ENABLED=1 $(FUZZ_GO) ./cbridge/internal/errormapping -fuzz '^FuzzErrorStructOfTheLibrary$$'
+	CGO_ENABLED=1 $(FUZZ_GO) ./cbridge -fuzz '^FuzzErrorStructAcrossTheBoundary$$'
 
 # Keeps the inputs that reach what no other reaches.
 .PHONY: fuzz-minimise

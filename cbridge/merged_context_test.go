@@ -183,7 +183,7 @@ func TestCancelledBatchLeavesTheQueue(t *testing.T) {
 	next.letGo <- nil
 	require.NoError(t, <-first)
 	require.NoError(t, <-second)
-	assert.Empty(t, next.entered, "handed on although nobody waits")
+	assert.Empty(t, next.entered, "forwarded although nobody waits")
 }
 
 // TestErrorOfMergedOutputReachesItsOriginsOnly: another batch that is under way at the
