@@ -27,7 +27,7 @@ func BenchmarkPin(b *testing.B) {
 	payload := make([]byte, 10<<10)
 	var pin Pin
 	for b.Loop() {
-		pin.Hold(payload)
+		pin.Pin(payload)
 		pin.Release()
 	}
 }
@@ -51,7 +51,7 @@ func (a *answering) HandleEvents(events []Event) {
 			a.component.EmissionDone(event.EmissionID, nil)
 		case EventDone:
 			if event.Flags&EventFlagPayloadReleased == 0 {
-				panic("the payload is still held")
+				panic("the payload is still read")
 			}
 			event.Release()
 			a.done <- event.CallID
@@ -94,7 +94,7 @@ func BenchmarkCall(b *testing.B) {
 				case id = <-handler.done:
 					pins[id-1].Release()
 				}
-				pins[id-1].Hold(payload)
+				pins[id-1].Pin(payload)
 				begin := time.Now()
 				err := component.Submit(id, SignalLogs, nil, payload)
 				inSubmit += time.Since(begin)

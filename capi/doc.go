@@ -4,7 +4,7 @@
 // function for each C function, plain Go types in and out, and no policy.
 // Package cbridge is the one to use from Go.
 //
-// The contract at the top of the header holds here too. In short:
+// The contract at the top of the header applies here too. In short:
 //
 //   - A payload given to [Component.Submit] stays pinned (see [Pin]) until its
 //     release is reported by an event, also when the call was cancelled.

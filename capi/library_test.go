@@ -58,7 +58,7 @@ func newRuntime(t testing.TB) *Runtime {
 		require.NoError(t, err)
 		stats.CallsTotal, stats.LateCompletionsTotal, stats.PanicsTotal, stats.RestartsTotal = 0, 0, 0, 0
 		assert.Equal(t, Stats{}, stats, "left behind")
-		assert.Zero(t, PinsHeld())
+		assert.Zero(t, Pins())
 		require.NoError(t, runtime.Shutdown(time.Second))
 		runtime.Destroy()
 	})
@@ -135,7 +135,7 @@ func TestOneCall(t *testing.T) {
 	component, events := start(t, newRuntime(t), passThrough)
 	var pin Pin
 	payload := append([]byte(nil), oneLogRecord...)
-	pin.Hold(payload)
+	pin.Pin(payload)
 	require.NoError(t, component.Submit(7, SignalLogs, nil, payload))
 
 	emission := events.next(t)
@@ -158,7 +158,7 @@ func TestPayloadIsReleasedAfterTheAnswer(t *testing.T) {
 	component, events := start(t, newRuntime(t), passThrough)
 	var pin Pin
 	payload := append([]byte(nil), oneLogRecord...)
-	pin.Hold(payload)
+	pin.Pin(payload)
 	require.NoError(t, component.Submit(7, SignalLogs, nil, payload))
 	emission := events.next(t)
 	assert.Equal(t, EmissionAwaited|EmissionCallDone, component.EmissionDone(emission.EmissionID, nil))
@@ -175,7 +175,7 @@ func TestHostErrorComesBack(t *testing.T) {
 	component, events := start(t, newRuntime(t), `{"type": "urn:otapbridge:processor:fault", "config": {"log_refusals": true}}`)
 	var pin Pin
 	payload := append([]byte(nil), oneLogRecord...)
-	pin.Hold(payload)
+	pin.Pin(payload)
 	defer pin.Release()
 	require.NoError(t, component.Submit(1, SignalLogs, nil, payload))
 	emission := events.next(t)
@@ -194,7 +194,7 @@ func TestHostErrorComesBack(t *testing.T) {
 			assert.NotEqual(t, event.Flags&EventFlagPayloadReleased != 0, released)
 			err := event.Error.Take()
 			require.NotNil(t, err)
-			assert.False(t, event.Error.Held())
+			assert.False(t, event.Error.Unreleased())
 			assert.Equal(t, ErrorKindRetryable, err.Kind)
 			assert.Equal(t, int32(10), err.GRPCCode)
 			assert.Equal(t, int32(418), err.HTTPStatus)
@@ -263,7 +263,7 @@ func answerOf(t *testing.T, configuration string, context, payload []byte) *Erro
 	t.Helper()
 	component, events := start(t, newRuntime(t), configuration)
 	var pin Pin
-	pin.Hold(payload)
+	pin.Pin(payload)
 	t.Cleanup(pin.Release)
 	if err := component.Submit(1, SignalLogs, context, payload); err != nil {
 		var native *Error

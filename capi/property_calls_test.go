@@ -69,7 +69,7 @@ func (m *model) begin(call *modelCall) {
 	m.inFlight = append(m.inFlight, call)
 	call.payload = append(m.memory(len(call.want)), call.want...)
 	call.pin = new(Pin)
-	call.pin.Hold(call.payload)
+	call.pin.Pin(call.payload)
 	m.submitting++
 }
 
@@ -213,11 +213,11 @@ func (m *model) release(emission *modelEmission) {
 }
 
 // releaseError lets go of an error, which must say until then what it said first.
-func (m *model) releaseError(held *heldError) {
-	got := held.owned.Take()
+func (m *model) releaseError(unreleased *unreleasedError) {
+	got := unreleased.owned.Take()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !sameError(got, held.want) {
-		m.fail("an error changed before its release from %v to %v", held.want, got)
+	if !sameError(got, unreleased.want) {
+		m.fail("an error changed before its release from %v to %v", unreleased.want, got)
 	}
 }

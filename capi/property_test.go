@@ -105,9 +105,9 @@ type pipelineUnderTest struct {
 	nodes string
 	// inPlace: output shows the memory that the test lent.
 	inPlace bool
-	// merges: output may hold data of several calls; namesOrigins: and says of which.
+	// merges: output may contain data of several calls; namesOrigins: and says of which.
 	merges, namesOrigins bool
-	// divides: output may hold a part of a call's items.
+	// divides: output may contain a part of a call's items.
 	divides bool
 	// retries: data may come out again after a refusal.
 	retries bool
@@ -218,7 +218,7 @@ type scenario struct {
 	lastID    uint64
 	// patience is how long anything may take that must come.
 	patience time.Duration
-	// running is held by who needs the component to run on.
+	// running is taken by who needs the component to run on.
 	running sync.RWMutex
 }
 
@@ -316,7 +316,7 @@ func (s *scenario) settle() {
 	worker := worker{s, rand.New(rand.NewPCG(s.seed, 1<<32))}
 	isWaiting := func(call *modelCall) bool { return !call.refused && (call.done == 0 || call.released == 0) }
 	someWork := func() bool {
-		if len(s.unanswered) > 0 || len(s.buffers) > 0 || len(s.heldErrors) > 0 || s.hanging() != nil {
+		if len(s.unanswered) > 0 || len(s.buffers) > 0 || len(s.unreleasedErrors) > 0 || s.hanging() != nil {
 			return true
 		}
 		for _, lent := range s.lent {
@@ -429,7 +429,7 @@ func (s *scenario) afterwards() {
 	for range len(s.buffers) / 2 {
 		worker.releaseOne()
 	}
-	for range len(s.heldErrors) / 2 {
+	for range len(s.unreleasedErrors) / 2 {
 		worker.releaseOneError()
 	}
 	s.destroyBegan = s.tick("destroy", 0, 0)
@@ -448,7 +448,7 @@ func (s *scenario) afterwards() {
 	if stats.CallsTotal != uint64(s.accepted) || stats.PanicsTotal != 0 || stats.RestartsTotal != 0 {
 		s.fail("%d calls were accepted, and nothing panicked: %+v", s.accepted, stats)
 	}
-	if pins := PinsHeld(); pins != 0 {
+	if pins := Pins(); pins != 0 {
 		s.fail("%d payloads are still pinned", pins)
 	}
 	require.NoError(s, s.runtime.Shutdown(0))

@@ -46,7 +46,7 @@ func (m *model) verify(late uint64) {
 		}
 		if call.released == 0 {
 			m.happened["was released without notice at the shutdown"]++
-			if !call.isHeldAfter(m.shutdownBegan) {
+			if !call.isInUseAfter(m.shutdownBegan) {
 				m.fail("the release of call %d's payload was not reported", call.id)
 			}
 		}
@@ -69,10 +69,10 @@ func (m *model) verify(late uint64) {
 	}
 }
 
-// isHeldAfter is whether some buffer of the call was held at that time or later, or an answer
+// isInUseAfter is whether some buffer of the call was unreleased at that time or later, or an answer
 // to its output was under way, with which a node that retries gets the data back: then its payload
 // may have gone with these.
-func (c *modelCall) isHeldAfter(when uint64) bool {
+func (c *modelCall) isInUseAfter(when uint64) bool {
 	return slices.ContainsFunc(c.emissions, func(e *modelEmission) bool {
 		isLate := func(answer *modelAnswer) bool { return answer.ended > when }
 		return e.released > when || slices.ContainsFunc(e.answers, isLate)

@@ -81,7 +81,7 @@ func TestShutdownAnswersEveryCallOnce(t *testing.T) {
 			require.NoError(t, component.Start(10*time.Second))
 			var pin Pin
 			payload := append([]byte(nil), oneLogRecord...)
-			pin.Hold(payload)
+			pin.Pin(payload)
 			defer pin.Release()
 			for id := range uint64(calls) {
 				require.NoError(t, component.Submit(id+1, SignalLogs, nil, payload))

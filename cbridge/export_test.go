@@ -33,7 +33,7 @@ var (
 )
 
 // Callers is the number of goroutines inside Consume methods.
-func (c *Component) Callers() int { return c.callers.Holders() }
+func (c *Component) Callers() int { return c.callers.Users() }
 
 // InRust is the number of the component's calls that Rust has not answered.
 func (c *Component) InRust() int {

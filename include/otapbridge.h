@@ -6,7 +6,7 @@
  *
  * otapbridge: otap-dataflow pipelines in a process of another language.
  *
- * THE CONTRACT. Ten rules hold for every function and type in this header.
+ * THE CONTRACT. Ten rules apply to every function and type in this header.
  *
  *  1. Versions. Every struct that crosses starts with its own size; a reader
  *     uses only the fields that it covers. A runtime is created with the ABI
@@ -30,7 +30,7 @@
  *     otapb_cancel, otapb_emission_done and the release functions, and nothing
  *     else. Callbacks come from threads of the library, for one component also from
  *     several at a time, and the last ones of a component from the thread that
- *     shuts it down; the library holds no lock that these functions need. After the shutdown of a component or runtime returns,
+ *     shuts it down; the library has taken no lock that these functions need. After the shutdown of a component or runtime returns,
  *     none of its callbacks will ever come.
  *  8. Answers. Every accepted call is answered exactly once, by an OTAPB_EVENT_DONE
  *     or by the OTAPB_EMISSION_CALL_DONE of its emission, whatever happens: success,
@@ -738,11 +738,11 @@ typedef struct otapb_stats {
     /**
      * Payloads of the host that the library still reads.
      */
-    uint64_t payloads_held;
+    uint64_t payloads_unreleased;
     /**
      * Bytes of those payloads.
      */
-    uint64_t payload_bytes_held;
+    uint64_t payload_bytes_unreleased;
     /**
      * Emissions delivered and not yet answered.
      */
@@ -750,15 +750,15 @@ typedef struct otapb_stats {
     /**
      * Buffers delivered and not yet released.
      */
-    uint64_t buffers_held;
+    uint64_t buffers_unreleased;
     /**
      * Errors delivered and not yet released.
      */
-    uint64_t errors_held;
+    uint64_t errors_unreleased;
     /**
      * Request contexts alive in the library.
      */
-    uint64_t contexts_held;
+    uint64_t contexts_alive;
     /**
      * Pipelines running.
      */
@@ -786,7 +786,7 @@ typedef struct otapb_stats {
 } otapb_stats;
 
 /**
- * Head of a request context block. A block is contiguous and holds no
+ * Head of a request context block. A block is contiguous and has no
  * pointers: this head, then `entry_count` times otapb_context_entry starting
  * at `entry_offset`, then the bytes the entries refer to. All offsets count
  * from the first byte of the block. Integers are in native byte order. The
@@ -1019,7 +1019,7 @@ struct otapb_error *otapb_component_warnings(const struct otapb_component_option
 struct otapb_error *otapb_component_secrets(const struct otapb_component_options *options);
 
 /**
- * Creates a component. It holds no thread until it is started.
+ * Creates a component. It has no thread until it is started.
  *
  * @param runtime        Never NULL. Must outlive the component.
  * @param options        Never NULL; borrowed for the call.

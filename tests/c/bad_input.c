@@ -306,9 +306,9 @@ static void answers_for_nothing(otapb_runtime *runtime, otapb_component *compone
 
     /* Only what the size covers is written. */
     memset(&after, 0x55, sizeof after);
-    after.size = offsetof(otapb_stats, payloads_held);
+    after.size = offsetof(otapb_stats, payloads_unreleased);
     EXPECT_SUCCESS(otapb_runtime_stats(runtime, &after));
-    CHECK(after.components == 1 && after.payloads_held == UINT64_C(0x5555555555555555));
+    CHECK(after.components == 1 && after.payloads_unreleased == UINT64_C(0x5555555555555555));
 }
 
 int main(void)

@@ -120,7 +120,7 @@ var bufferedSignals = []struct {
 var unavailable = status.Error(codes.Unavailable, "not now")
 
 // A component is in pipelines of several signals: each pipeline has a buffer of its own. It
-// holds what the sink does not take, also while the collector is stopped and started.
+// keeps what the sink does not take, also while the collector is stopped and started.
 func TestDurableBufferOfSeveralSignals(t *testing.T) {
 	for _, of := range bufferedSignals {
 		for _, shards := range []int{1, 2} {
@@ -251,7 +251,7 @@ func TestDurableBufferWithFewerShards(t *testing.T) {
 	}
 }
 
-// expectData checks that an engine's folder holds something that was not delivered.
+// expectData checks that an engine's folder contains something that was not delivered.
 func expectData(t *testing.T, folder string) {
 	t.Helper()
 	found := 0
@@ -262,7 +262,7 @@ func expectData(t *testing.T, folder string) {
 		return err
 	})
 	if err != nil || found == 0 {
-		t.Fatalf("%s holds %d files (%v)", folder, found, err)
+		t.Fatalf("%s contains %d files (%v)", folder, found, err)
 	}
 }
 
@@ -323,7 +323,7 @@ func TestDurableBufferRefusesTheSharedFolder(t *testing.T) {
 	}
 
 	said := failToStart(t, arrived, how)
-	for _, want := range []string{"processors::otap/buffer: ", shared + " holds data of a version in which all pipelines used one folder", "such as " + own} {
+	for _, want := range []string{"processors::otap/buffer: ", shared + " contains data of a version in which all pipelines used one folder", "such as " + own} {
 		if !strings.Contains(said, want) {
 			t.Errorf("does not say %q:\n%s", want, said)
 		}

@@ -26,7 +26,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// One collector holds a pipeline for each error, and in front of it one for each
+// One collector has a pipeline for each error, and in front of it one for each
 // exporter; and one with a retry node in front of the node that fails.
 
 // errorEndpoints are where a case's pipelines listen.

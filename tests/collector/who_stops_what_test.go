@@ -45,9 +45,9 @@ type place struct {
 const (
 	oneNode  = "{type: urn:otapbridge:processor:fault, timeout: 0s, config: {delay: 300s}%s}"
 	waitNode = "{type: urn:otapbridge:processor:fault, config: {delay: 300s, log_cancels: true}}"
-	// busyNode works on one message at a time, and holds another that waits for it.
-	busyNode  = "{type: urn:otapbridge:processor:fault, config: {delay: 300s, max_concurrency: 1}}"
-	busyHolds = 2
+	// busyNode works on one message at a time, and has another that waits for it.
+	busyNode = "{type: urn:otapbridge:processor:fault, config: {delay: 300s, max_concurrency: 1}}"
+	busyHas  = 2
 	// nodeQueue is how many messages fit in the queue before a node.
 	nodeQueue = 128
 )
@@ -75,7 +75,7 @@ var places = []place{
 	{
 		name:       "queued before a node",
 		components: []string{nodesOf(debugNode, busyNode)},
-		fillers:    busyHolds,
+		fillers:    busyHas,
 		uses:       nodeQueue / 2,
 	},
 	{
@@ -87,7 +87,7 @@ var places = []place{
 		name: "inside an engine node",
 		components: []string{nodesOf(debugNode,
 			"{type: processor:attribute, config: {apply_to: [resource], actions: [{action: insert, key: env, value: prod}]}}", busyNode)},
-		fillers: busyHolds + nodeQueue,
+		fillers: busyHas + nodeQueue,
 		uses:    1,
 	},
 	{

@@ -189,7 +189,7 @@ pub struct otapb_host_slice {
     pub len: u64,
 }
 
-/// Head of a request context block. A block is contiguous and holds no
+/// Head of a request context block. A block is contiguous and has no
 /// pointers: this head, then `entry_count` times otapb_context_entry starting
 /// at `entry_offset`, then the bytes the entries refer to. All offsets count
 /// from the first byte of the block. Integers are in native byte order. The
@@ -421,17 +421,17 @@ pub struct otapb_stats {
     /// Calls accepted and not yet answered.
     pub calls_in_flight: u64,
     /// Payloads of the host that the library still reads.
-    pub payloads_held: u64,
+    pub payloads_unreleased: u64,
     /// Bytes of those payloads.
-    pub payload_bytes_held: u64,
+    pub payload_bytes_unreleased: u64,
     /// Emissions delivered and not yet answered.
     pub emissions_in_flight: u64,
     /// Buffers delivered and not yet released.
-    pub buffers_held: u64,
+    pub buffers_unreleased: u64,
     /// Errors delivered and not yet released.
-    pub errors_held: u64,
+    pub errors_unreleased: u64,
     /// Request contexts alive in the library.
-    pub contexts_held: u64,
+    pub contexts_alive: u64,
     /// Pipelines running.
     pub pipelines: u64,
     /// Total of calls accepted.

@@ -27,9 +27,9 @@ use crate::request::state::{
 use crate::runtime::{Runtime, RuntimeInner};
 
 /// Reports the release of a call's payload when it is dropped.
-pub struct PayloadGuard(#[expect(dead_code, reason = "held for its drop")] PayloadRelease);
+pub struct PayloadGuard(#[expect(dead_code, reason = "kept for its drop")] PayloadRelease);
 
-/// A hosted pipeline. It holds no thread until it is started, and must be shut
+/// A hosted pipeline. It has no thread until it is started, and must be shut
 /// down before it is dropped for calls in flight to be finished; a drop ends them.
 pub struct Component {
     runtime: Arc<RuntimeInner>,
@@ -347,7 +347,7 @@ impl Component {
 }
 
 /// The number of each pipeline that is to run, by which its folders on disk are named: one for
-/// each shard, and further ones for folders of former shards that hold data.
+/// each shard, and further ones for folders of former shards that contain data.
 fn folders(topology: &Topology, spec: &ComponentSpec) -> Result<Vec<usize>, ProcessingError> {
     let root = Path::new(&spec.name);
     let storage = Storage {
@@ -360,7 +360,7 @@ fn folders(topology: &Topology, spec: &ComponentSpec) -> Result<Vec<usize>, Proc
     if let (ComponentKind::Receiver, Some(last)) = (topology.kind, former.last()) {
         // A receiver would receive once more.
         return Err(root.key("shards").error(format!(
-            "there were more shards, and the durable buffer of number {last} still holds data: start once more with {} shards, until \
+            "there were more shards, and the durable buffer of number {last} still contains data: start once more with {} shards, until \
              it has delivered them",
             last + 1
         )));

@@ -285,7 +285,7 @@ impl Call<'_> {
 /// A payload that says when it is released.
 struct Lent(
     Bytes,
-    #[expect(dead_code, reason = "held for its drop")] PayloadGuard,
+    #[expect(dead_code, reason = "kept for its drop")] PayloadGuard,
 );
 
 impl AsRef<[u8]> for Lent {

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Counters {
     pub(crate) components: AtomicU64,
     pub(crate) calls_in_flight: AtomicU64,
-    pub(crate) payloads_held: AtomicU64,
-    pub(crate) payload_bytes_held: AtomicU64,
+    pub(crate) payloads_unreleased: AtomicU64,
+    pub(crate) payload_bytes_unreleased: AtomicU64,
     pub(crate) emissions_in_flight: AtomicU64,
     pub(crate) pipelines: AtomicU64,
     pub(crate) calls_total: AtomicU64,
@@ -37,13 +37,13 @@ pub struct Stats {
     /// Calls accepted and not yet answered.
     pub calls_in_flight: u64,
     /// Payloads of the host that the engine still reads.
-    pub payloads_held: u64,
+    pub payloads_unreleased: u64,
     /// Bytes of those payloads.
-    pub payload_bytes_held: u64,
+    pub payload_bytes_unreleased: u64,
     /// Emissions delivered and not yet answered.
     pub emissions_in_flight: u64,
     /// Request contexts alive.
-    pub contexts_held: u64,
+    pub contexts_alive: u64,
     /// Pipelines running.
     pub pipelines: u64,
     /// Total of calls accepted.
@@ -64,10 +64,10 @@ impl Counters {
         Stats {
             components: get(&self.components),
             calls_in_flight: get(&self.calls_in_flight),
-            payloads_held: get(&self.payloads_held),
-            payload_bytes_held: get(&self.payload_bytes_held),
+            payloads_unreleased: get(&self.payloads_unreleased),
+            payload_bytes_unreleased: get(&self.payload_bytes_unreleased),
             emissions_in_flight: get(&self.emissions_in_flight),
-            contexts_held: otapbridge_context::RequestContext::live(),
+            contexts_alive: otapbridge_context::RequestContext::live(),
             pipelines: get(&self.pipelines),
             calls_total: get(&self.calls_total),
             late_completions_total: get(&self.late_completions_total),

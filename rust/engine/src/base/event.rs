@@ -80,7 +80,7 @@ pub enum ComponentStatus {
     PermanentError,
 }
 
-/// Receives events. Called from pipelines' threads and the reaper's with no lock held, for
+/// Receives events. Called from pipelines' threads and the reaper's with no lock taken, for
 /// one component also at the same time; what concerns one call or emission comes in order.
 /// It drains `events`, may call the component's methods, and must not block.
 pub trait EventSink: Send + Sync {

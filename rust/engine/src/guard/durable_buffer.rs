@@ -42,7 +42,7 @@ use serde_json::{Value, json};
 use crate::base::node_types::DURABLE_BUFFER;
 use crate::base::spec::{self, Topology};
 use crate::base::storage::{
-    ENGINE_FOLDER, FolderLock, Storage, former_shards, holds_data, log_goes_on,
+    ENGINE_FOLDER, FolderLock, Storage, former_shards, contains_data, log_goes_on,
 };
 use crate::guard::drain;
 use crate::guard::gate::gated_as;
@@ -105,9 +105,9 @@ fn take_folder(
 ) -> Result<(FolderLock, PathBuf), ConfigError> {
     let config = DurableBufferConfig::deserialize(&node_config.config).map_err(wrong)?;
     let shared = config.path.join(ENGINE_FOLDER);
-    if holds_data(&shared).map_err(wrong)? {
+    if contains_data(&shared).map_err(wrong)? {
         return Err(wrong(format!(
-            "{} holds data of a version in which all pipelines used one folder. Stop the collector and move it to the pipeline that has to \
+            "{} contains data of a version in which all pipelines used one folder. Stop the collector and move it to the pipeline that has to \
              deliver them, such as {}; or remove it",
             shared.display(),
             storage
@@ -151,7 +151,7 @@ pub(crate) fn of_each_shard(complaint: String, shards: usize) -> String {
 }
 
 /// Numbers of pipelines that there were when the component had more shards, and whose folders
-/// hold data: they have to run once more to deliver them.
+/// contain data: they have to run once more to deliver them.
 ///
 /// # Errors
 /// Configuration when a folder cannot be read.

@@ -90,7 +90,7 @@ struct LocalGate {
 }
 
 impl LocalGate {
-    /// A node whose control handling failed may hold messages that it will never
+    /// A node whose control handling failed may have messages that it will never
     /// answer: the pipeline ends and answers them.
     async fn control(
         &mut self,

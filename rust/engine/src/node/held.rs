@@ -89,7 +89,7 @@ impl Drop for Held {
 
 impl ContextAwareEffectHandler {
     /// Keeps a message back whose data this node has taken. What goes back to a
-    /// node before that wants the data with a nack is what `data` still holds.
+    /// node before that wants the data with a nack is what `data` still contains.
     ///
     /// ```no_run
     /// use otapbridge::prelude::*;

@@ -62,7 +62,7 @@ pub trait ContextAwareProcessor<PData = OtapPdata> {
     ///
     /// For a data message, `effect_handler` carries the context of its request,
     /// and the returned future is dropped at the request's cancel or deadline:
-    /// hold nothing across an await that must not be dropped. An error refuses
+    /// keep nothing across an await that must not be dropped. An error refuses
     /// the message: the caller gets it as it is.
     ///
     /// # Errors

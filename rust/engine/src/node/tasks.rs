@@ -20,7 +20,7 @@ use crate::node::deliveries::Deliveries;
 pub(crate) struct Tasks {
     set: RefCell<JoinSet<()>>,
     pub(crate) deliveries: Rc<Deliveries>,
-    /// Held by the one that waits for room in a next node's queue; the others queue for it.
+    /// Taken by the one that waits for room in a next node's queue; the others queue for it.
     pub(crate) sending: tokio::sync::Mutex<()>,
     /// Messages that were held back and dropped without an answer.
     pub(crate) unanswered: mpsc::UnboundedSender<OtapPdata>,

@@ -368,9 +368,9 @@ impl PayloadRelease {
     pub(crate) fn new(call: Arc<Request>, len: usize) -> Self {
         let len = len as u64;
         let counters = &call.pipeline.shared.counters;
-        increment(&counters.payloads_held);
+        increment(&counters.payloads_unreleased);
         let _ = counters
-            .payload_bytes_held
+            .payload_bytes_unreleased
             .fetch_add(len, Ordering::Relaxed);
         Self { call, len }
     }
@@ -379,9 +379,9 @@ impl PayloadRelease {
 impl Drop for PayloadRelease {
     fn drop(&mut self) {
         let counters = &self.call.pipeline.shared.counters;
-        decrement(&counters.payloads_held);
+        decrement(&counters.payloads_unreleased);
         let _ = counters
-            .payload_bytes_held
+            .payload_bytes_unreleased
             .fetch_sub(self.len, Ordering::Relaxed);
         self.call.payload_released();
     }

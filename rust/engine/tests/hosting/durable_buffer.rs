@@ -226,7 +226,7 @@ fn a_folder_of_the_old_kind_with_data_is_named() {
     let error = start(config(&directory, 1))
         .map(drop)
         .expect_err("old data");
-    assert!(error.message().contains("core_0 holds data"), "{error}");
+    assert!(error.message().contains("core_0 contains data"), "{error}");
     assert!(error.message().contains("move it"), "{error}");
     // Moved to where it says, they are delivered.
     std::fs::rename(root.join("core_0"), &folder).unwrap();

@@ -152,7 +152,7 @@ fn merged_output_that_the_host_does_not_answer_is_bounded() {
     });
     assert!(
         bridge.host.seen(|seen| seen.emissions.len()) < 60,
-        "output was not held back"
+        "output did not wait for room"
     );
     // Answering makes room for the rest.
     for call in 1..=200 {

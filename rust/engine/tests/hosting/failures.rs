@@ -44,7 +44,7 @@ fn a_node_that_answers_twice_is_heard_once() {
     let config = json!({"type": TEST_NODE, "config": {"behaviour": {"send_and_fail": {}}}});
     let bridge = Bridge::start(config);
     bridge.submit(1, &logs(&["x"])).unwrap();
-    // Whichever comes first counts: the host holds its answer back until then.
+    // Whichever comes first counts: the host waits with its answer until then.
     let error = bridge.host.done(1).unwrap_err();
     assert_eq!(error.message(), "failed after all");
     let late = bridge.runtime.stats().late_completions_total;

@@ -72,7 +72,7 @@ impl EventSink for Host {
                         if let Some(call_id) = emission.call_id {
                             let _ = seen.calls.insert(emission.id, call_id);
                         }
-                        // An answered emission is not kept: it would hold its payload.
+                        // An answered emission is not kept: its payload would not be released.
                         match self.answer.get().and_then(|answer| answer(&emission)) {
                             Some(result) => answers.push((emission.id, result)),
                             None => seen.emissions.push(emission),
@@ -265,8 +265,8 @@ impl Bridge {
         }
         let stats = self.runtime.stats();
         assert_eq!(stats.calls_in_flight, 0);
-        assert_eq!(stats.payloads_held, 0);
-        assert_eq!(stats.payload_bytes_held, 0);
+        assert_eq!(stats.payloads_unreleased, 0);
+        assert_eq!(stats.payload_bytes_unreleased, 0);
         assert_eq!(stats.emissions_in_flight, 0);
         assert_eq!(stats.pipelines, 0);
         assert_eq!(stats.calls_total, seen.answers.len() as u64);
@@ -276,7 +276,7 @@ impl Bridge {
 
 struct Guarded(
     Bytes,
-    #[expect(dead_code, reason = "held for its drop")] otapbridge_engine::PayloadGuard,
+    #[expect(dead_code, reason = "kept for its drop")] otapbridge_engine::PayloadGuard,
 );
 
 impl AsRef<[u8]> for Guarded {

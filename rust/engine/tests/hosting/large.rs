@@ -325,7 +325,7 @@ fn a_message_of_many_parts_does_not_stall() {
     let _ = bridge.finish();
 }
 
-/// The limit of a node's data points holds also behind a node that has converted them.
+/// The limit of a node's data points applies also behind a node that has converted them.
 #[test]
 fn points_are_limited_before_the_first_conversion() {
     let points: Vec<Value> = (0..100)

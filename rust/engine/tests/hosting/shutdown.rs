@@ -50,12 +50,12 @@ fn calls_that_do_not_finish_are_answered_with_a_retryable_error() {
         }
     });
     // What the host still looks at is released with it, without an event.
-    assert!(bridge.runtime.stats().payloads_held <= 100);
+    assert!(bridge.runtime.stats().payloads_unreleased <= 100);
     bridge.host.wait("the emissions", |seen| {
         seen.emissions.clear();
         Some(())
     });
-    assert_eq!(bridge.runtime.stats().payloads_held, 0);
+    assert_eq!(bridge.runtime.stats().payloads_unreleased, 0);
     bridge.runtime.shutdown(Duration::ZERO);
 }
 
@@ -115,7 +115,7 @@ fn what_cancelled_callers_left_in_a_batch_is_still_delivered() {
     // The payload is released when the batch has taken the message in, or never,
     // if the batch keeps the bytes as they are.
     let taken_in = std::time::Instant::now() + Duration::from_millis(200);
-    while bridge.runtime.stats().payloads_held > 0 && std::time::Instant::now() < taken_in {
+    while bridge.runtime.stats().payloads_unreleased > 0 && std::time::Instant::now() < taken_in {
         std::thread::yield_now();
     }
     assert!(

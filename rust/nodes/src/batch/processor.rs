@@ -52,7 +52,7 @@ struct Caller {
     held: Held,
     /// Batches with its data that are not answered.
     under_way: usize,
-    /// Those of them that hold data of others, too.
+    /// Those of them that contain data of others, too.
     joined: usize,
     /// None of its data is pending.
     all_sent: bool,

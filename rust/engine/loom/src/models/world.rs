@@ -358,8 +358,8 @@ impl World {
         assert!(self.pipeline.is_idle());
         for counter in [
             &counters.calls_in_flight,
-            &counters.payloads_held,
-            &counters.payload_bytes_held,
+            &counters.payloads_unreleased,
+            &counters.payload_bytes_unreleased,
             &counters.emissions_in_flight,
         ] {
             assert_eq!(counter.load(Ordering::Relaxed), 0);
