@@ -64,7 +64,7 @@ func (a *answering) HandleEvents(events []Event) {
 
 func (*answering) HandlePanic(value any, stack []byte) { panic(fmt.Sprint(value, string(stack))) }
 
-// BenchmarkCall is a whole call of 10 KB through a pass-through node, answered in the
+// BenchmarkCall is a whole call of 10 KB through a pass-through node, whose output is answered in the
 // callback. Its metrics take it apart: time inside Submit, time inside the handler
 // for each event, and events for each callback.
 func BenchmarkCall(b *testing.B) {

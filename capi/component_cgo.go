@@ -18,7 +18,7 @@ import (
 )
 
 // Component is a hosted pipeline. The zero value stands for NULL: every call is
-// answered as the library answers NULL.
+// refused as the library refuses NULL.
 type Component struct {
 	lease   lease.Lease
 	pointer *C.otapb_component

@@ -14,7 +14,7 @@
 //   - An [EventHandler] only records what happened. It may call Submit, Cancel,
 //     EmissionDone and the release functions, and nothing else.
 //
-// A component or runtime that was destroyed answers every later call with
+// A component or runtime that was destroyed refuses every later call with
 // [ErrDestroyed]; destroying waits for calls that are under way.
 //
 // The package needs cgo on linux/amd64. Elsewhere it compiles with the same

@@ -213,7 +213,7 @@ func TestHostErrorComesBack(t *testing.T) {
 	}
 }
 
-func TestWhatWasDestroyedAnswersSo(t *testing.T) {
+func TestWhatWasDestroyedSaysSo(t *testing.T) {
 	runtime := newRuntime(t)
 	component, err := runtime.NewComponent(ComponentOptions{Kind: ComponentProcessor, Configuration: []byte(passThrough)}, newRecorder())
 	require.NoError(t, err)
@@ -258,8 +258,8 @@ func TestWrongConfigurationsNameTheirPath(t *testing.T) {
 		ErrorKindConfiguration, "options.signal")
 }
 
-// answerOf is how the library answers one request.
-func answerOf(t *testing.T, configuration string, context, payload []byte) *Error {
+// resultOf is how the library completes one request.
+func resultOf(t *testing.T, configuration string, context, payload []byte) *Error {
 	t.Helper()
 	component, events := start(t, newRuntime(t), configuration)
 	var pin Pin
@@ -292,7 +292,7 @@ func TestMalformedOTLPIsRefused(t *testing.T) {
 		"length too large": {0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := answerOf(t, `{"type": "processor:attribute", "config": {"actions": [{"action": "insert", "key": "env", "value": "prod"}], "apply_to": ["resource"]}}`,
+			err := resultOf(t, `{"type": "processor:attribute", "config": {"actions": [{"action": "insert", "key": "env", "value": "prod"}], "apply_to": ["resource"]}}`,
 				nil, append([]byte(nil), payload...))
 			require.NotNil(t, err, "accepted")
 			assert.NotZero(t, err.Flags&ErrorFlagPermanent, "retrying is pointless")
@@ -309,13 +309,13 @@ func TestDeadlineInThePastIsATimeout(t *testing.T) {
 	order.PutUint64(block[ContextOffsetDeadlineRemaining:], 1<<64-1) // -1 ns
 	order.PutUint32(block[ContextOffsetEntryOffset:], ContextHeadSize)
 	order.PutUint32(block[ContextOffsetTotalSize:], ContextHeadSize)
-	err := answerOf(t, passThrough, block, append([]byte(nil), oneLogRecord...))
+	err := resultOf(t, passThrough, block, append([]byte(nil), oneLogRecord...))
 	require.NotNil(t, err, "accepted")
 	assert.Equal(t, ErrorKindTimeout, err.Kind)
 	assert.Equal(t, int32(4), err.GRPCCode)
 }
 
-// TestConcurrentUseWhileDestroying: late callers get an answer, never freed memory.
+// TestConcurrentUseWhileDestroying: late callers get an error, never freed memory.
 func TestConcurrentUseWhileDestroying(t *testing.T) {
 	runtime := newRuntime(t)
 	for range 20 {

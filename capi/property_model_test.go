@@ -37,7 +37,7 @@ type model struct {
 	calls    []*modelCall          // handed to the library, refused or not
 	byID     map[uint64]*modelCall // the latest of that id
 	bySerial map[uint64]*modelCall
-	inFlight []*modelCall // handed over, neither refused nor answered
+	inFlight []*modelCall // handed over, neither refused nor completed
 	spare    [][]byte     // memory of payloads that were released
 	emitted  map[uint64]*modelEmission
 	lent     map[uint64]*lentError // by host error id
@@ -87,7 +87,7 @@ type modelCall struct {
 	refused                  bool
 	doneAt                   time.Time
 	err                      *Error
-	doneHere                 bool // by an answer, without an event
+	doneHere                 bool // by an early answer, without an event
 	cancels                  []*modelCancel
 	emissions                []*modelEmission
 	emittedItems             map[int]int

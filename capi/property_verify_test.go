@@ -35,7 +35,7 @@ func sameError(a, b *Error) bool {
 // what can only be told when nothing is under way any more. late is the library's own
 // count of late answers.
 func (m *model) verify(late uint64) {
-	var internal uint64 // answers to calls that somebody else may have answered before
+	var internal uint64 // completions of calls that may have been completed before
 	for _, call := range m.calls {
 		if call.refused {
 			continue

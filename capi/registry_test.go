@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestRegistryAnswersGone(t *testing.T) {
+func TestRegistrySaysGone(t *testing.T) {
 	var r registry[string]
 	_, ok := r.get(1)
 	assert.False(t, ok)

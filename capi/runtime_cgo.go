@@ -24,7 +24,7 @@ func ABIVersion() uint32 { return uint32(C.otapb_abi_version()) }
 func Version() string { return C.GoString(C.otapb_version()) }
 
 // Runtime is a library instance. The zero value stands for NULL: every call is
-// answered as the library answers NULL.
+// refused as the library refuses NULL.
 type Runtime struct {
 	lease   lease.Lease
 	pointer *C.otapb_runtime

@@ -90,7 +90,7 @@ type ComponentOptions struct {
 	Configuration []byte
 	// Signal is the component's only signal, or 0.
 	Signal Signal
-	// CancelGrace is how long nodes have to answer a call that was cancelled or is
+	// CancelGrace is how long nodes have to complete a call that was cancelled or is
 	// overdue; 0 means 100 ms.
 	CancelGrace time.Duration
 	// References: the host can keep data that no node looks at; see

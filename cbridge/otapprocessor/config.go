@@ -21,7 +21,7 @@ type Config struct {
 
 	// Timeout bounds a request's time in the nodes when it has no deadline; 0 for none.
 	Timeout time.Duration `mapstructure:"timeout"`
-	// CancelGrace is how long nodes have to answer a request that was cancelled or is overdue.
+	// CancelGrace is how long nodes have to complete a request that was cancelled or is overdue.
 	CancelGrace time.Duration `mapstructure:"cancel_grace"`
 	// MaxInFlight is the largest number of requests in the nodes.
 	MaxInFlight int `mapstructure:"max_in_flight"`

@@ -279,7 +279,7 @@ static void malformed_payload(otapb_component *component)
     (void)printf("malformed payload: %s\n", result.message);
 }
 
-static void answers_for_nothing(otapb_runtime *runtime, otapb_component *component)
+static void done_for_nothing(otapb_runtime *runtime, otapb_component *component)
 {
     otapb_stats before, after;
     memset(&before, 0, sizeof before);
@@ -342,7 +342,7 @@ int main(void)
     malformed_contexts(component);
     ten_thousand_entries(component);
     malformed_payload(component);
-    answers_for_nothing(runtime, component);
+    done_for_nothing(runtime, component);
     EXPECT_IDLE(runtime);
 
     EXPECT_SUCCESS(otapb_component_shutdown(component, 5 * SECOND));

@@ -122,7 +122,7 @@ static void record(const otapb_event *event)
         break;
     case OTAPB_EVENT_DONE:
         if (done[event->call_id]) {
-            (void)fprintf(stderr, "call %u was answered twice\n", (unsigned)event->call_id);
+            (void)fprintf(stderr, "call %u was completed twice\n", (unsigned)event->call_id);
             abort();
         }
         done[event->call_id] = true;
@@ -139,7 +139,7 @@ static void record(const otapb_event *event)
     }
 }
 
-/* Where nothing but the call waits for the answer, it is answered at once. */
+/* Where nothing but the call waits for the answer, that completes the call. */
 static void accept_emission(otapb_component *component, const otapb_event *event)
 {
     uint32_t answer = otapb_emission_done(component, event->emission_id, NULL);

@@ -14,9 +14,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// The engine's durable buffer answers when data are on disk. What it has answered for
+// The engine's durable buffer acks when data are on disk. What it has acked
 // has to arrive: at the end of its own pipeline, whatever happens to the sink and to the collector.
-// A collector that is killed sends again what it had no answer for, so that something may
+// A collector that is killed sends again what it had no response for, so that something may
 // arrive twice then, and only then.
 
 // bufferNode is a durable buffer below that folder.
@@ -42,8 +42,8 @@ func sendAll(t *testing.T, to *collectorProcess, prefix string, count int, signa
 	for number := range count {
 		for _, of := range signals {
 			name := fmt.Sprintf("%s %s %d", prefix, of, number)
-			if answer := exportTo(t, to.grpc, of, name); answer.Code() != codes.OK {
-				t.Fatalf("%s: %v", name, answer)
+			if response := exportTo(t, to.grpc, of, name); response.Code() != codes.OK {
+				t.Fatalf("%s: %v", name, response)
 			}
 			sent[of] = append(sent[of], name)
 		}

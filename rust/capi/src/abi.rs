@@ -121,7 +121,7 @@ pub const OTAPB_EVENT_FLAG_REFERENCE: u32 = 4;
 /// The emission awaited its answer. Without it, it was unknown or had been answered
 /// (counted, never fatal).
 pub const OTAPB_EMISSION_AWAITED: u32 = 1;
-/// The answer was that of the emission's call, too: no OTAPB_EVENT_DONE will follow.
+/// The answer completed the emission's call, too: no OTAPB_EVENT_DONE will follow.
 pub const OTAPB_EMISSION_CALL_DONE: u32 = 2;
 /// And its payload was released: no OTAPB_EVENT_PAYLOAD_RELEASED will follow. Without it,
 /// that event may come before otapb_emission_done returns.
@@ -405,8 +405,8 @@ pub struct otapb_component_options {
     pub signal: u32,
     /// OTAPB_COMPONENT_FLAG_*.
     pub flags: u32,
-    /// How long nodes have to answer a call that was cancelled or is overdue, in nanoseconds:
-    /// then it is answered in their place, also while a node blocks its thread. 0 means 100 ms.
+    /// How long nodes have to complete a call that was cancelled or is overdue, in nanoseconds:
+    /// then it is completed in their place, also while a node blocks its thread. 0 means 100 ms.
     pub cancel_grace_ns: u64,
 }
 
@@ -418,7 +418,7 @@ pub struct otapb_stats {
     pub size: u32,
     /// Components created and not destroyed.
     pub components: u32,
-    /// Calls accepted and not yet answered.
+    /// Calls accepted and not yet completed.
     pub calls_in_flight: u64,
     /// Payloads of the host that the library still reads.
     pub payloads_unreleased: u64,
@@ -436,7 +436,7 @@ pub struct otapb_stats {
     pub pipelines: u64,
     /// Total of calls accepted.
     pub calls_total: u64,
-    /// Total of answers for calls or emissions that were not in flight any more.
+    /// Total of completions of calls and answers to emissions that were not in flight any more.
     pub late_completions_total: u64,
     /// Total of panics contained.
     pub panics_total: u64,

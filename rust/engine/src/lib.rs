@@ -56,7 +56,7 @@ mod node {
     //! Nodes written against the bridge, and what they work with.
 
     pub(crate) mod adapter;
-    pub(crate) mod answers;
+    pub(crate) mod acks;
     pub(crate) mod concurrent;
     pub(crate) mod deliveries;
     pub(crate) mod effect_handler;

@@ -244,7 +244,7 @@ impl ConcurrentContextAwareProcessor for Fault {
             self.strike().await?;
         }
         if self.config.log_refusals {
-            effect_handler.await_answer(&mut data, false);
+            effect_handler.subscribe(&mut data, false);
         }
         let sent = effect_handler.send_message(data).await;
         if let Some(log_cancel) = log_cancel.filter(|_| sent.is_ok()) {
@@ -253,7 +253,7 @@ impl ConcurrentContextAwareProcessor for Fault {
         sent
     }
 
-    /// The answers that `log_refusals` asks for.
+    /// The acks and nacks that `log_refusals` asks for.
     async fn control(
         &self,
         control: NodeControlMsg<OtapPdata>,

@@ -34,7 +34,7 @@ pub(crate) fn decrement(counter: &AtomicU64) {
 pub struct Stats {
     /// Components created and not dropped.
     pub components: u64,
-    /// Calls accepted and not yet answered.
+    /// Calls accepted and not yet completed.
     pub calls_in_flight: u64,
     /// Payloads of the host that the engine still reads.
     pub payloads_unreleased: u64,
@@ -48,7 +48,7 @@ pub struct Stats {
     pub pipelines: u64,
     /// Total of calls accepted.
     pub calls_total: u64,
-    /// Total of answers that came too late or twice.
+    /// Total of completions and answers that came too late or twice.
     pub late_completions_total: u64,
     /// Total of panics contained.
     pub panics_total: u64,

@@ -63,7 +63,7 @@ pub struct Emission {
     pub by_reference: bool,
     /// A context block, when there is no single call.
     pub context: ContextBlock,
-    /// The host's answer ends the call at once: see [`EmissionAnswer`](crate::EmissionAnswer).
+    /// The host's answer is an early one, which ends the call at once: see [`EmissionAnswer`](crate::EmissionAnswer).
     pub ends_call: bool,
     /// The calls that a merged output stems from, as far as they are known.
     pub origins: Vec<u64>,

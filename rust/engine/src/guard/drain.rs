@@ -38,7 +38,7 @@ pub(crate) fn is_flushed(urn: &str) -> bool {
     FLUSHED.contains(&urn)
 }
 
-/// A message without data that nobody answers.
+/// A message without data that nobody acks.
 pub(crate) fn mark() -> OtapPdata {
     let mut headers = TransportHeaders::with_capacity(1);
     headers.push(TransportHeader::binary(NAME.clone(), []));

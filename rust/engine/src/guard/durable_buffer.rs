@@ -6,9 +6,9 @@
 //! would destroy each other's data. So each pipeline's has a folder of its own ([`Storage`]), takes it by a lock,
 //! and gets its part of `retention_size_cap`.
 //!
-//! It answers before data are written, and says nothing of what was delivered when it ends. So its answers wait
+//! It acks before data are written, and notes nothing of what was acked behind it when it ends. So its acks wait
 //! until it has written what it accepted ([`DurableBuffer::commit`]); and at a drain it sends nothing new, so that what was sent is
-//! answered and noted before the end, and does not come again.
+//! acked and noted before the end, and does not come again.
 //!
 //! It deletes data on a permanent nack. A cancel is one, because its caller no longer waits; but nobody waits for what
 //! comes out of here, so these nacks are made ones that allow a retry.
@@ -179,7 +179,7 @@ pub(crate) fn shards_with_data(
     Ok(found)
 }
 
-/// Marks the answers that come back to the buffer from itself.
+/// Marks the acks and nacks that come back to the buffer from itself.
 const ACCEPTED_BY_BUFFER: u64 = 0x6f74_6170_625f_6462;
 
 /// Wakes the buffer to write down what it has accepted. The processor has a slot of its own.
@@ -220,7 +220,7 @@ impl DurableBuffer {
         effect_handler: &mut EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
         // The processor accepts data when they are handed to a thread that will write them, which a process
-        // that is killed never does. So its answer comes here first.
+        // that is killed never does. So its ack comes here first.
         self.last += 1;
         let (context, payload) = pdata.into_parts();
         if context.may_return_payload() {
@@ -320,7 +320,7 @@ impl DurableBuffer {
         self.commit(effect_handler).await
     }
 
-    /// Has the processor write down what it has accepted and what was delivered, and passes its answers on. What it
+    /// Has the processor write down what it has accepted and what was acked behind it, and passes its acks back. What it
     /// could not write is refused, whatever it has said.
     async fn commit(&mut self, effect_handler: &mut EffectHandler<OtapPdata>) -> Result<(), Error> {
         let tick = Message::Control(NodeControlMsg::TimerTick {});

@@ -91,7 +91,7 @@ struct LocalGate {
 
 impl LocalGate {
     /// A node whose control handling failed may have messages that it will never
-    /// answer: the pipeline ends and answers them.
+    /// ack or nack: the pipeline ends and completes their calls.
     async fn control(
         &mut self,
         control: NodeControlMsg<OtapPdata>,

@@ -74,7 +74,7 @@ impl<P: ContextAwareProcessor> Adapter<P> {
         contained(pipeline, effect_handler, handled).await
     }
 
-    /// Nothing comes any more but answers.
+    /// Nothing comes any more but acks and nacks.
     async fn drain(&mut self, effect_handler: &EffectHandler<OtapPdata>) -> Result<(), Error> {
         let pipeline = &self.pipeline;
         let handler = &mut self

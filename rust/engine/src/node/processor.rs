@@ -75,7 +75,7 @@ pub trait ContextAwareProcessor<PData = OtapPdata> {
     ) -> Result<(), ProcessingError>;
 
     /// Sends on what the node keeps back, when the component is shut down: no data
-    /// message comes after it, and what is sent by `deadline` may still be answered.
+    /// message comes after it, and what is sent by `deadline` may still be acked.
     ///
     /// # Errors
     /// Any [`ProcessingError`]; it ends the pipeline.
@@ -155,7 +155,7 @@ pub trait ProcessorNode: Sized + 'static {
     /// Whether the node makes one thing at most of each message: it sends that on once,
     /// changed or not, or accepts or refuses it. Where all nodes do, the host's answer
     /// reaches the caller without a way back through the pipeline. A node that says so
-    /// and sends more has callers answered by the first of them.
+    /// and sends more has calls completed by the answer to the first of them.
     const AT_MOST_ONE_OUTPUT: bool = false;
 
     /// Whether the node never looks at the data of a message, nor makes other data of one,

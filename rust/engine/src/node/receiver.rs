@@ -40,7 +40,7 @@ use crate::request::state::PipelineState;
 #[async_trait(?Send)]
 pub trait ContextAwareReceiver {
     /// Runs until the source is exhausted, or until [`ReceiverEffectHandler::draining`]
-    /// resolves and what was sent is answered. The future is dropped when the
+    /// resolves and what was sent is acked or nacked. The future is dropped when the
     /// component's shutdown deadline passes.
     ///
     /// # Errors
@@ -114,7 +114,7 @@ impl ReceiverEffectHandler {
         OwnRequest::begin(&self.pipeline, context, Vec::new(), true)
     }
 
-    /// Sends a message of `request` into the pipeline and waits for its answer, until
+    /// Sends a message of `request` into the pipeline and waits for its ack, until
     /// the request ends. Several may be under way at a time.
     ///
     /// # Errors

@@ -22,17 +22,17 @@ pub(crate) struct Tasks {
     pub(crate) deliveries: Rc<Deliveries>,
     /// Taken by the one that waits for room in a next node's queue; the others queue for it.
     pub(crate) sending: tokio::sync::Mutex<()>,
-    /// Messages that were held back and dropped without an answer.
-    pub(crate) unanswered: mpsc::UnboundedSender<OtapPdata>,
+    /// Messages that were held back and dropped without an ack or nack.
+    pub(crate) dropped: mpsc::UnboundedSender<OtapPdata>,
 }
 
 impl Tasks {
-    pub(crate) fn new(unanswered: mpsc::UnboundedSender<OtapPdata>) -> Rc<Self> {
+    pub(crate) fn new(dropped: mpsc::UnboundedSender<OtapPdata>) -> Rc<Self> {
         Rc::new(Self {
             set: RefCell::default(),
             deliveries: Rc::default(),
             sending: tokio::sync::Mutex::new(()),
-            unanswered,
+            dropped,
         })
     }
 

@@ -296,7 +296,7 @@ fn run_engine(
     let scope = building::begin(Building {
         pipeline: Arc::clone(pipeline),
         storage: Some(storage.clone()),
-        answers_at_once: catalogue::has_at_most_one_output(topology),
+        early_answers: catalogue::has_at_most_one_output(topology),
         submissions: Some(submissions_end),
         answers: Some(answers_end),
     });

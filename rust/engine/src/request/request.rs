@@ -58,11 +58,11 @@ struct State {
     errors: Vec<u64>,
 }
 
-pub(crate) fn answered_already() -> ProcessingError {
-    ProcessingError::cancelled("the request was answered already")
+pub(crate) fn ended_already() -> ProcessingError {
+    ProcessingError::cancelled("the request has ended already")
 }
 
-/// Why work on a call stops that was answered with an error.
+/// Why work on a call stops that was completed with an error.
 fn ended_by(error: &ProcessingError) -> CancelReason {
     match error.kind() {
         ErrorKind::Timeout => CancelReason::Deadline,
@@ -114,24 +114,24 @@ impl Request {
         self.origins.iter().filter_map(|origin| origin.id.call_id())
     }
 
-    /// Answers a call. Late and duplicate answers are counted.
+    /// Completes a call. Late and second completions are counted.
     pub(crate) fn complete(&self, error: Option<ProcessingError>) {
         if !self.complete_if(|_| true, error) {
             increment(&self.pipeline.shared.counters.late_completions_total);
         }
     }
 
-    /// Answers a call that is cancelled, unless the host has output with its data.
+    /// Completes a call that is cancelled, unless the host has output with its data.
     pub(crate) fn complete_cancelled(&self) {
         let _ = self.complete_if(|state| state.at_host == 0, self.context.error());
     }
 
-    /// Answers a call without an event: the host is told directly, and whether the payload
-    /// was released. `None` if the call was answered before.
+    /// Completes a call without an event: the host is told directly, and whether the payload
+    /// was released. `None` if the call was completed before.
     pub(crate) fn complete_here(&self, error: Option<ProcessingError>) -> Option<bool> {
         let mut released = None;
         let reason = error.as_ref().map(ended_by);
-        let _ = self.answer(
+        let _ = self.complete_by(
             |_| true,
             reason,
             |payload_released| {
@@ -150,7 +150,7 @@ impl Request {
             return false;
         };
         let reason = error.as_ref().map(ended_by);
-        self.answer(may, reason, |payload_released| {
+        self.complete_by(may, reason, |payload_released| {
             self.pipeline.push(Event::Done {
                 call_id,
                 error,
@@ -159,18 +159,18 @@ impl Request {
         })
     }
 
-    fn answer(
+    fn complete_by(
         &self,
         may: impl FnOnce(&mut State) -> bool,
         failed: Option<CancelReason>,
         report: impl FnOnce(bool),
     ) -> bool {
-        let answered = self.end_if(may, failed.is_some(), report);
-        if answered && let Some(reason) = failed {
+        let completed = self.end_if(may, failed.is_some(), report);
+        if completed && let Some(reason) = failed {
             // Who still works on it may stop.
             let _ = self.context.cancel(reason, "");
         }
-        answered
+        completed
     }
 
     /// Ends a request that began inside the pipeline.
@@ -179,7 +179,7 @@ impl Request {
     }
 
     /// Ends a call that was not submitted after all: the host hears no more of it. False if
-    /// it was answered before.
+    /// it was completed before.
     pub(crate) fn undo(&self) -> bool {
         let no_report = |state: &mut State| {
             state.payload_released = true;
@@ -219,7 +219,7 @@ impl Request {
             && !reported
             && let Some(call_id) = self.id.call_id()
         {
-            // Under the lock, so that it comes after the answer.
+            // Under the lock, so that it comes after the completion.
             self.pipeline.push(Event::PayloadReleased { call_id });
         }
     }
@@ -232,7 +232,7 @@ impl Request {
         counted
     }
 
-    /// Nobody waits any more: the pipeline answers a call in a few turns, and the
+    /// Nobody waits any more: the pipeline completes a call in a few turns, and the
     /// reaper does if it has not done so within the grace.
     fn abandon(self: &Arc<Self>) {
         if self.is_call() {
@@ -242,7 +242,7 @@ impl Request {
         }
     }
 
-    /// For the reaper: cancels it if its time is up, or answers it if the grace is over.
+    /// For the reaper: cancels it if its time is up, or completes it if the grace is over.
     /// Says when to look again.
     pub(crate) fn reap(self: &Arc<Self>) -> Option<Instant> {
         if self.context.is_cancelled() {
@@ -287,7 +287,7 @@ impl Request {
     pub(crate) fn emit(&self, hand_over: impl FnOnce()) -> Result<(), ProcessingError> {
         let mut state = self.state.lock();
         if state.ended {
-            return Err(answered_already());
+            return Err(ended_already());
         }
         if let Some(error) = self.context.error() {
             return Err(error);

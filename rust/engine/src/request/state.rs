@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<Counters>,
     pub(crate) requests: RequestTable,
     pub(crate) reaper: Arc<Reaper>,
-    /// How long a pipeline has to answer a call that is cancelled.
+    /// How long a pipeline has to complete a call that is cancelled.
     pub(crate) grace: Duration,
     /// Nodes of the engine's own are in the pipelines: they read metadata as transport headers.
     pub(crate) has_engine_nodes: bool,
@@ -148,10 +148,10 @@ pub(crate) struct PipelineState {
     host_error_released: HostErrorReleased,
     /// `None` while the pipeline does not run.
     ingress: RwLock<Option<Ingress>>,
-    /// Calls that are not answered, and requests that began here and have not ended.
+    /// Calls that are not completed, and requests that began here and have not ended.
     calls: AtomicUsize,
     own_requests: AtomicUsize,
-    /// Calls that nobody waits for any more and that are not answered. They keep the pipeline,
+    /// Calls that nobody waits for any more and that are not completed. They keep the pipeline,
     /// and one may come when that has ended, so they are not kept here.
     abandoned: Mutex<Vec<Weak<Request>>>,
     some_abandoned: Notify,
@@ -160,12 +160,12 @@ pub(crate) struct PipelineState {
     /// When a drain that is under way must have ended.
     drain_until: Mutex<Option<Instant>>,
     drain_begun: Notify,
-    /// The engine's number of the host receiver if the host's answers may end calls at once,
+    /// The engine's number of the host receiver if the host may answer early,
     /// else `usize::MAX`.
-    answering_entry: AtomicUsize,
+    early_answer_entry: AtomicUsize,
     /// Nodes that still have to note on disk what was delivered.
     stores: AtomicUsize,
-    /// The last call was answered during a drain, or a store was drained.
+    /// The last call was completed during a drain, or a store was drained.
     settled: Notify,
     /// The drain's mark has reached the host: all that was sent before it has.
     all_sent: AtomicBool,
@@ -202,7 +202,7 @@ impl PipelineState {
             next_emission: AtomicU64::new(1),
             drain_until: Mutex::default(),
             drain_begun: Notify::new(),
-            answering_entry: AtomicUsize::new(usize::MAX),
+            early_answer_entry: AtomicUsize::new(usize::MAX),
             stores: AtomicUsize::new(0),
             settled: Notify::new(),
             all_sent: AtomicBool::new(false),
@@ -248,7 +248,7 @@ impl PipelineState {
         };
         match submissions.send(submission()?) {
             // The host hears of this call once: as the error of its submission, unless it was
-            // answered meanwhile.
+            // completed meanwhile.
             Err(refused) if refused.0.call.undo() => Err(self.shared.not_running()),
             _ => Ok(true),
         }
@@ -278,7 +278,7 @@ impl PipelineState {
         self.forget_errors(errors);
     }
 
-    /// Number of calls that await their answer.
+    /// Number of calls that are not completed.
     pub(crate) fn calls_in_flight(&self) -> usize {
         self.calls.load(Ordering::Acquire)
     }
@@ -288,7 +288,7 @@ impl PipelineState {
         self.calls_in_flight() == 0 && self.own_requests.load(Ordering::Acquire) == 0
     }
 
-    /// Answers every call with `error`.
+    /// Completes every call with `error`.
     pub(crate) fn complete_all(&self, error: &ProcessingError) {
         for call in self.shared.requests.calls_of(self) {
             call.complete(Some(error.clone()));
@@ -314,15 +314,16 @@ impl PipelineState {
         }
     }
 
-    /// Lets the host's answers end calls at once; `host_receiver` is the engine's number of it.
-    pub(crate) fn answer_at_once(&self, host_receiver: usize) {
-        self.answering_entry.store(host_receiver, Ordering::Release);
+    /// Allows early answers; `host_receiver` is the engine's number of it.
+    pub(crate) fn allow_early_answers(&self, host_receiver: usize) {
+        self.early_answer_entry
+            .store(host_receiver, Ordering::Release);
     }
 
-    /// Whether the answer to a message may end its call at once: no node behind the host
+    /// Whether the answer to output of a message may be an early one: no node behind the host
     /// receiver has subscribed to the message's ack.
     pub(crate) fn only_call_waits(&self, last_subscriber: Option<&Frame>) -> bool {
-        let entry = self.answering_entry.load(Ordering::Acquire);
+        let entry = self.early_answer_entry.load(Ordering::Acquire);
         last_subscriber.is_some_and(|frame| frame.node_id == entry)
     }
 
@@ -385,7 +386,7 @@ impl PipelineState {
                 let error = error.map(|error| error.reporting_release(&self.host_error_released));
                 if let Some(ingress) = self.ingress.read().as_ref() {
                     // A closed queue means the pipeline ended, and with it the calls
-                    // this answer was for.
+                    // that this answer was for.
                     let _ = ingress.answers.send(Answer {
                         emission_id,
                         merged_bytes,
@@ -434,7 +435,7 @@ impl PipelineState {
 
     /// Delivers what is left, and then nothing any more: the pipeline's thread has ended.
     pub(crate) fn close_outbox(&self) {
-        // Who answers a call at this moment has taken it out of the table, and not yet said so.
+        // Who completes a call at this moment has taken it out of the table, and not yet said so.
         while self.calls_in_flight() > 0 {
             yield_now();
         }

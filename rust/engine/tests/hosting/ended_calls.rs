@@ -53,7 +53,7 @@ fn time_at_the_host_does_not_count_for_a_batch_before_a_batch() {
         std::thread::sleep(after * 3);
         bridge.host.seen(|seen| {
             assert!(seen.cancelled_emissions.is_empty());
-            assert!(seen.answers.is_empty(), "{:?}", seen.answers);
+            assert!(seen.results.is_empty(), "{:?}", seen.results);
         });
         assert!(bridge.emission_done(emission.id, None));
         drop(emission);
@@ -76,7 +76,7 @@ fn time_at_the_host_does_not_count_for_other_work_on_the_call() {
     let second = bridge.host.emission();
     bridge
         .host
-        .seen(|seen| assert!(seen.answers.is_empty(), "{:?}", seen.answers));
+        .seen(|seen| assert!(seen.results.is_empty(), "{:?}", seen.results));
     for emission in [first, second] {
         assert!(bridge.emission_done(emission.id, None));
     }
@@ -98,7 +98,7 @@ fn time_at_the_host_does_not_count_for_a_node_that_works_on_meanwhile() {
     std::thread::sleep(after * 3);
     bridge
         .host
-        .seen(|seen| assert!(seen.answers.is_empty(), "{:?}", seen.answers));
+        .seen(|seen| assert!(seen.results.is_empty(), "{:?}", seen.results));
     assert!(bridge.emission_done(emission.id, None));
     drop(emission);
     bridge.host.done(1).unwrap();

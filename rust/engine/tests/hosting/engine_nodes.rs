@@ -61,7 +61,7 @@ fn malformed_data_is_the_callers_fault() {
 }
 
 #[test]
-fn a_batch_answers_every_caller_with_the_batchs_result() {
+fn every_caller_gets_its_batchs_result() {
     let config = json!({
         "type": "processor:batch",
         "config": {"otlp": {"min_size": 1, "sizer": "bytes"}, "max_batch_duration": "50ms"},
@@ -157,8 +157,8 @@ fn merged_output_that_the_host_does_not_answer_is_bounded() {
     // Answering makes room for the rest.
     for call in 1..=200 {
         loop {
-            let next = bridge.host.wait("an answer or an emission", |seen| {
-                if seen.answers.contains_key(&call) {
+            let next = bridge.host.wait("a result or an emission", |seen| {
+                if seen.results.contains_key(&call) {
                     return Some(None);
                 }
                 (!seen.emissions.is_empty()).then(|| Some(seen.emissions.remove(0)))

@@ -118,11 +118,11 @@ pub(crate) enum Behaviour {
     Report {},
     /// Accepts and drops.
     Swallow {},
-    /// Neither sends nor answers.
+    /// Neither sends nor acks.
     Forget {},
     /// Fails at the first control message after a data message, and ends its pipeline.
     BreakPipeline {},
-    /// Answers a message twice: sends it on and fails.
+    /// Ends a message twice: forwards it and fails.
     SendAndFail {},
     /// Hands on, and goes on working for a while.
     Linger { milliseconds: u64 },
@@ -243,7 +243,7 @@ impl ContextAwareProcessor for Behave {
             }
             Behaviour::Watch {} => {
                 let mut pdata = pdata;
-                effect_handler.await_answer(&mut pdata, false);
+                effect_handler.subscribe(&mut pdata, false);
                 effect_handler.send_message(pdata).await
             }
             Behaviour::Note { list } => {

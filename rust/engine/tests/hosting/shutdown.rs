@@ -36,7 +36,7 @@ fn calls_in_flight_finish_within_the_time_they_are_given() {
 }
 
 #[test]
-fn calls_that_do_not_finish_are_answered_with_a_retryable_error() {
+fn calls_that_do_not_finish_get_a_retryable_error() {
     let bridge = Bridge::start(pass());
     for call in 1..=100 {
         bridge.submit(call, &logs(&["x"])).unwrap();
@@ -45,7 +45,7 @@ fn calls_that_do_not_finish_are_answered_with_a_retryable_error() {
     bridge.component.shutdown(Duration::from_millis(50));
     bridge.host.seen(|seen| {
         for call in 1..=100 {
-            let error = seen.answers[&call][0].as_ref().unwrap();
+            let error = seen.results[&call][0].as_ref().unwrap();
             assert_eq!(error.kind(), ErrorKind::Retryable);
         }
     });

@@ -18,7 +18,7 @@ impl ContextAwareEffectHandler {
     /// `refused`, which this node must hand on with [`Self::ack`], [`Self::nack`] or
     /// [`Self::hand_on`]: nobody before it hears of the message otherwise. The data comes back
     /// with a nack only if `return_data`.
-    pub fn await_answer(&self, data: &mut OtapPdata, return_data: bool) {
+    pub fn subscribe(&self, data: &mut OtapPdata, return_data: bool) {
         let mut interests = Interests::ACKS_OR_NACKS;
         if return_data {
             interests |= Interests::RETURN_DATA;
