@@ -744,7 +744,7 @@ typedef struct otapb_stats {
      */
     uint64_t payload_bytes_unreleased;
     /**
-     * Emissions delivered and not yet answered.
+     * Emissions that are not answered.
      */
     uint64_t emissions_in_flight;
     /**

@@ -217,7 +217,7 @@ func TestDurableBuffersWithOnePath(t *testing.T) {
 	}
 }
 
-// With fewer shards than before, what the others kept is delivered.
+// With fewer shards than before, what the others kept is sent.
 func TestDurableBufferWithFewerShards(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("killed %v", killed), func(t *testing.T) {
@@ -251,7 +251,7 @@ func TestDurableBufferWithFewerShards(t *testing.T) {
 	}
 }
 
-// expectData checks that an engine's folder contains something that was not delivered.
+// expectData checks that an engine's folder contains something that was not acked.
 func expectData(t *testing.T, folder string) {
 	t.Helper()
 	found := 0

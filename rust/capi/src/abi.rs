@@ -424,7 +424,7 @@ pub struct otapb_stats {
     pub payloads_unreleased: u64,
     /// Bytes of those payloads.
     pub payload_bytes_unreleased: u64,
-    /// Emissions delivered and not yet answered.
+    /// Emissions that are not answered.
     pub emissions_in_flight: u64,
     /// Buffers delivered and not yet released.
     pub buffers_unreleased: u64,

@@ -38,7 +38,7 @@ pub struct Component {
     /// Counts calls, so that the pipelines take turns.
     turn: AtomicUsize,
     topology: Arc<Topology>,
-    /// The folder number of each pipeline; those beyond the topology's shards only deliver
+    /// The folder number of each pipeline; those beyond the topology's shards only send
     /// what former ones have left.
     folders: Vec<usize>,
     signal: Option<Signal>,
@@ -361,7 +361,7 @@ fn folders(topology: &Topology, spec: &ComponentSpec) -> Result<Vec<usize>, Proc
         // A receiver would receive once more.
         return Err(root.key("shards").error(format!(
             "there were more shards, and the durable buffer of number {last} still contains data: start once more with {} shards, until \
-             it has delivered them",
+             it has sent them",
             last + 1
         )));
     }

@@ -199,7 +199,7 @@ impl ContextAwareReceiver for Generator {
                     let request = effect_handler.begin_request(self.context()?);
                     let message = request.message(signal, payloads.next());
                     under_way.push(async move {
-                        effect_handler.deliver(&request, message).await
+                        effect_handler.send_and_wait(&request, message).await
                     });
                 }
             }

@@ -40,7 +40,7 @@ pub struct Stats {
     pub payloads_unreleased: u64,
     /// Bytes of those payloads.
     pub payload_bytes_unreleased: u64,
-    /// Emissions delivered and not yet answered.
+    /// Emissions that are not answered.
     pub emissions_in_flight: u64,
     /// Request contexts alive.
     pub contexts_alive: u64,

@@ -119,7 +119,7 @@ pub(crate) fn former_shards(node_folder: &Path, shards: usize) -> io::Result<Vec
 /// cores, of which a pipeline here is always the first.
 pub(crate) const ENGINE_FOLDER: &str = "core_0";
 
-/// Whether a folder of the engine's durable buffer contains data that may not have been delivered:
+/// Whether a folder of the engine's durable buffer contains data that may not have been acked:
 /// finished segments, or a write-ahead log (WAL) that goes on behind what was put into segments.
 ///
 /// The layout is quiver's (0.62): `segments/*.qseg`; `wal/quiver.wal` and `wal/quiver.wal.<n>`, whose

@@ -108,7 +108,7 @@ fn take_folder(
     if contains_data(&shared).map_err(wrong)? {
         return Err(wrong(format!(
             "{} contains data of a version in which all pipelines used one folder. Stop the collector and move it to the pipeline that has to \
-             deliver them, such as {}; or remove it",
+             send them, such as {}; or remove it",
             shared.display(),
             storage
                 .folder(&config.path, node)
@@ -151,7 +151,7 @@ pub(crate) fn of_each_shard(complaint: String, shards: usize) -> String {
 }
 
 /// Numbers of pipelines that there were when the component had more shards, and whose folders
-/// contain data: they have to run once more to deliver them.
+/// contain data: they have to run once more to send them.
 ///
 /// # Errors
 /// Configuration when a folder cannot be read.

@@ -65,7 +65,7 @@ impl<P: ContextAwareProcessor> Adapter<P> {
             .running
             .get_or_insert_with(|| Running::new(effect_handler, pipeline))
             .handler;
-        let Some(control) = handler.tasks.deliveries.resolve(pipeline, control) else {
+        let Some(control) = handler.tasks.sent.resolve(pipeline, control) else {
             return Ok(());
         };
         let handled = self

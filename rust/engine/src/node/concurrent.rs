@@ -119,7 +119,7 @@ impl<P: ConcurrentContextAwareProcessor + 'static> ConcurrentAdapter<P> {
         let pipeline = Arc::clone(&self.pipeline);
         let processor = Rc::clone(&self.processor);
         let handler = &mut self.running(effect_handler).handler;
-        let Some(control) = handler.tasks.deliveries.resolve(&pipeline, control) else {
+        let Some(control) = handler.tasks.sent.resolve(&pipeline, control) else {
             return Ok(());
         };
         contained(

@@ -26,8 +26,8 @@ use tokio::sync::mpsc;
 use crate::base::payload::{from_otlp_bytes, signal};
 use crate::base::sending::looking_again;
 use crate::guard::admission::{Entered, panic_error, refuse_failed, until_done};
-use crate::node::deliveries::Busy;
 use crate::node::own_request::OwnRequest;
+use crate::node::sent::Busy;
 use crate::node::tasks::{Tasks, TasksOwner};
 use crate::request::nack;
 use crate::request::request::DataSize;
@@ -149,7 +149,7 @@ impl ContextAwareEffectHandler {
                 encoding: None,
                 tasks: Rc::clone(&self.tasks),
             },
-            busy: drain_waits.then(|| self.tasks.deliveries.busy()),
+            busy: drain_waits.then(|| self.tasks.sent.busy()),
         }
     }
 
@@ -298,7 +298,7 @@ pub struct TaskEffectHandler<PData = OtapPdata> {
 impl TaskEffectHandler {
     pub(crate) fn begin(&mut self, context: RequestContext, entered: Entered) {
         self.handler.begin(context, entered);
-        self.busy = Some(self.handler.tasks.deliveries.busy());
+        self.busy = Some(self.handler.tasks.sent.busy());
     }
 
     pub(crate) fn end(&mut self) -> Option<OtapPdata> {
@@ -328,17 +328,17 @@ impl TaskEffectHandler {
     ///
     /// # Errors
     /// Why it was refused; Cancelled or Timeout when the request ended first.
-    pub async fn deliver(
+    pub async fn send_and_wait(
         &mut self,
         request: &OwnRequest,
         mut data: OtapPdata,
     ) -> Result<(), ProcessingError> {
         let Self { handler, busy } = self;
-        let deliveries = &handler.tasks.deliveries;
-        let awaited = deliveries.expect();
+        let sent = &handler.tasks.sent;
+        let awaited = sent.expect();
         let inner = &handler.inner;
         inner.subscribe_to(Interests::ACKS_OR_NACKS, awaited.calldata(), &mut data);
         let send = handler.in_turn(inner.send_message_with_source_node(data));
-        deliveries.deliver(request, awaited, busy, send).await
+        sent.send_and_wait(request, awaited, busy, send).await
     }
 }

@@ -100,7 +100,7 @@ impl ContextAwareEffectHandler {
     ///     let request = effect_handler.merge(&held, &["x-tenant"]);
     ///     let batch = request.message(Signal::Logs, joined);
     ///     effect_handler.spawn_background(async move |mut task| {
-    ///         let result = task.deliver(&request, batch).await;
+    ///         let result = task.send_and_wait(&request, batch).await;
     ///         for one in held {
     ///             // Fails only when the pipeline is ending, which completes every call.
     ///             let _ = match &result {

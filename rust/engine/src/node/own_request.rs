@@ -19,7 +19,7 @@ use crate::request::state::PipelineState;
 /// pipeline ends when this is dropped: if something of it was refused, gates refuse the rest.
 pub struct OwnRequest {
     pub(crate) request: Arc<Request>,
-    /// Something of it was not delivered.
+    /// Something of it was not acked.
     pub(crate) failed: AtomicBool,
     /// It may cancel its context: no other request shares it.
     owns_context: bool,

@@ -14,12 +14,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::guard::drain;
-use crate::node::deliveries::Deliveries;
+use crate::node::sent::Sent;
 
 /// A node's tasks.
 pub(crate) struct Tasks {
     set: RefCell<JoinSet<()>>,
-    pub(crate) deliveries: Rc<Deliveries>,
+    pub(crate) sent: Rc<Sent>,
     /// Taken by the one that waits for room in a next node's queue; the others queue for it.
     pub(crate) sending: tokio::sync::Mutex<()>,
     /// Messages that were held back and dropped without an ack or nack.
@@ -30,7 +30,7 @@ impl Tasks {
     pub(crate) fn new(dropped: mpsc::UnboundedSender<OtapPdata>) -> Rc<Self> {
         Rc::new(Self {
             set: RefCell::default(),
-            deliveries: Rc::default(),
+            sent: Rc::default(),
             sending: tokio::sync::Mutex::new(()),
             dropped,
         })
@@ -45,9 +45,9 @@ impl Tasks {
 
     /// Sends the drain's mark on when nothing can come before it any more.
     pub(crate) fn pass_mark_on(&self, effect_handler: EffectHandler<OtapPdata>, deadline: Instant) {
-        let deliveries = Rc::clone(&self.deliveries);
+        let sent = Rc::clone(&self.sent);
         self.spawn(async move {
-            deliveries.idle(deadline).await;
+            sent.idle(deadline).await;
             drain::pass_on(&effect_handler).await;
         });
     }

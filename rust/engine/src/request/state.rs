@@ -163,7 +163,7 @@ pub(crate) struct PipelineState {
     /// The engine's number of the host receiver if the host may answer early,
     /// else `usize::MAX`.
     early_answer_entry: AtomicUsize,
-    /// Nodes that still have to note on disk what was delivered.
+    /// Nodes that still have to note on disk what was acked.
     stores: AtomicUsize,
     /// The last call was completed during a drain, or a store was drained.
     settled: Notify,

@@ -89,7 +89,7 @@ impl ContextAwareProcessor for Spawn {
                     let request = handler.merge([&held], &[]);
                     for _ in 0..2 {
                         let message = request.message(signal, bytes.clone());
-                        if let Err(error) = handler.deliver(&request, message).await {
+                        if let Err(error) = handler.send_and_wait(&request, message).await {
                             return held.nack(&handler, error).await;
                         }
                     }
@@ -150,7 +150,7 @@ impl ConcurrentContextAwareProcessor for Relay {
         let held = effect_handler.hold(data);
         let request = effect_handler.merge([&held], &[]);
         let message = request.message(signal, bytes);
-        match effect_handler.deliver(&request, message).await {
+        match effect_handler.send_and_wait(&request, message).await {
             Ok(()) => held.ack(effect_handler).await,
             Err(error) => held.nack(effect_handler, error).await,
         }
@@ -175,7 +175,7 @@ fn messages_that_wait_for_a_place_do_not_keep_acks_from_those_inside() {
 
 #[test]
 fn time_at_the_host_does_not_count_for_a_node_that_awaits_its_ack() {
-    for (node, deliveries) in [
+    for (node, messages) in [
         (json!({"type": RELAY_NODE}), 1),
         (
             json!({"type": SPAWN_NODE, "config": {"child": "send_twice"}}),
@@ -187,7 +187,7 @@ fn time_at_the_host_does_not_count_for_a_node_that_awaits_its_ack() {
         bridge
             .submit_with(1, &logs(&["body"]), timeout(after))
             .unwrap();
-        for _ in 0..deliveries {
+        for _ in 0..messages {
             let emission = bridge.host.emission();
             // The passing of time is what is looked at.
             std::thread::sleep(after * 2);

@@ -109,7 +109,7 @@ fn what_a_batch_holds_is_flushed_and_its_callers_get_the_result() {
 }
 
 #[test]
-fn what_cancelled_callers_left_in_a_batch_is_still_delivered() {
+fn what_cancelled_callers_left_in_a_batch_is_still_sent() {
     let bridge = Bridge::start(batch());
     bridge.submit(1, &logs(&["left behind"])).unwrap();
     // The payload is released when the batch has taken the message in, or never,

@@ -271,7 +271,7 @@ impl State {
         drop(batch);
         let state = Rc::clone(self);
         effect_handler.spawn_background(async move |mut handler| {
-            let result = handler.deliver(&request, message).await;
+            let result = handler.send_and_wait(&request, message).await;
             drop(request);
             state.partitions.borrow_mut().finished(partition);
             for item in items {
