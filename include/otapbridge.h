@@ -208,7 +208,7 @@
 #define OTAPB_EVENT_DONE 1
 
 /**
- * Output to hand on: `emission_id`, `signal`, `port`, `payload`, `buffer`; and
+ * Output to forward: `emission_id`, `signal`, `port`, `payload`, `buffer`; and
  * `call_id` if it stems from exactly one call, else 0 with `context` and `origins`.
  * The host answers every one with otapb_emission_done.
  */

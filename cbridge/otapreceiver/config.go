@@ -14,7 +14,7 @@ import (
 )
 
 // Config is the configuration of the receiver: its nodes, the first of which is a
-// receiver, and how what they put out is handed on.
+// receiver, and how what they put out is forwarded.
 type Config struct {
 	configpipeline.Pipeline `mapstructure:",squash"`
 

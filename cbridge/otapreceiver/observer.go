@@ -56,7 +56,7 @@ type observedTraces struct {
 	report *receiverhelper.ObsReport
 }
 
-// ConsumeTraces hands on to the next component. The data is counted before: the next
+// ConsumeTraces forwards to the next component. The data is counted before: the next
 // component may change it.
 func (o observedTraces) ConsumeTraces(ctx context.Context, traces ptrace.Traces) error {
 	count := traces.SpanCount()

@@ -87,7 +87,7 @@ pub const OTAPB_CONTEXT_ENTRY_LINK: u32 = 10;
 
 /// The call ended: `call_id`, and `error` if it failed.
 pub const OTAPB_EVENT_DONE: u32 = 1;
-/// Output to hand on: `emission_id`, `signal`, `port`, `payload`, `buffer`; and
+/// Output to forward: `emission_id`, `signal`, `port`, `payload`, `buffer`; and
 /// `call_id` if it stems from exactly one call, else 0 with `context` and `origins`.
 /// The host answers every one with otapb_emission_done.
 pub const OTAPB_EVENT_EMIT: u32 = 2;

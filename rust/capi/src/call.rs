@@ -169,7 +169,7 @@ pub unsafe extern "C" fn otapb_cancel(
     })
 }
 
-/// Answers an emission: the host has handed its data on, or failed to.
+/// Answers an emission: the host has forwarded its data, or failed to.
 ///
 /// @param component    NULL is fine.
 /// @param emission_id  The emission.

@@ -18,7 +18,7 @@ pub enum Event {
         /// The payload was released before; no `PayloadReleased` follows.
         payload_released: bool,
     },
-    /// Output that the host hands on and answers.
+    /// Output that the host forwards and answers.
     Emit(Emission),
     /// Nobody waits for the answer to an emission any more. It is still to be answered.
     EmissionCancelled {

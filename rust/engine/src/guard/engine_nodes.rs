@@ -264,7 +264,7 @@ pub(crate) fn refused(topology: &Topology, path: impl Fn(usize) -> Path) -> Vec<
                     ),
                     (
                         "max_in_flight",
-                        "must be positive: nothing would ever be sent on",
+                        "must be positive: nothing would ever be forwarded",
                     ),
                 ] {
                     let zero = match &node.config[key] {

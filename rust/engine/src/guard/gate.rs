@@ -176,7 +176,7 @@ impl local::Processor<OtapPdata> for LocalGate {
                 } else {
                     Ok(())
                 };
-                drain::pass_on(effect_handler).await;
+                drain::forward_mark(effect_handler).await;
                 flushed
             }
             Message::PData(pdata) => self.data(pdata, effect_handler).await,

@@ -133,7 +133,7 @@ impl RetryGate {
         let is_full = self.waiting.len() >= MAX_WAITING;
         if !in_time || is_full || f64::from(deadline) <= seconds_since_1970() + delay.as_secs_f64()
         {
-            // A deadline of 0 makes the processor give up and pass the nack on.
+            // A deadline of 0 makes the processor give up and pass the nack back.
             nack.unwind.route.calldata[1] = Context8u8::from(0.0_f64);
             return;
         }

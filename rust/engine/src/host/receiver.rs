@@ -95,7 +95,7 @@ const TURNS: usize = 8;
 /// engine nodes may never do so. Never ends.
 async fn complete_cancelled(pipeline: Arc<PipelineState>) {
     loop {
-        let cancelled = pipeline.abandoned().await;
+        let cancelled = pipeline.cancelled_calls().await;
         turns(TURNS).await;
         for call in cancelled {
             call.complete_cancelled();
@@ -170,7 +170,7 @@ impl HostReceiver {
         }
     }
 
-    /// Sends a submission on, or hands back the send that has to wait for room.
+    /// Forwards a submission, or returns the send that has to wait for room.
     fn forward(
         &self,
         submission: Submission,

@@ -89,7 +89,7 @@ impl<P: ContextAwareProcessor> Adapter<P> {
             self.processor.flush_all(handler, deadline),
         )
         .await;
-        handler.tasks.pass_mark_on(effect_handler.clone(), deadline);
+        handler.tasks.forward_mark(effect_handler.clone(), deadline);
         flushed
     }
 

@@ -191,7 +191,7 @@ where
                 running
                     .handler
                     .tasks
-                    .pass_mark_on(effect_handler.clone(), deadline);
+                    .forward_mark(effect_handler.clone(), deadline);
                 Ok(())
             }
             Message::PData(pdata) => self.data(pdata, effect_handler).await,

@@ -43,12 +43,12 @@ impl Tasks {
         let _ = set.spawn_local(work);
     }
 
-    /// Sends the drain's mark on when nothing can come before it any more.
-    pub(crate) fn pass_mark_on(&self, effect_handler: EffectHandler<OtapPdata>, deadline: Instant) {
+    /// Forwards the drain's mark when nothing can come before it any more.
+    pub(crate) fn forward_mark(&self, effect_handler: EffectHandler<OtapPdata>, deadline: Instant) {
         let sent = Rc::clone(&self.sent);
         self.spawn(async move {
             sent.idle(deadline).await;
-            drain::pass_on(&effect_handler).await;
+            drain::forward_mark(&effect_handler).await;
         });
     }
 }

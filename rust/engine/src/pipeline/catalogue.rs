@@ -86,7 +86,7 @@ pub(crate) fn has_at_most_one_output(topology: &Topology) -> bool {
     topology.kind == ComponentKind::Processor && topology.nodes.iter().all(at_most_one)
 }
 
-/// Whether no node of a pipeline looks at data, and each passes what it gets on to one other.
+/// Whether no node of a pipeline looks at data, and each forwards what it gets to one other.
 pub(crate) fn is_blind(topology: &Topology) -> bool {
     let is_blind = |node: &Node| {
         let node_type = get().node_type(node.urn.as_str());

@@ -166,7 +166,7 @@ fn supervise(launch: &Launch, control: &Control, ready: Ready) {
             ProcessingError::retryable(format!("the pipeline ended: {ended}"))
         };
         pipeline.complete_all(&error);
-        pipeline.abandon_emissions();
+        pipeline.cancel_emissions();
         let unheard = ready.lock().take();
         if let Some(ready) = unheard {
             let _ = ready.send(Err(ProcessingError::configuration(ended, None)));

@@ -228,15 +228,15 @@ impl Request {
     pub(crate) fn cancel(self: &Arc<Self>, reason: CancelReason, cause: &str) -> bool {
         let counted = self.context.cancel(reason, cause);
         // Also if a node has cancelled it before.
-        self.abandon();
+        self.complete_soon();
         counted
     }
 
     /// Nobody waits any more: the pipeline completes a call in a few turns, and the
     /// reaper does if it has not done so within the grace.
-    fn abandon(self: &Arc<Self>) {
+    fn complete_soon(self: &Arc<Self>) {
         if self.is_call() {
-            self.pipeline.abandon(self);
+            self.pipeline.call_cancelled(self);
             let shared = &self.pipeline.shared;
             shared.reaper.look_at(self, Instant::now() + shared.grace);
         }
@@ -275,7 +275,7 @@ impl Request {
             // Under the lock, so that no output of it goes to the host any more.
             let _ = self.context.cancel(CancelReason::Deadline, "");
         }
-        self.abandon();
+        self.complete_soon();
         None
     }
 

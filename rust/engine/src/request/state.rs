@@ -153,8 +153,8 @@ pub(crate) struct PipelineState {
     own_requests: AtomicUsize,
     /// Calls that nobody waits for any more and that are not completed. They keep the pipeline,
     /// and one may come when that has ended, so they are not kept here.
-    abandoned: Mutex<Vec<Weak<Request>>>,
-    some_abandoned: Notify,
+    cancelled_calls: Mutex<Vec<Weak<Request>>>,
+    some_cancelled: Notify,
     emissions: Mutex<HashMap<u64, Emitted>>,
     next_emission: AtomicU64,
     /// When a drain that is under way must have ended.
@@ -196,8 +196,8 @@ impl PipelineState {
             ingress: RwLock::default(),
             calls: AtomicUsize::new(0),
             own_requests: AtomicUsize::new(0),
-            abandoned: Mutex::default(),
-            some_abandoned: Notify::new(),
+            cancelled_calls: Mutex::default(),
+            some_cancelled: Notify::new(),
             emissions: Mutex::default(),
             next_emission: AtomicU64::new(1),
             drain_until: Mutex::default(),
@@ -293,24 +293,24 @@ impl PipelineState {
         for call in self.shared.requests.calls_of(self) {
             call.complete(Some(error.clone()));
         }
-        self.abandoned.lock().clear();
+        self.cancelled_calls.lock().clear();
     }
 
-    /// Nobody waits for a call any more.
-    pub(crate) fn abandon(&self, call: &Arc<Request>) {
-        self.abandoned.lock().push(Arc::downgrade(call));
-        self.some_abandoned.notify_one();
+    /// A call was cancelled, or its deadline passed: nobody waits for it any more.
+    pub(crate) fn call_cancelled(&self, call: &Arc<Request>) {
+        self.cancelled_calls.lock().push(Arc::downgrade(call));
+        self.some_cancelled.notify_one();
     }
 
     /// The calls that nobody waits for, since the last time: at least one.
-    pub(crate) async fn abandoned(&self) -> Vec<Arc<Request>> {
+    pub(crate) async fn cancelled_calls(&self) -> Vec<Arc<Request>> {
         loop {
-            let abandoned = std::mem::take(&mut *self.abandoned.lock());
-            let abandoned: Vec<_> = abandoned.iter().filter_map(Weak::upgrade).collect();
-            if !abandoned.is_empty() {
-                return abandoned;
+            let cancelled = std::mem::take(&mut *self.cancelled_calls.lock());
+            let cancelled: Vec<_> = cancelled.iter().filter_map(Weak::upgrade).collect();
+            if !cancelled.is_empty() {
+                return cancelled;
             }
-            self.some_abandoned.notified().await;
+            self.some_cancelled.notified().await;
         }
     }
 
@@ -410,7 +410,7 @@ impl PipelineState {
     }
 
     /// Forgets what a pipeline that ended was waiting for.
-    pub(crate) fn abandon_emissions(&self) {
+    pub(crate) fn cancel_emissions(&self) {
         // At a shutdown the host needs no notice: it has asked for it.
         let unexpected = self.drain_until().is_none();
         let emissions = {

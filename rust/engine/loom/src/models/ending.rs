@@ -37,7 +37,7 @@ fn end_pipeline(world: &World, is_shutdown: bool) {
     world.pipeline.close();
     let error = ProcessingError::retryable("the pipeline ended");
     world.pipeline.complete_all(&error);
-    world.pipeline.abandon_emissions();
+    world.pipeline.cancel_emissions();
     world.pipeline.outbox.deliver();
     if is_shutdown {
         world.pipeline.close_outbox();

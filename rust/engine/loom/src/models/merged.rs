@@ -137,7 +137,7 @@ impl Batch {
                 world.pipeline.close();
                 self.request.end(true);
                 world.pipeline.complete_all(&error);
-                world.pipeline.abandon_emissions();
+                world.pipeline.cancel_emissions();
             }
         }
     }

@@ -258,7 +258,7 @@ impl World {
 
     /// The host receiver completes what nobody waits for.
     pub(crate) fn sweep(&self) {
-        for call in poll_once(self.pipeline.abandoned()).unwrap_or_default() {
+        for call in poll_once(self.pipeline.cancelled_calls()).unwrap_or_default() {
             call.complete_cancelled();
         }
     }
