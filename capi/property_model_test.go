@@ -414,7 +414,7 @@ func (m *model) checkOrigin(event *Event, emission *modelEmission) error {
 		return fmt.Errorf("its flags are %d", event.Flags)
 	}
 	for _, call := range emission.calls {
-		if !m.pipeline.merges && !m.pipeline.orphans {
+		if !m.pipeline.joins && !m.pipeline.orphans {
 			return fmt.Errorf("it contains data of call %d and does not name it", call.id)
 		}
 		if m.pipeline.namesOrigins && !slices.Contains(event.Origins, call.id) {

@@ -105,8 +105,8 @@ type pipelineUnderTest struct {
 	nodes string
 	// inPlace: output shows the memory that the test lent.
 	inPlace bool
-	// merges: output may contain data of several calls; namesOrigins: and says of which.
-	merges, namesOrigins bool
+	// joins: output may contain data of several calls; namesOrigins: and says of which.
+	joins, namesOrigins bool
 	// divides: output may contain a part of a call's items.
 	divides bool
 	// retries: data may come out again after a refusal.
@@ -134,7 +134,7 @@ func (p *pipelineUnderTest) branches() int {
 }
 
 // single is whether only the answer to the one emission of a call ends it while the test has that emission.
-func (p *pipelineUnderTest) single() bool { return !p.merges && !p.copies }
+func (p *pipelineUnderTest) single() bool { return !p.joins && !p.copies }
 
 func faultOf(settings string) string {
 	return `{"type": "urn:otapbridge:processor:fault", "config": {` + settings + `}}`
@@ -175,11 +175,11 @@ var pipelinesUnderTest = []*pipelineUnderTest{
 	{name: "two nodes", blind: true, nodes: chained(faultOf(`"delay": "1ms", "every": 2`), faultOf(`"delay": "1ms", "every": 3`)), inPlace: true},
 	{name: "hangs", blind: true, nodes: chained(faultOf(`"delay": "1h", "every": 5`), faultOf("")), inPlace: true, hangs: true},
 	{name: "refuses", blind: true, nodes: faultOf(`"delay": "1ms", "every": 3, "error": {"kind": "retryable", "retry_after": "1ms"}`), inPlace: true, injects: injectedText},
-	{name: "batch", blind: true, nodes: batchOf(`"min_size": 8, "flush_timeout": "3ms"`), merges: true, namesOrigins: true},
-	{name: "batch of tenants", blind: true, merges: true, namesOrigins: true, tenants: true,
+	{name: "batch", blind: true, nodes: batchOf(`"min_size": 8, "flush_timeout": "3ms"`), joins: true, namesOrigins: true},
+	{name: "batch of tenants", blind: true, joins: true, namesOrigins: true, tenants: true,
 		nodes: batchOf(`"min_size": 8, "flush_timeout": "3ms", "partition": {"metadata_keys": ["x-tenant"]}`)},
-	{name: "batch that divides", nodes: batchOf(`"min_size": 3, "max_size": 3, "flush_timeout": "3ms"`), merges: true, namesOrigins: true, divides: true},
-	{name: "batches", blind: true, merges: true, namesOrigins: true,
+	{name: "batch that divides", nodes: batchOf(`"min_size": 3, "max_size": 3, "flush_timeout": "3ms"`), joins: true, namesOrigins: true, divides: true},
+	{name: "batches", blind: true, joins: true, namesOrigins: true,
 		nodes: chained(batchOf(`"min_size": 4, "flush_timeout": "2ms"`), faultOf(`"delay": "1ms", "every": 3`), batchOf(`"min_size": 12, "flush_timeout": "3ms"`))},
 	{name: "fanout", nodes: fannedOut("all", faultOf(""), faultOf(`"delay": "1ms", "every": 2`)), inPlace: true, copies: true},
 	{name: "fanout of the first", nodes: fannedOut("primary", faultOf(""), faultOf(`"delay": "1ms", "every": 2`)),
@@ -187,8 +187,8 @@ var pipelinesUnderTest = []*pipelineUnderTest{
 	{name: "retry", nodes: chained(quickRetry, faultOf("")), inPlace: true, retries: true},
 	{name: "retry of refusals", nodes: chained(faultOf(`"delay": "1ms", "every": 7`), quickRetry, faultOf(`"every": 3, "error": {"kind": "retryable"}`)),
 		inPlace: true, retries: true, injects: injectedText},
-	{name: "engine's batch", nodes: engineBatch, merges: true, orphans: true},
-	{name: "retry of batches", nodes: chained(quickRetry, batchOf(`"min_size": 8, "flush_timeout": "3ms"`)), merges: true, namesOrigins: true, retries: true},
+	{name: "engine's batch", nodes: engineBatch, joins: true, orphans: true},
+	{name: "retry of batches", nodes: chained(quickRetry, batchOf(`"min_size": 8, "flush_timeout": "3ms"`)), joins: true, namesOrigins: true, retries: true},
 }
 
 // How a component is ended.

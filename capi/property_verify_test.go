@@ -209,7 +209,7 @@ func (m *model) checkFailure(call *modelCall) error {
 			return fmt.Errorf("it timed out %v before its deadline of %v", early, call.deadline)
 		}
 		return nil
-	case kind == ErrorKindCancelled && m.pipeline.merges && (call.cancelledBefore(when, true) || call.hasDeadline && call.timeLeft() <= 0):
+	case kind == ErrorKindCancelled && m.pipeline.joins && (call.cancelledBefore(when, true) || call.hasDeadline && call.timeLeft() <= 0):
 		// When all have left whose data were joined, they may hear of it as one of them: then it is
 		// a cancel if it was that for some.
 		return nil

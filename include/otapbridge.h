@@ -197,7 +197,7 @@
 #define OTAPB_CONTEXT_ENTRY_BAGGAGE 9
 
 /**
- * A span linked from a merged batch: value is trace id (16 bytes), span id (8),
+ * A span linked from a batch: value is trace id (16 bytes), span id (8),
  * trace flags (1). The key is empty.
  */
 #define OTAPB_CONTEXT_ENTRY_LINK 10
@@ -645,7 +645,7 @@ typedef struct otapb_event {
      */
     struct otapb_slice port;
     /**
-     * The calls that a merged output stems from, as far as they are known.
+     * The calls that output of an own request stems from, as far as they are known.
      */
     const uint64_t *origins;
     /**

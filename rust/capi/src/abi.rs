@@ -81,7 +81,7 @@ pub const OTAPB_CONTEXT_ENTRY_AUTH_OPAQUE: u32 = 7;
 pub const OTAPB_CONTEXT_ENTRY_TRACE_STATE: u32 = 8;
 /// The W3C baggage header's text. The key is empty. At most one.
 pub const OTAPB_CONTEXT_ENTRY_BAGGAGE: u32 = 9;
-/// A span linked from a merged batch: value is trace id (16 bytes), span id (8),
+/// A span linked from a batch: value is trace id (16 bytes), span id (8),
 /// trace flags (1). The key is empty.
 pub const OTAPB_CONTEXT_ENTRY_LINK: u32 = 10;
 
@@ -329,7 +329,7 @@ pub struct otapb_event {
     pub context: otapb_slice,
     /// Name of the output port.
     pub port: otapb_slice,
-    /// The calls that a merged output stems from, as far as they are known.
+    /// The calls that output of an own request stems from, as far as they are known.
     pub origins: *const u64,
     /// Number of origins.
     pub origin_count: usize,

@@ -65,7 +65,7 @@ pub struct Emission {
     pub context: ContextBlock,
     /// The host's answer is an early one, which ends the call at once: see [`EmissionAnswer`](crate::EmissionAnswer).
     pub ends_call: bool,
-    /// The calls that a merged output stems from, as far as they are known.
+    /// The calls that output of an own request stems from, as far as they are known.
     pub origins: Vec<u64>,
 }
 

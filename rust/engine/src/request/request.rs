@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A request: a call of the host, or one that began inside a pipeline, such as a merged
+//! A request: a call of the host, or one that began inside a pipeline, such as a
 //! batch or what a receiver makes.
 //!
 //! All decisions about a request are made under its lock. So a call is completed once, its

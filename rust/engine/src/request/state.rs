@@ -95,7 +95,7 @@ pub(crate) struct Emitted {
     pub(crate) request: Option<Arc<Request>>,
     pub(crate) way_back: WayBack,
     /// Its size, if it stems from no single call.
-    pub(crate) merged_bytes: Option<usize>,
+    pub(crate) bytes_without_call: Option<usize>,
 }
 
 /// What became of the host's answer to an emission.
@@ -116,7 +116,7 @@ pub struct EmissionAnswer {
 pub(crate) struct Answer {
     pub(crate) emission_id: u64,
     /// Its size, if it stems from no single call.
-    pub(crate) merged_bytes: Option<usize>,
+    pub(crate) bytes_without_call: Option<usize>,
     pub(crate) routing: OtapPdata,
     pub(crate) error: Option<ProcessingError>,
 }
@@ -374,7 +374,7 @@ impl PipelineState {
         let Emitted {
             request,
             way_back,
-            merged_bytes,
+            bytes_without_call,
         } = emitted;
         let mut answer = EmissionAnswer {
             awaited: true,
@@ -389,7 +389,7 @@ impl PipelineState {
                     // that this answer was for.
                     let _ = ingress.answers.send(Answer {
                         emission_id,
-                        merged_bytes,
+                        bytes_without_call,
                         routing,
                         error,
                     });

@@ -131,7 +131,7 @@ fn data_nested_too_deep_for_the_engine_is_refused_and_costs_nothing_else() {
 }
 
 #[test]
-fn merged_output_that_the_host_does_not_answer_is_bounded() {
+fn output_without_a_call_that_the_host_does_not_answer_is_bounded() {
     let config = json!({
         "type": "processor:batch",
         "config": {"otlp": {"min_size": 2_000_000, "sizer": "bytes"}, "max_batch_duration": "1s"},

@@ -58,7 +58,7 @@ fn cases(directory: &str) -> Vec<Case> {
             json!({"otlp": {"min_size": 1, "sizer": "bytes"}, "max_batch_duration": "20ms"}),
         ),
         Case {
-            variant: ", merged",
+            variant: ", joined",
             calls: 2,
             ..case(
                 "batch",
@@ -354,7 +354,7 @@ fn the_document_tells_what_each_processor_keeps() {
 }
 
 #[test]
-fn every_caller_of_a_merged_batch_gets_the_hosts_error() {
+fn every_caller_of_a_batch_gets_the_hosts_error() {
     let config = json!({
         "type": "processor:batch",
         "config": {"otlp": {"min_size": 100_000, "sizer": "bytes"}, "max_batch_duration": "200ms"},
@@ -364,7 +364,7 @@ fn every_caller_of_a_merged_batch_gets_the_hosts_error() {
         bridge.submit(call, &logs(&["x"])).unwrap();
     }
     let emission = bridge.host.emission();
-    assert_eq!(emission.call_id, None, "the calls were not merged");
+    assert_eq!(emission.call_id, None, "the calls were not joined");
     assert!(bridge.emission_done(emission.id, Some(host_error())));
     drop(emission);
     for call in 1..=3 {

@@ -107,8 +107,7 @@ impl Host {
     }
 
     pub(crate) fn is_completed(&self, call: u64) -> bool {
-        let is_done =
-            |heard: &Heard| matches!(heard, Heard::Done { call: of, .. } if *of == call);
+        let is_done = |heard: &Heard| matches!(heard, Heard::Done { call: of, .. } if *of == call);
         self.heard.lock().iter().any(is_done)
     }
 
@@ -275,7 +274,7 @@ impl World {
             }
             Emitted {
                 request: Some(Arc::clone(request)),
-                merged_bytes: None,
+                bytes_without_call: None,
                 way_back: if at_once {
                     WayBack::ToCaller
                 } else {
