@@ -329,7 +329,7 @@ func (w *worker) readStats() bool {
 		w.fail("the test has %d emissions and sees %d payloads: %+v", emissions, len(shown), stats)
 	}
 	if stats.Components != 1 || stats.Pipelines != uint64(w.shards) {
-		w.fail("%d shards: %+v", w.shards, stats)
+		w.fail("%d pipelines: %+v", w.shards, stats)
 	}
 	return true
 }

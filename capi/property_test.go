@@ -461,7 +461,7 @@ func (s *scenario) afterwards() {
 // report says what was wrong, and what happened before.
 func (s *scenario) report() {
 	if len(s.failures) > 0 {
-		s.Errorf("%s\n%s=%d: %q with %d shards, %d goroutines, references %v, %d calls in flight at most, %d accepted\n%s", strings.Join(s.failures, "\n"),
+		s.Errorf("%s\n%s=%d: %q with %d pipelines, %d goroutines, references %v, %d calls in flight at most, %d accepted\n%s", strings.Join(s.failures, "\n"),
 			propertySeedVariable, s.seed, s.pipeline.name, s.shards, s.workers, s.references, s.limit, s.accepted, s.story())
 	}
 }

@@ -17,7 +17,7 @@ func TestDurableBufferOfAKilledCollector(t *testing.T) {
 	for _, of := range bufferedSignals {
 		for _, shards := range []int{1, 2} {
 			for _, down := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s, %d shards, sink down %v", of.name, shards, down), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, %d pipelines, sink down %v", of.name, shards, down), func(t *testing.T) {
 					const count = 30
 					how := bufferSetup(t.TempDir(), shards, of.signals...)
 					var arrived *sink

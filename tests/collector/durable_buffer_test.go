@@ -124,7 +124,7 @@ var unavailable = status.Error(codes.Unavailable, "not now")
 func TestDurableBufferOfSeveralSignals(t *testing.T) {
 	for _, of := range bufferedSignals {
 		for _, shards := range []int{1, 2} {
-			t.Run(fmt.Sprintf("%s, %d shards", of.name, shards), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, %d pipelines", of.name, shards), func(t *testing.T) {
 				const count = 30
 				arrived := startSink(t)
 				how := bufferSetup(t.TempDir(), shards, of.signals...)
@@ -217,8 +217,8 @@ func TestDurableBuffersWithOnePath(t *testing.T) {
 	}
 }
 
-// With fewer shards than before, what the others kept is sent.
-func TestDurableBufferWithFewerShards(t *testing.T) {
+// With fewer pipelines than before, what the others kept is sent.
+func TestDurableBufferWithFewerPipelines(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("killed %v", killed), func(t *testing.T) {
 			const count = 40
@@ -233,8 +233,8 @@ func TestDurableBufferWithFewerShards(t *testing.T) {
 				c.stop(t)
 			}
 			for _, of := range allSignals {
-				for _, shard := range []string{"0", "1"} {
-					expectData(t, filepath.Join(folder, "processors%3A%3Aotap%2Fbuffer", string(of), "node", shard, "core_0"))
+				for _, number := range []string{"0", "1"} {
+					expectData(t, filepath.Join(folder, "processors%3A%3Aotap%2Fbuffer", string(of), "node", number, "core_0"))
 				}
 			}
 
@@ -293,16 +293,16 @@ func TestDurableBufferInTwoCollectors(t *testing.T) {
 	awaitAll(t, arrived, sent)
 }
 
-// The cap is divided among the shards, and each part has to be large enough.
-func TestDurableBufferWithTooManyShards(t *testing.T) {
-	for shards, wants := range map[int][]string{2: nil, 3: {"processors::otap/buffer: config", "among 3 shards"}} {
+// The cap is divided among the pipelines, and each part has to be large enough.
+func TestDurableBufferWithTooManyPipelines(t *testing.T) {
+	for shards, wants := range map[int][]string{2: nil, 3: {"processors::otap/buffer: config", "among 3 pipelines"}} {
 		output, err := validateSetup(t, bufferSetup(t.TempDir(), shards))
 		if (err == nil) != (wants == nil) {
-			t.Errorf("%d shards: %v: %s", shards, err, output)
+			t.Errorf("%d pipelines: %v: %s", shards, err, output)
 		}
 		for _, want := range wants {
 			if !strings.Contains(output, want) {
-				t.Errorf("%d shards: does not say %q: %s", shards, want, output)
+				t.Errorf("%d pipelines: does not say %q: %s", shards, want, output)
 			}
 		}
 	}

@@ -38,7 +38,7 @@ pub struct Component {
     /// Counts calls, so that the pipelines take turns.
     turn: AtomicUsize,
     topology: Arc<Topology>,
-    /// The folder number of each pipeline; those beyond the topology's shards only send
+    /// The folder number of each pipeline; those beyond the first `shards` only send
     /// what former ones have left.
     folders: Vec<usize>,
     signal: Option<Signal>,
@@ -123,7 +123,7 @@ impl Component {
                 storage: Storage {
                     component: self.shared.name.clone(),
                     signal: self.signal,
-                    shard: *folder,
+                    number: *folder,
                     shards: self.topology.shards,
                 },
                 reporters: reporters.clone(),
@@ -347,20 +347,20 @@ impl Component {
 }
 
 /// The number of each pipeline that is to run, by which its folders on disk are named: one for
-/// each shard, and further ones for folders of former shards that contain data.
+/// each of `shards`, and further ones for folders of former pipelines that contain data.
 fn folders(topology: &Topology, spec: &ComponentSpec) -> Result<Vec<usize>, ProcessingError> {
     let root = Path::new(&spec.name);
     let storage = Storage {
         component: spec.name.clone(),
         signal: spec.signal,
-        shard: 0,
+        number: 0,
         shards: topology.shards,
     };
-    let former = durable_buffer::shards_with_data(topology, &storage, &root)?;
+    let former = durable_buffer::pipelines_with_data(topology, &storage, &root)?;
     if let (ComponentKind::Receiver, Some(last)) = (topology.kind, former.last()) {
         // A receiver would receive once more.
         return Err(root.key("shards").error(format!(
-            "there were more shards, and the durable buffer of number {last} still contains data: start once more with {} shards, until \
+            "there were more pipelines, and the durable buffer of number {last} still contains data: start once more with {} pipelines, until \
              it has sent them",
             last + 1
         )));

@@ -16,7 +16,7 @@ pub(crate) struct Storage {
     /// The component's signal, if it is exactly one.
     pub(crate) signal: Option<Signal>,
     /// The pipeline's number.
-    pub(crate) shard: usize,
+    pub(crate) number: usize,
     /// Pipelines that share what the configuration allows.
     pub(crate) shards: usize,
 }
@@ -36,7 +36,7 @@ impl Storage {
     }
 
     pub(crate) fn folder(&self, path: &Path, node: &str) -> PathBuf {
-        self.node_folder(path, node).join(self.shard.to_string())
+        self.node_folder(path, node).join(self.number.to_string())
     }
 }
 
@@ -95,7 +95,7 @@ impl FolderLock {
 
 /// Numbers of the folders below a node's that are not among the first `shards` and contain data
 /// of the engine's durable buffer: those of pipelines that there were before.
-pub(crate) fn former_shards(node_folder: &Path, shards: usize) -> io::Result<Vec<usize>> {
+pub(crate) fn former_pipelines(node_folder: &Path, shards: usize) -> io::Result<Vec<usize>> {
     let mut former = Vec::new();
     let entries = match fs::read_dir(node_folder) {
         Ok(entries) => entries,
@@ -104,11 +104,11 @@ pub(crate) fn former_shards(node_folder: &Path, shards: usize) -> io::Result<Vec
     };
     for entry in entries {
         let name = entry?.file_name();
-        let shard = name.to_str().and_then(|name| name.parse::<usize>().ok());
-        if let Some(shard) = shard.filter(|shard| *shard >= shards)
+        let number = name.to_str().and_then(|name| name.parse::<usize>().ok());
+        if let Some(number) = number.filter(|number| *number >= shards)
             && contains_data(&node_folder.join(name).join(ENGINE_FOLDER))?
         {
-            former.push(shard);
+            former.push(number);
         }
     }
     former.sort_unstable();
@@ -206,7 +206,7 @@ mod tests {
         let storage = |component: &str, signal| Storage {
             component: component.to_owned(),
             signal,
-            shard: 1,
+            number: 1,
             shards: 2,
         };
         let path = Path::new("/p");

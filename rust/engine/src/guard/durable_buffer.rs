@@ -42,7 +42,7 @@ use serde_json::{Value, json};
 use crate::base::node_types::DURABLE_BUFFER;
 use crate::base::spec::{self, Topology};
 use crate::base::storage::{
-    ENGINE_FOLDER, FolderLock, Storage, former_shards, contains_data, log_goes_on,
+    ENGINE_FOLDER, FolderLock, Storage, contains_data, former_pipelines, log_goes_on,
 };
 use crate::guard::drain;
 use crate::guard::gate::gated_as;
@@ -142,20 +142,20 @@ pub(crate) fn share_of(config: &Value, shards: usize) -> Value {
 }
 
 /// The engine's complaint about the part of one of several pipelines, which nobody has configured.
-pub(crate) fn of_each_shard(complaint: String, shards: usize) -> String {
+pub(crate) fn of_each_pipeline(complaint: String, shards: usize) -> String {
     if shards > 1 {
-        format!("of what is divided among {shards} shards: {complaint}")
+        format!("of what is divided among {shards} pipelines: {complaint}")
     } else {
         complaint
     }
 }
 
-/// Numbers of pipelines that there were when the component had more shards, and whose folders
+/// Numbers of pipelines that there were when the component had more of them, and whose folders
 /// contain data: they have to run once more to send them.
 ///
 /// # Errors
 /// Configuration when a folder cannot be read.
-pub(crate) fn shards_with_data(
+pub(crate) fn pipelines_with_data(
     topology: &Topology,
     storage: &Storage,
     root: &spec::Path,
@@ -170,7 +170,7 @@ pub(crate) fn shards_with_data(
             continue;
         };
         let folder = storage.node_folder(Path::new(path), &node.name);
-        let former = former_shards(&folder, topology.shards)
+        let former = former_pipelines(&folder, topology.shards)
             .map_err(|error| root.error(format!("{}: {error}", folder.display())))?;
         found.extend(former);
     }

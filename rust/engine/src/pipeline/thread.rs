@@ -276,8 +276,8 @@ fn run_engine(
     } = launch;
     let group = PipelineGroupId::from(pipeline.shared.name.clone());
     let id = PipelineId::from(match storage.signal {
-        Some(signal) => format!("{}-{}", signal.as_str(), storage.shard),
-        None => storage.shard.to_string(),
+        Some(signal) => format!("{}-{}", signal.as_str(), storage.number),
+        None => storage.number.to_string(),
     });
     let config = pipeline_config(topology, &group, &id)?;
     let (submissions, submissions_end) = async_mpsc::unbounded_channel();

@@ -73,10 +73,13 @@ fn every_pipeline_has_a_folder_of_its_own() {
     assert_eq!(bodies(&bridge, 30), expected(30));
     let _ = bridge.finish();
     let component = Path::new(directory.path()).join("processors%3A%3Aotap%2Ftest/any/node");
-    for shard in ["0", "1"] {
+    for number in ["0", "1"] {
         assert!(
-            component.join(shard).join("core_0/wal/quiver.wal").exists(),
-            "{shard}"
+            component
+                .join(number)
+                .join("core_0/wal/quiver.wal")
+                .exists(),
+            "{number}"
         );
     }
 }
@@ -87,7 +90,7 @@ fn what_former_pipelines_left_is_sent() {
     acknowledged_only(&directory, 3, 30);
     let bridge = Bridge::start(config(&directory, 1));
     assert_eq!(bodies(&bridge, 30), expected(30));
-    // New calls go to the one shard that there is.
+    // New calls go to the one pipeline that there is.
     bridge.submit(1, &logs(&["item-new"])).unwrap();
     bridge.host.done(1).unwrap();
     while body(&{
