@@ -96,7 +96,7 @@ generate: ## Write the generated Go code of the components.
 notices: | build-prerequisites ## Write THIRD_PARTY_NOTICES from the crates that are linked in.
 	python3 tools/notices.py
 
-# The archive holds the prelinked object: linked from the plain Rust archive, the
+# The archive contains the prelinked object: linked from the plain Rust archive, the
 # engine's nodes would be missing, because nothing refers to them by name.
 .PHONY: install
 install: $(SYSO) ## Install header, static library and pkg-config file under PREFIX=/usr/local.
@@ -261,7 +261,7 @@ $(GOLANGCI_LINT):
 	$(call say,Installing golangci-lint $(GOLANGCI_LINT_VERSION))
 	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 
-# Named by what it holds, so it is made once.
+# Named by what it contains, so it is made once.
 $(PYTHON): | test-prerequisites
 	$(call say,Installing the Python OpenTelemetry SDK)
 	rm -rf $(PYTHON_ENVIRONMENT)

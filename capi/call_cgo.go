@@ -13,7 +13,7 @@ import (
 )
 
 // Submit is otapb_submit. context is a request context block, copied during the
-// call, or nil. payload must be held by a [Pin] until its release is reported.
+// call, or nil. payload must be pinned by a [Pin] until its release is reported.
 // On success nothing is allocated.
 func (c *Component) Submit(callID uint64, signal Signal, context, payload []byte) error {
 	if !c.lease.Acquire() {

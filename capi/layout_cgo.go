@@ -100,12 +100,12 @@ var (
 	_ [0]bytes   = [unsafe.Offsetof(C.otapb_stats{}.size)]bytes{}
 	_ [4]bytes   = [unsafe.Offsetof(C.otapb_stats{}.components)]bytes{}
 	_ [8]bytes   = [unsafe.Offsetof(C.otapb_stats{}.calls_in_flight)]bytes{}
-	_ [16]bytes  = [unsafe.Offsetof(C.otapb_stats{}.payloads_held)]bytes{}
-	_ [24]bytes  = [unsafe.Offsetof(C.otapb_stats{}.payload_bytes_held)]bytes{}
+	_ [16]bytes  = [unsafe.Offsetof(C.otapb_stats{}.payloads_unreleased)]bytes{}
+	_ [24]bytes  = [unsafe.Offsetof(C.otapb_stats{}.payload_bytes_unreleased)]bytes{}
 	_ [32]bytes  = [unsafe.Offsetof(C.otapb_stats{}.emissions_in_flight)]bytes{}
-	_ [40]bytes  = [unsafe.Offsetof(C.otapb_stats{}.buffers_held)]bytes{}
-	_ [48]bytes  = [unsafe.Offsetof(C.otapb_stats{}.errors_held)]bytes{}
-	_ [56]bytes  = [unsafe.Offsetof(C.otapb_stats{}.contexts_held)]bytes{}
+	_ [40]bytes  = [unsafe.Offsetof(C.otapb_stats{}.buffers_unreleased)]bytes{}
+	_ [48]bytes  = [unsafe.Offsetof(C.otapb_stats{}.errors_unreleased)]bytes{}
+	_ [56]bytes  = [unsafe.Offsetof(C.otapb_stats{}.contexts_alive)]bytes{}
 	_ [64]bytes  = [unsafe.Offsetof(C.otapb_stats{}.pipelines)]bytes{}
 	_ [72]bytes  = [unsafe.Offsetof(C.otapb_stats{}.calls_total)]bytes{}
 	_ [80]bytes  = [unsafe.Offsetof(C.otapb_stats{}.late_completions_total)]bytes{}

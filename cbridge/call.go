@@ -123,7 +123,7 @@ func (c *call) begin(payload []byte, size int) {
 	c.waiting, c.inRust, c.pinned = true, true, true
 	c.size, c.outputs, c.answered = int64(size), 0, false
 	if payload != nil {
-		c.pin.Hold(payload)
+		c.pin.Pin(payload)
 	}
 }
 
@@ -175,7 +175,7 @@ const (
 func (c *call) take(e *emission) found {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	failed := c.failure.Held() || c.lost
+	failed := c.failure.Unreleased() || c.lost
 	if !failed && c.taken < len(c.emissions) {
 		*e = c.emissions[c.taken]
 		c.emissions[c.taken] = emission{}
@@ -212,7 +212,7 @@ func (c *call) result(ctx context.Context) error {
 		return errStopped()
 	case answered:
 		return c.outcome
-	case !failure.Held():
+	case !failure.Unreleased():
 		return nil
 	}
 	// The library may forget the host's error with its own.

@@ -178,7 +178,7 @@ func (c *Component) stop(ctx context.Context, started bool) error {
 			idle = nil
 		case <-timer.C:
 			err = errors.Join(err, fmt.Errorf("%s: after its shutdown, %d callers and %d outputs without a caller are still inside the next consumer",
-				c.settings.Name, c.callers.Holders(), c.workers.inside()))
+				c.settings.Name, c.callers.Users(), c.workers.inside()))
 			left, idle = nil, nil
 		}
 	}

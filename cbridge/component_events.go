@@ -32,7 +32,7 @@ func (h eventHandler) HandlePanic(value any, stack []byte) {
 func (c *Component) handleEvents(events []capi.Event) {
 	for i := range events {
 		event := &events[i]
-		if event.Buffer.Held() {
+		if event.Buffer.Unreleased() {
 			c.buffers.Add(1)
 		}
 		switch event.Type {
@@ -64,7 +64,7 @@ func (c *Component) forCall(event *capi.Event, record func(*call, *capi.Event) b
 
 // discard frees what an event owns.
 func (c *Component) discard(event *capi.Event) {
-	counted := event.Buffer.Held()
+	counted := event.Buffer.Unreleased()
 	event.Release()
 	if counted {
 		c.buffers.Done()

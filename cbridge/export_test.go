@@ -27,7 +27,7 @@ func (c *Component) SetConfiguration(configuration string) {
 }
 
 // Callers is the number of goroutines inside Consume methods.
-func (c *Component) Callers() int { return c.callers.Holders() }
+func (c *Component) Callers() int { return c.callers.Users() }
 
 // InRust is the number of the component's calls that Rust has not completed.
 func (c *Component) InRust() int {

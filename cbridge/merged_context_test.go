@@ -168,7 +168,7 @@ func TestCancelledBatchLeavesTheQueue(t *testing.T) {
 		require.Eventually(t, func() bool {
 			stats, err := runtime.Stats()
 			require.NoError(t, err)
-			return stats.EmissionsInFlight == count && stats.BuffersHeld == count-1
+			return stats.EmissionsInFlight == count && stats.BuffersUnreleased == count-1
 		}, 10*time.Second, time.Millisecond)
 	}
 	first, second := call(t.Context(), component), call(t.Context(), component)

@@ -122,7 +122,7 @@ func (r *Runtime) Stats() (Stats, error) {
 	}
 	return Stats{
 		Stats:                  native,
-		PayloadsPinned:         capi.PinsHeld(),
+		PayloadsPinned:         capi.Pins(),
 		CallbackPanicsTotal:    capi.CallbackPanics(),
 		LogRecordsDroppedTotal: r.instance.notices.DroppedTotal(),
 	}, nil

@@ -173,7 +173,7 @@ fn found(findings: Vec<ProcessingError>) -> Result<(), Vec<ProcessingError>> {
     }
 }
 
-/// Creates a component. It holds no thread until it is started.
+/// Creates a component. It has no thread until it is started.
 ///
 /// @param runtime        Never NULL. Must outlive the component.
 /// @param options        Never NULL; borrowed for the call.

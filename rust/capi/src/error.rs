@@ -16,7 +16,7 @@ use crate::abi::{
 use crate::borrow::{borrowed, read_sized};
 
 /// Errors given to hosts and not yet released, in this process.
-pub(crate) static HELD: AtomicU64 = AtomicU64::new(0);
+pub(crate) static UNRELEASED: AtomicU64 = AtomicU64::new(0);
 
 /// An error and the text that it points to. `repr(C)`, so that a pointer to the
 /// first field is a pointer to the whole.
@@ -88,7 +88,7 @@ fn give_before(error: ProcessingError, next: *mut otapb_error) -> *mut otapb_err
     given.abi.message = otapb_slice::of(message.unwrap_or(given.error.message()).as_bytes());
     given.abi.field = otapb_slice::of(given.error.field().unwrap_or_default().as_bytes());
     given.abi.status_details = otapb_slice::of(given.error.status_details());
-    let _ = HELD.fetch_add(1, Ordering::Relaxed);
+    let _ = UNRELEASED.fetch_add(1, Ordering::Relaxed);
     Box::into_raw(given).cast()
 }
 
@@ -105,7 +105,7 @@ pub(crate) unsafe fn release(mut error: *mut otapb_error) {
         // SAFETY: not NULL and not the fallback, so it was made by `give_before`
         // out of a box of this type; the caller frees it once.
         let given = unsafe { Box::from_raw(error.cast::<GivenError>()) };
-        let _ = HELD.fetch_sub(1, Ordering::Relaxed);
+        let _ = UNRELEASED.fetch_sub(1, Ordering::Relaxed);
         error = given.abi.next.cast_mut();
     }
 }

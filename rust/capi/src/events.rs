@@ -18,7 +18,7 @@ use crate::abi::{
 use crate::error;
 
 /// Buffers given to hosts and not yet released, in this process.
-pub(crate) static HELD: AtomicU64 = AtomicU64::new(0);
+pub(crate) static UNRELEASED: AtomicU64 = AtomicU64::new(0);
 
 /// The host's events callback.
 pub(crate) type EventsFn = unsafe extern "C" fn(u64, *const otapb_event, usize);
@@ -34,7 +34,7 @@ pub struct otapb_buffer {
 
 impl Drop for otapb_buffer {
     fn drop(&mut self) {
-        let _ = HELD.fetch_sub(1, Ordering::Relaxed);
+        let _ = UNRELEASED.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -157,5 +157,5 @@ fn give_emission(emission: Emission, given: &mut otapb_event) {
         given.origin_count = buffer.origins.len();
     }
     given.buffer = Box::into_raw(buffer);
-    let _ = HELD.fetch_add(1, Ordering::Relaxed);
+    let _ = UNRELEASED.fetch_add(1, Ordering::Relaxed);
 }

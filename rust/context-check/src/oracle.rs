@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What holds for whatever bytes arrive as a context block.
+//! What is true of whatever bytes arrive as a context block.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use crate::content::{AuthContent, Content};
 /// bytes rarely get right.
 ///
 /// # Panics
-/// If something does not hold: a refusal names no field, accessors contradict each other,
+/// If something is not so: a refusal names no field, accessors contradict each other,
 /// or what was written again differs.
 pub fn check(bytes: &[u8]) {
     check_block(bytes);

@@ -2,7 +2,7 @@
 
 //! Lets a structured error travel beside a text.
 //!
-//! The engine hands errors on as reason texts, to which nodes add words of their
+//! The engine passes errors back as reason texts, to which nodes add words of their
 //! own. The table keeps the error and puts a mark into the text, by which
 //! the error is found again wherever the mark ended up. The mark is
 //! `⟦otapbridge-error:<table>-<id>⟧`: printable, so that it also survives a text
@@ -331,14 +331,14 @@ mod tests {
         let table = ErrorTable::new();
         let retryable = table.insert(error("again"));
         let permanent = table.insert(ProcessingError::permanent("never"));
-        let abandoned = table.insert_as(ProcessingError::timeout("late", None), true);
+        let ended = table.insert_as(ProcessingError::timeout("late", None), true);
         for (text, arrives_permanent, expected) in [
             (&retryable, false, ErrorKind::Retryable),
             (&retryable, true, ErrorKind::Permanent),
             (&permanent, false, ErrorKind::Permanent),
             (&permanent, true, ErrorKind::Permanent),
-            (&abandoned, false, ErrorKind::Timeout),
-            (&abandoned, true, ErrorKind::Timeout),
+            (&ended, false, ErrorKind::Timeout),
+            (&ended, true, ErrorKind::Timeout),
         ] {
             let found = table.resolve_as(text, arrives_permanent).expect("mark");
             assert_eq!(found.kind(), expected, "{text} {arrives_permanent}");

@@ -28,9 +28,9 @@ use crate::request::state::{
 use crate::runtime::{Runtime, RuntimeInner};
 
 /// Reports the release of a call's payload when it is dropped.
-pub struct PayloadGuard(#[expect(dead_code, reason = "held for its drop")] PayloadRelease);
+pub struct PayloadGuard(#[expect(dead_code, reason = "kept for its drop")] PayloadRelease);
 
-/// A hosted pipeline. It holds no thread until it is started, and must be shut
+/// A hosted pipeline. It has no thread until it is started, and must be shut
 /// down before it is dropped for calls in flight to be finished; a drop ends them.
 pub struct Component {
     runtime: Arc<RuntimeInner>,
@@ -39,7 +39,7 @@ pub struct Component {
     /// The pipeline of the last call.
     last: AtomicUsize,
     topology: Arc<Topology>,
-    /// The folder number of each pipeline; those beyond the topology's shards only deliver
+    /// The folder number of each pipeline; those beyond the first `shards` only send
     /// what former ones have left.
     folders: Vec<usize>,
     signal: Option<Signal>,
@@ -125,7 +125,7 @@ impl Component {
                 storage: Storage {
                     component: self.shared.name.clone(),
                     signal: self.signal,
-                    shard: *folder,
+                    number: *folder,
                     shards: self.topology.shards,
                 },
                 reporters: reporters.clone(),
@@ -362,21 +362,21 @@ impl Component {
 }
 
 /// The number of each pipeline that is to run, by which its folders on disk are named: one for
-/// each shard, and further ones for folders of former shards that hold data.
+/// each of `shards`, and further ones for folders of former pipelines that contain data.
 fn folders(topology: &Topology, spec: &ComponentSpec) -> Result<Vec<usize>, ProcessingError> {
     let root = Path::new(&spec.name);
     let storage = Storage {
         component: spec.name.clone(),
         signal: spec.signal,
-        shard: 0,
+        number: 0,
         shards: topology.shards,
     };
-    let former = durable_buffer::shards_with_data(topology, &storage, &root)?;
+    let former = durable_buffer::pipelines_with_data(topology, &storage, &root)?;
     if let (ComponentKind::Receiver, Some(last)) = (topology.kind, former.last()) {
         // A receiver would receive once more.
         return Err(root.key("shards").error(format!(
-            "there were more shards, and the durable buffer of number {last} still holds data: start once more with {} shards, until \
-             it has delivered them",
+            "there were more pipelines, and the durable buffer of number {last} still contains data: start once more with {} pipelines, until \
+             it has sent them",
             last + 1
         )));
     }

@@ -56,16 +56,16 @@ mod host {
 mod node {
     //! Nodes written against the bridge, and what they work with.
 
+    pub(crate) mod acks;
     pub(crate) mod adapter;
-    pub(crate) mod answers;
     pub(crate) mod concurrent;
-    pub(crate) mod deliveries;
     pub(crate) mod effect_handler;
     pub(crate) mod factory;
     pub(crate) mod held;
     pub(crate) mod own_request;
     pub(crate) mod processor;
     pub(crate) mod receiver;
+    pub(crate) mod sent;
     pub(crate) mod tasks;
 }
 mod pipeline {

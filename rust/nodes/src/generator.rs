@@ -20,7 +20,7 @@ mod payload;
 
 use payload::Payloads;
 
-/// Requests that await their answer at most; beyond it the next one waits.
+/// Requests that await their ack at most; beyond it the next one waits.
 const MAX_UNDER_WAY: usize = 128;
 
 /// Receiver `urn:otapbridge:receiver:generator`: makes telemetry, each request with
@@ -29,7 +29,7 @@ const MAX_UNDER_WAY: usize = 128;
 /// | setting | meaning | default |
 /// | --- | --- | --- |
 /// | `signal` | `traces`, `metrics` or `logs` | `traces` |
-/// | `interval` | time between requests; `0s`: as fast as they are answered, 128 at a time | `1s` |
+/// | `interval` | time between requests; `0s`: as fast as they are acked, 128 at a time | `1s` |
 /// | `batch_size` | spans, data points or log records of a request | 1 |
 /// | `count` | how many requests; 0: no end | 0 |
 /// | `metadata` | the requests' metadata: a value or a list of values for each key | none |
@@ -199,7 +199,7 @@ impl ContextAwareReceiver for Generator {
                     let request = effect_handler.begin_request(self.context()?);
                     let message = request.message(signal, payloads.next());
                     under_way.push(async move {
-                        effect_handler.deliver(&request, message).await
+                        effect_handler.send_and_wait(&request, message).await
                     });
                 }
             }

@@ -44,7 +44,7 @@ enum Type {
     KeyValueList,
 }
 
-/// Which field of a data point holds its attributes.
+/// Which field of a data point has its attributes.
 #[derive(Clone, Copy, PartialEq)]
 enum PointKind {
     Number,
@@ -166,7 +166,7 @@ impl Type {
     }
 
     /// Whether it is a resource's or a scope's part of a request.
-    const fn holds_entries(self) -> bool {
+    const fn has_entries(self) -> bool {
         use Type::*;
         matches!(
             self,
@@ -234,7 +234,7 @@ pub fn inspect(signal: Signal, request: &[u8]) -> Result<Inspected, ProcessingEr
     let mut at = 0;
     while let Some(message) = open.last() {
         if at == message.end {
-            has_empty |= message.r#type.holds_entries() && message.entries == size.entries;
+            has_empty |= message.r#type.has_entries() && message.entries == size.entries;
             let _ = open.pop();
             continue;
         }

@@ -20,7 +20,7 @@ use otapbridge_engine::{
 use otapbridge_engine::{ComponentKind, ComponentSpec};
 use serde_json::Value;
 
-/// A test that waits longer than this for an answer or an output has failed.
+/// A test that waits longer than this for a result or an output has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What came out of the pipeline.
@@ -41,7 +41,7 @@ type Next = Box<dyn Fn(&Output) -> Result<(), ProcessingError> + Send + Sync>;
 
 #[derive(Default)]
 struct Seen {
-    answers: HashMap<u64, Result<(), ProcessingError>>,
+    results: HashMap<u64, Result<(), ProcessingError>>,
     outputs: Vec<Output>,
 }
 
@@ -57,7 +57,7 @@ impl EventSink for Host {
         for event in events.drain(..) {
             match event {
                 Event::Done { call_id, error, .. } => self.note(|seen| {
-                    let _ = seen.answers.insert(call_id, error.map_or(Ok(()), Err));
+                    let _ = seen.results.insert(call_id, error.map_or(Ok(()), Err));
                 }),
                 Event::Emit(emission) => {
                     let output = Output {
@@ -66,14 +66,14 @@ impl EventSink for Host {
                         payload: emission.payload,
                         context: emission.context,
                     };
-                    let answer = (self.next)(&output);
+                    let result = (self.next)(&output);
                     self.note(|seen| seen.outputs.push(output));
                     if let Some(component) = self.component.get().and_then(Weak::upgrade) {
-                        let error = answer.err();
-                        let answered = component.emission_done(emission.id, error.clone());
-                        if let Some(call_id) = emission.call_id.filter(|_| answered.call_done) {
+                        let error = result.err();
+                        let answer = component.emission_done(emission.id, error.clone());
+                        if let Some(call_id) = emission.call_id.filter(|_| answer.call_done) {
                             self.note(|seen| {
-                                let _ = seen.answers.insert(call_id, error.map_or(Ok(()), Err));
+                                let _ = seen.results.insert(call_id, error.map_or(Ok(()), Err));
                             });
                         }
                     }
@@ -212,13 +212,13 @@ impl TestHost {
             });
         if let Err(error) = submitted {
             self.host.note(|seen| {
-                let _ = seen.answers.insert(id, Err(error));
+                let _ = seen.results.insert(id, Err(error));
             });
         }
         Call { id, host: self }
     }
 
-    /// Takes what came out so far. When a call was answered with `Ok`, all its output is there.
+    /// Takes what came out so far. When a call was completed with `Ok`, all its output is there.
     #[must_use]
     pub fn outputs(&self) -> Vec<Output> {
         let mut seen = self
@@ -241,7 +241,7 @@ impl TestHost {
     }
 
     /// Ends the component as the collector does when it stops: what nodes keep back is
-    /// flushed, and every call has its answer when this returns.
+    /// flushed, and every call has its result when this returns.
     pub fn shutdown(&self, timeout: Duration) {
         self.component.shutdown(timeout);
     }
@@ -274,10 +274,10 @@ impl Call<'_> {
     /// The error that the caller gets.
     ///
     /// # Panics
-    /// After 30 seconds without an answer.
-    pub fn answer(&self) -> Result<(), ProcessingError> {
-        self.host.host.wait("the answer to a call", |seen| {
-            seen.answers.get(&self.id).cloned()
+    /// After 30 seconds without a result.
+    pub fn result(&self) -> Result<(), ProcessingError> {
+        self.host.host.wait("the result of a call", |seen| {
+            seen.results.get(&self.id).cloned()
         })
     }
 }
@@ -285,7 +285,7 @@ impl Call<'_> {
 /// A payload that says when it is released.
 struct Lent(
     Bytes,
-    #[expect(dead_code, reason = "held for its drop")] PayloadGuard,
+    #[expect(dead_code, reason = "kept for its drop")] PayloadGuard,
 );
 
 impl AsRef<[u8]> for Lent {

@@ -39,7 +39,7 @@ impl RequestContext {
     /// - The deadline is the latest of the inputs, if all have one; it is a mere timeout
     ///   if one of theirs is.
     /// - It is cancelled when the last input is. An input that was dropped without
-    ///   having been cancelled was answered, and the batch is still wanted. The reason is
+    ///   having been cancelled was completed, and the batch is still wanted. The reason is
     ///   Deadline if it was that for every input; the cause is the last one's.
     /// - Metadata, peer address, authentication and baggage are what all inputs have
     ///   alike. Authentication stays whole or goes: attributes of different callers are

@@ -51,8 +51,8 @@ mod models {
     pub(crate) mod calls;
     pub(crate) mod ending;
     pub(crate) mod explore;
-    pub(crate) mod merged;
     pub(crate) mod outbox;
+    pub(crate) mod own_request;
     pub(crate) mod table;
     pub(crate) mod waiting;
     pub(crate) mod world;
@@ -65,7 +65,7 @@ fn main() -> std::process::ExitCode {
     let mut models = Models::default();
     // Those that take long come first.
     models::outbox::add(&mut models);
-    models::merged::add(&mut models);
+    models::own_request::add(&mut models);
     models::waiting::add(&mut models);
     models::table::add(&mut models);
     models::ending::add(&mut models);

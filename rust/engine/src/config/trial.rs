@@ -96,7 +96,7 @@ fn build(topology: Topology) -> Result<(), String> {
     let _scope = building::begin(Building {
         pipeline: PipelineState::new(&shared, 0, outbox),
         storage: None,
-        answers_at_once: false,
+        early_answers: false,
         submissions: Some(submissions_end),
         answers: Some(answers_end),
     });

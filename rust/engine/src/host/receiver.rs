@@ -48,7 +48,7 @@ pub(crate) static HOST_RECEIVER: ReceiverFactory<OtapPdata> = ReceiverFactory {
             HostReceiver {
                 pipeline: building::pipeline()?,
                 submissions: building::take_submissions()?,
-                answers_at_once: building::answers_at_once()?,
+                early_answers: building::early_answers()?,
             },
             node,
             node_config,
@@ -64,7 +64,7 @@ struct HostReceiver {
     pipeline: Arc<PipelineState>,
     submissions: UnboundedReceiver<Submission>,
     /// Every node makes one thing at most of each message.
-    answers_at_once: bool,
+    early_answers: bool,
 }
 
 /// A message that waits for room in the next node's queue.
@@ -78,9 +78,9 @@ impl Receiver<OtapPdata> for HostReceiver {
         effect_handler: EffectHandler<OtapPdata>,
     ) -> Result<TerminalState, Error> {
         let _deliverer = deliver_events(&self.pipeline);
-        if self.answers_at_once {
+        if self.early_answers {
             let this = effect_handler.receiver_id();
-            self.pipeline.answer_at_once(this.index);
+            self.pipeline.allow_early_answers(this.index);
         }
         let pipeline = Arc::clone(&self.pipeline);
         let completer = tokio::task::spawn_local(complete_cancelled(pipeline));
@@ -97,7 +97,7 @@ const TURNS: usize = 8;
 /// engine nodes may never do so. Never ends.
 async fn complete_cancelled(pipeline: Arc<PipelineState>) {
     loop {
-        let cancelled = pipeline.abandoned().await;
+        let cancelled = pipeline.cancelled_calls().await;
         turns(TURNS).await;
         for call in cancelled {
             call.complete_cancelled();
@@ -154,10 +154,10 @@ impl HostReceiver {
             tokio::select! {
                 biased;
                 message = control.recv() => match message? {
-                    NodeControlMsg::Ack(ack) => self.answer(&ack.unwind.route.calldata, None),
+                    NodeControlMsg::Ack(ack) => self.complete(&ack.unwind.route.calldata, None),
                     NodeControlMsg::Nack(nack) => {
                         let error = nack::error_of(&self.pipeline.errors, &nack);
-                        self.answer(&nack.unwind.route.calldata, Some(error));
+                        self.complete(&nack.unwind.route.calldata, Some(error));
                     }
                     NodeControlMsg::DrainIngress { deadline, .. } => {
                         self.pipeline.begin_drain(deadline);
@@ -174,7 +174,7 @@ impl HostReceiver {
                     self.sent(sent)?;
                 },
                 received = receive(&mut self.submissions, &mut incoming, &mut looking), if may_receive => {
-                    // The component closed the queue: only answers are left.
+                    // The component closed the queue: only acks and nacks are left.
                     open = received > 0;
                     self.pipeline.calls_taken(received, &mut meter);
                     burst.extend(incoming.drain(..));
@@ -185,7 +185,7 @@ impl HostReceiver {
         }
     }
 
-    /// Sends a submission on, or hands back the send that has to wait for room.
+    /// Forwards a submission, or returns the send that has to wait for room.
     fn forward(
         &self,
         submission: Submission,
@@ -232,12 +232,12 @@ impl HostReceiver {
     }
 
     /// A send fails only when the next node is gone, which ends the pipeline and
-    /// answers what is in flight.
+    /// completes what is in flight.
     fn sent(&self, sent: Result<(), TypedError<OtapPdata>>) -> Result<(), Error> {
         sent.map_err(Error::from)
     }
 
-    fn answer(&self, calldata: &CallData, error: Option<ProcessingError>) {
+    fn complete(&self, calldata: &CallData, error: Option<ProcessingError>) {
         let &[call_id, number] = calldata.as_slice() else {
             return;
         };

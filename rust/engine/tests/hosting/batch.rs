@@ -158,7 +158,7 @@ fn a_caller_whose_data_is_divided_waits_for_all_of_it() {
         let done = bridge.emission_done(first.id, answer(first_refused));
         assert!(done);
         assert!(
-            bridge.host.seen(|seen| seen.answers.is_empty()),
+            bridge.host.seen(|seen| seen.results.is_empty()),
             "one part is not answered"
         );
         let done = bridge.emission_done(second.id, answer(second_refused));
@@ -209,7 +209,7 @@ fn what_comes_after_the_drain_began_is_not_kept() {
     );
     bridge.submit(1, &logs(&["body"])).unwrap();
     let seen = bridge.finish();
-    assert!(seen.answers[&1][0].is_none(), "{:?}", seen.answers[&1][0]);
+    assert!(seen.results[&1][0].is_none(), "{:?}", seen.results[&1][0]);
 }
 
 #[test]
@@ -345,20 +345,20 @@ fn partitions_do_not_mix_and_are_limited() {
 }
 
 #[test]
-fn what_is_pending_at_shutdown_is_sent_and_answered() {
+fn what_is_pending_at_shutdown_is_sent_and_its_calls_completed() {
     let bridge = Bridge::accepting(batch(100, json!({})));
     for call in 1..=10 {
         bridge.submit(call, &logs(&["body"])).unwrap();
     }
     let seen = bridge.finish();
-    assert_eq!(seen.answers.len(), 10);
-    for (call, answers) in &seen.answers {
-        assert!(answers[0].is_none(), "call {call}: {:?}", answers[0]);
+    assert_eq!(seen.results.len(), 10);
+    for (call, results) in &seen.results {
+        assert!(results[0].is_none(), "call {call}: {:?}", results[0]);
     }
 }
 
 #[test]
-fn batches_of_batches_answer_everyone() {
+fn batches_of_batches_complete_every_call() {
     let bridge = Bridge::start(json!({
         "nodes": {
             "first": batch(2, json!({})),

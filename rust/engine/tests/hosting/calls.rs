@@ -13,7 +13,7 @@ fn behave(behaviour: serde_json::Value) -> serde_json::Value {
 }
 
 #[test]
-fn output_is_the_input_in_place_and_the_answer_is_the_hosts() {
+fn output_is_the_input_in_place_and_the_result_is_the_hosts_answer() {
     let bridge = Bridge::start(behave(json!({"pass": {}})));
     let payload = logs(&["one"]);
     bridge.submit(7, &payload).unwrap();
@@ -26,7 +26,7 @@ fn output_is_the_input_in_place_and_the_answer_is_the_hosts() {
         "the payload was copied"
     );
     assert!(
-        bridge.host.seen(|seen| seen.answers.is_empty()),
+        bridge.host.seen(|seen| seen.results.is_empty()),
         "done before it was answered"
     );
     assert!(bridge.emission_done(emission.id, None));

@@ -30,7 +30,7 @@ pub(crate) struct Spawn(Child);
 pub(crate) enum Child {
     /// Sends the message on.
     Send,
-    /// Sends it on twice, and answers by both answers.
+    /// Forwards it twice, and acks or nacks it by both results.
     SendTwice,
     /// Fails.
     Fail,
@@ -89,7 +89,7 @@ impl ContextAwareProcessor for Spawn {
                     let request = handler.merge([&held], &[]);
                     for _ in 0..2 {
                         let message = request.message(signal, bytes.clone());
-                        if let Err(error) = handler.deliver(&request, message).await {
+                        if let Err(error) = handler.send_and_wait(&request, message).await {
                             return held.nack(&handler, error).await;
                         }
                     }
@@ -118,7 +118,7 @@ impl ContextAwareProcessor for Spawn {
 
 const RELAY_NODE: &str = "urn:test:processor:relay";
 
-/// Sends one message at a time and waits for its answer.
+/// Sends one message at a time and waits for its ack.
 pub(crate) struct Relay;
 
 impl ProcessorNode for Relay {
@@ -150,7 +150,7 @@ impl ConcurrentContextAwareProcessor for Relay {
         let held = effect_handler.hold(data);
         let request = effect_handler.merge([&held], &[]);
         let message = request.message(signal, bytes);
-        match effect_handler.deliver(&request, message).await {
+        match effect_handler.send_and_wait(&request, message).await {
             Ok(()) => held.ack(effect_handler).await,
             Err(error) => held.nack(effect_handler, error).await,
         }
@@ -158,7 +158,7 @@ impl ConcurrentContextAwareProcessor for Relay {
 }
 
 #[test]
-fn messages_that_wait_for_a_place_do_not_keep_answers_from_those_inside() {
+fn messages_that_wait_for_a_place_do_not_keep_acks_from_those_inside() {
     let bridge = Bridge::start(json!({"type": RELAY_NODE}));
     for call in 1..=3 {
         bridge.submit(call, &logs(&["body"])).unwrap();
@@ -174,8 +174,8 @@ fn messages_that_wait_for_a_place_do_not_keep_answers_from_those_inside() {
 }
 
 #[test]
-fn time_at_the_host_does_not_count_for_a_node_that_awaits_its_answer() {
-    for (node, deliveries) in [
+fn time_at_the_host_does_not_count_for_a_node_that_awaits_its_ack() {
+    for (node, messages) in [
         (json!({"type": RELAY_NODE}), 1),
         (
             json!({"type": SPAWN_NODE, "config": {"child": "send_twice"}}),
@@ -187,13 +187,13 @@ fn time_at_the_host_does_not_count_for_a_node_that_awaits_its_answer() {
         bridge
             .submit_with(1, &logs(&["body"]), timeout(after))
             .unwrap();
-        for _ in 0..deliveries {
+        for _ in 0..messages {
             let emission = bridge.host.emission();
             // The passing of time is what is looked at.
             std::thread::sleep(after * 2);
             bridge
                 .host
-                .seen(|seen| assert!(seen.answers.is_empty(), "{:?}", seen.answers));
+                .seen(|seen| assert!(seen.results.is_empty(), "{:?}", seen.results));
             assert!(bridge.emission_done(emission.id, None));
         }
         bridge.host.done(1).unwrap();
@@ -219,7 +219,7 @@ fn a_cancel_meanwhile_ends_the_wait_for_a_host_that_takes_longer_than_the_timeou
 }
 
 #[test]
-fn an_answer_that_is_awaited_ends_with_the_request() {
+fn a_message_that_is_sent_and_awaited_ends_with_its_request() {
     let bridge = Bridge::start(json!({"type": RELAY_NODE}));
     let body = logs(&["body"]);
     bridge.submit(1, &body).unwrap();
@@ -320,14 +320,14 @@ fn a_panic_of_the_nodes_own_work_is_contained() {
 }
 
 #[test]
-fn several_messages_of_one_request_are_answered_together() {
+fn several_messages_of_one_request_have_one_result() {
     let bridge = Bridge::start(json!({"type": SPAWN_NODE, "config": {"child": "send_twice"}}));
     bridge.submit(1, &logs(&["body"])).unwrap();
     let first = bridge.host.emission();
     assert_eq!(first.call_id, Some(1));
     assert!(bridge.emission_done(first.id, None));
     let second = bridge.host.emission();
-    assert!(bridge.host.seen(|seen| seen.answers.is_empty()));
+    assert!(bridge.host.seen(|seen| seen.results.is_empty()));
     let error = ProcessingError::retryable("the second was refused");
     assert!(bridge.emission_done(second.id, Some(error)));
     assert!(

@@ -53,7 +53,7 @@ fn time_at_the_host_does_not_count_for_a_batch_before_a_batch() {
         std::thread::sleep(after * 3);
         bridge.host.seen(|seen| {
             assert!(seen.cancelled_emissions.is_empty());
-            assert!(seen.answers.is_empty(), "{:?}", seen.answers);
+            assert!(seen.results.is_empty(), "{:?}", seen.results);
         });
         assert!(bridge.emission_done(emission.id, None));
         drop(emission);
@@ -76,7 +76,7 @@ fn time_at_the_host_does_not_count_for_other_work_on_the_call() {
     let second = bridge.host.emission();
     bridge
         .host
-        .seen(|seen| assert!(seen.answers.is_empty(), "{:?}", seen.answers));
+        .seen(|seen| assert!(seen.results.is_empty(), "{:?}", seen.results));
     for emission in [first, second] {
         assert!(bridge.emission_done(emission.id, None));
     }
@@ -98,7 +98,7 @@ fn time_at_the_host_does_not_count_for_a_node_that_works_on_meanwhile() {
     std::thread::sleep(after * 3);
     bridge
         .host
-        .seen(|seen| assert!(seen.answers.is_empty(), "{:?}", seen.answers));
+        .seen(|seen| assert!(seen.results.is_empty(), "{:?}", seen.results));
     assert!(bridge.emission_done(emission.id, None));
     drop(emission);
     bridge.host.done(1).unwrap();
@@ -178,7 +178,7 @@ fn calls_behind_a_full_pipeline_end_although_it_has_nothing_to_do() {
 }
 
 #[test]
-fn the_host_hears_that_a_pipeline_ended_whose_merged_output_it_holds() {
+fn the_host_hears_that_a_pipeline_ended_whose_batch_it_has() {
     let breaks = json!({"type": TEST_NODE, "config": {"behaviour": {"break_pipeline": {}}}});
     let bridge = Bridge::start(json!({
         "nodes": {

@@ -26,7 +26,7 @@ type Answer = Box<dyn Fn(&Emission) -> Option<Result<(), ProcessingError>> + Sen
 /// What the host has seen.
 #[derive(Default)]
 pub(crate) struct Seen {
-    pub(crate) answers: HashMap<u64, Vec<Option<ProcessingError>>>,
+    pub(crate) results: HashMap<u64, Vec<Option<ProcessingError>>>,
     pub(crate) released: HashMap<u64, usize>,
     pub(crate) emissions: Vec<Emission>,
     /// Of each emission that has one.
@@ -56,14 +56,14 @@ impl EventSink for Host {
                         error,
                         payload_released,
                     } => {
-                        seen.answers.entry(call_id).or_default().push(error);
+                        seen.results.entry(call_id).or_default().push(error);
                         if payload_released {
                             *seen.released.entry(call_id).or_default() += 1;
                         }
                     }
                     Event::PayloadReleased { call_id } => {
                         assert!(
-                            seen.answers.contains_key(&call_id),
+                            seen.results.contains_key(&call_id),
                             "released before it was done"
                         );
                         *seen.released.entry(call_id).or_default() += 1;
@@ -72,7 +72,7 @@ impl EventSink for Host {
                         if let Some(call_id) = emission.call_id {
                             let _ = seen.calls.insert(emission.id, call_id);
                         }
-                        // An answered emission is not kept: it would hold its payload.
+                        // An answered emission is not kept: its payload would not be released.
                         match self.answer.get().and_then(|answer| answer(&emission)) {
                             Some(result) => answers.push((emission.id, result)),
                             None => seen.emissions.push(emission),
@@ -109,7 +109,7 @@ impl Host {
         if answer.call_done {
             let mut seen = self.seen.lock().unwrap();
             let call_id = seen.calls[&id];
-            seen.answers.entry(call_id).or_default().push(error);
+            seen.results.entry(call_id).or_default().push(error);
             if answer.payload_released {
                 *seen.released.entry(call_id).or_default() += 1;
             }
@@ -132,16 +132,16 @@ impl Host {
         }
     }
 
-    /// The call's answer, which is its only one so far.
+    /// The call's result, which is its only one so far.
     pub(crate) fn done(&self, call_id: u64) -> Result<(), ProcessingError> {
-        self.wait(&format!("the answer of call {call_id}"), |seen| {
-            let answers = seen.answers.get(&call_id)?;
+        self.wait(&format!("the result of call {call_id}"), |seen| {
+            let results = seen.results.get(&call_id)?;
             assert_eq!(
-                answers.len(),
+                results.len(),
                 1,
-                "call {call_id} was answered more than once"
+                "call {call_id} was completed more than once"
             );
-            Some(answers[0].clone().map_or(Ok(()), Err))
+            Some(results[0].clone().map_or(Ok(()), Err))
         })
     }
 
@@ -253,30 +253,30 @@ impl Bridge {
             })
     }
 
-    /// Shuts down and checks that nothing is left: each call answered once, each
+    /// Shuts down and checks that nothing is left: each call completed once, each
     /// payload released once, every counter back at zero.
     pub(crate) fn finish(self) -> Seen {
         self.runtime.shutdown(PATIENCE);
         let mut seen = std::mem::take(&mut *self.host.seen.lock().unwrap());
         seen.emissions.clear();
-        for (call, answers) in &seen.answers {
-            assert_eq!(answers.len(), 1, "answers of call {call}");
+        for (call, results) in &seen.results {
+            assert_eq!(results.len(), 1, "results of call {call}");
             assert_eq!(seen.released.get(call), Some(&1), "releases of call {call}");
         }
         let stats = self.runtime.stats();
         assert_eq!(stats.calls_in_flight, 0);
-        assert_eq!(stats.payloads_held, 0);
-        assert_eq!(stats.payload_bytes_held, 0);
+        assert_eq!(stats.payloads_unreleased, 0);
+        assert_eq!(stats.payload_bytes_unreleased, 0);
         assert_eq!(stats.emissions_in_flight, 0);
         assert_eq!(stats.pipelines, 0);
-        assert_eq!(stats.calls_total, seen.answers.len() as u64);
+        assert_eq!(stats.calls_total, seen.results.len() as u64);
         seen
     }
 }
 
 struct Guarded(
     Bytes,
-    #[expect(dead_code, reason = "held for its drop")] otapbridge_engine::PayloadGuard,
+    #[expect(dead_code, reason = "kept for its drop")] otapbridge_engine::PayloadGuard,
 );
 
 impl AsRef<[u8]> for Guarded {

@@ -152,7 +152,7 @@ fn a_retry_after_the_requests_deadline_is_not_waited_for() {
 }
 
 #[test]
-fn a_caller_that_leaves_while_its_data_waits_is_answered_and_its_data_let_go() {
+fn a_call_that_is_cancelled_while_its_data_waits_is_completed_and_its_data_let_go() {
     for asked in [None, Some(Duration::from_millis(800))] {
         let bridge = Bridge::start(retry("400ms", "60s"));
         bridge.submit(1, &logs(&["x"])).unwrap();
@@ -188,9 +188,9 @@ fn a_deadline_ends_a_retry_that_waits() {
         .unwrap();
     let mut tries = 0;
     let error = loop {
-        let emission = bridge.host.wait("a try or the answer", |seen| {
+        let emission = bridge.host.wait("a try or the result", |seen| {
             if seen.emissions.is_empty() {
-                seen.answers.get(&1).map(|_| None)
+                seen.results.get(&1).map(|_| None)
             } else {
                 Some(Some(seen.emissions.remove(0)))
             }

@@ -36,7 +36,7 @@ fn calls_in_flight_finish_within_the_time_they_are_given() {
 }
 
 #[test]
-fn calls_that_do_not_finish_are_answered_with_a_retryable_error() {
+fn calls_that_do_not_finish_get_a_retryable_error() {
     let bridge = Bridge::start(pass());
     for call in 1..=100 {
         bridge.submit(call, &logs(&["x"])).unwrap();
@@ -45,17 +45,17 @@ fn calls_that_do_not_finish_are_answered_with_a_retryable_error() {
     bridge.component.shutdown(Duration::from_millis(50));
     bridge.host.seen(|seen| {
         for call in 1..=100 {
-            let error = seen.answers[&call][0].as_ref().unwrap();
+            let error = seen.results[&call][0].as_ref().unwrap();
             assert_eq!(error.kind(), ErrorKind::Retryable);
         }
     });
     // What the host still looks at is released with it, without an event.
-    assert!(bridge.runtime.stats().payloads_held <= 100);
+    assert!(bridge.runtime.stats().payloads_unreleased <= 100);
     bridge.host.wait("the emissions", |seen| {
         seen.emissions.clear();
         Some(())
     });
-    assert_eq!(bridge.runtime.stats().payloads_held, 0);
+    assert_eq!(bridge.runtime.stats().payloads_unreleased, 0);
     bridge.runtime.shutdown(Duration::ZERO);
 }
 
@@ -109,13 +109,13 @@ fn what_a_batch_holds_is_flushed_and_its_callers_get_the_result() {
 }
 
 #[test]
-fn what_cancelled_callers_left_in_a_batch_is_still_delivered() {
+fn what_cancelled_callers_left_in_a_batch_is_still_sent() {
     let bridge = Bridge::start(batch());
     bridge.submit(1, &logs(&["left behind"])).unwrap();
     // The payload is released when the batch has taken the message in, or never,
     // if the batch keeps the bytes as they are.
     let taken_in = std::time::Instant::now() + Duration::from_millis(200);
-    while bridge.runtime.stats().payloads_held > 0 && std::time::Instant::now() < taken_in {
+    while bridge.runtime.stats().payloads_unreleased > 0 && std::time::Instant::now() < taken_in {
         std::thread::yield_now();
     }
     assert!(

@@ -185,7 +185,7 @@ impl Partitions {
         batches
     }
 
-    /// A batch was answered. To be called once for each.
+    /// A batch was acked or nacked. To be called once for each.
     pub(crate) fn finished(&mut self, partition: PartitionId) {
         if let Some(partition) = self.partition_mut(partition) {
             partition.under_way = partition.under_way.saturating_sub(1);

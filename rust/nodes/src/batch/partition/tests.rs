@@ -163,7 +163,7 @@ fn the_limit_counts_partitions_with_data_pending_or_under_way() {
 }
 
 #[test]
-fn a_partition_stays_until_the_last_of_its_batches_is_answered() {
+fn a_partition_stays_until_the_last_of_its_batches_has_ended() {
     let now = Instant::now();
     let mut partitions = partitions(1, 1);
     let send = |partitions: &mut Partitions| {
