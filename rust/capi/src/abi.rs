@@ -169,7 +169,7 @@ pub const OTAPB_COMPONENT_FLAG_REFERENCES: u32 = 1;
 /// Bytes that the library lends to the host. `data` is NULL when `len` is 0.
 /// Text is UTF-8 without a terminating zero.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct otapb_slice {
     /// First byte.
     pub data: *const u8,
@@ -298,6 +298,7 @@ pub struct otapb_host_error {
 /// Something that happened. Valid during the callback only; what `error` and
 /// `buffer` point to belongs to the host from then on.
 #[repr(C)]
+#[derive(Default)]
 pub struct otapb_event {
     /// Size of this struct in bytes, and the distance to the next one.
     pub size: u32,
