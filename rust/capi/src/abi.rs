@@ -239,6 +239,7 @@ pub struct otapb_context_entry {
 /// An error that the library gives to the host. Freed, with everything it
 /// points to, by otapb_error_release.
 #[repr(C)]
+#[derive(Default)]
 pub struct otapb_error {
     /// Size of this struct in bytes.
     pub size: u32,

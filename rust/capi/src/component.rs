@@ -16,7 +16,7 @@ use crate::abi::{
     OTAPB_COMPONENT_EXPORTER, OTAPB_COMPONENT_FLAG_REFERENCES, OTAPB_COMPONENT_PROCESSOR,
     OTAPB_COMPONENT_RECEIVER, otapb_component_options, otapb_error, otapb_runtime,
 };
-use crate::borrow::{borrowed, not_null, read_sized, text, wrong};
+use crate::borrow::{borrowed, not_null, read_sized, wrong};
 use crate::library;
 use crate::panic::{Errors, guarded, guarded_or};
 
@@ -62,7 +62,9 @@ unsafe fn spec(options: *const otapb_component_options) -> Result<ComponentSpec,
         }
     };
     // SAFETY: as promised by the caller.
-    let name = unsafe { text(options.name, "options.name") }?;
+    let name = unsafe { borrowed(options.name, "options.name") }?;
+    let name = std::str::from_utf8(name)
+        .map_err(|error| wrong("options.name", format!("is not UTF-8: {error}")))?;
     // SAFETY: as promised by the caller.
     let config = unsafe { borrowed(options.config, "options.config") }?;
     if config.is_empty() {
