@@ -169,7 +169,7 @@ pub const OTAPB_COMPONENT_FLAG_REFERENCES: u32 = 1;
 /// Bytes that the library lends to the host. `data` is NULL when `len` is 0.
 /// Text is UTF-8 without a terminating zero.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct otapb_slice {
     /// First byte.
     pub data: *const u8,
@@ -239,6 +239,7 @@ pub struct otapb_context_entry {
 /// An error that the library gives to the host. Freed, with everything it
 /// points to, by otapb_error_release.
 #[repr(C)]
+#[derive(Default)]
 pub struct otapb_error {
     /// Size of this struct in bytes.
     pub size: u32,
@@ -298,6 +299,7 @@ pub struct otapb_host_error {
 /// Something that happened. Valid during the callback only; what `error` and
 /// `buffer` point to belongs to the host from then on.
 #[repr(C)]
+#[derive(Default)]
 pub struct otapb_event {
     /// Size of this struct in bytes, and the distance to the next one.
     pub size: u32,

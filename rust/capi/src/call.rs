@@ -12,8 +12,8 @@ use crate::abi::{
 };
 use crate::borrow::{bytes, wrong};
 use crate::component::component_of;
-use crate::error;
 use crate::panic::{guarded, guarded_or};
+use crate::{error, flags};
 
 /// A payload of the host's, read in place until the last view of it is gone.
 struct HostPayload {
@@ -198,15 +198,12 @@ pub unsafe extern "C" fn otapb_emission_done(
             })
         });
         let answer = component.emission_done(emission_id, error);
-        [
+        flags([
             (answer.awaited, OTAPB_EMISSION_AWAITED),
             (answer.call_done, OTAPB_EMISSION_CALL_DONE),
             (answer.payload_released, OTAPB_EMISSION_PAYLOAD_RELEASED),
             (answer.keeps_error, OTAPB_EMISSION_KEEPS_ERROR),
-        ]
-        .iter()
-        .filter_map(|(is_so, flag)| is_so.then_some(flag))
-        .sum()
+        ])
     })
 }
 

@@ -2,8 +2,7 @@
 
 //! Compile-time proof that the structs are laid out as both sides assume.
 //!
-//! The same numbers are asserted in C (`tests/c/layout.c`) and in Go
-//! (`capi/layout_cgo.go`).
+//! The same numbers are asserted in C and in Go (`capi/layout.h`).
 
 use std::mem::offset_of;
 

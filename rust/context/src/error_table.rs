@@ -50,12 +50,6 @@ struct State {
 }
 
 impl State {
-    fn remove(&mut self, id: u64) -> bool {
-        let removed = self.entries.remove(&id);
-        self.bytes -= removed.as_ref().map_or(0, Entry::size);
-        removed.is_some()
-    }
-
     /// Makes room for one entry more.
     fn evict(&mut self, capacity: usize, size: usize) {
         while self.entries.len() >= capacity || self.bytes + size > MAX_BYTES {
@@ -161,9 +155,10 @@ impl ErrorTable {
     /// Removes an entry. Whether it was there.
     pub fn forget(&self, id: u64) -> bool {
         let mut state = self.state.lock();
-        let removed = state.remove(id);
+        let removed = state.entries.remove(&id);
+        state.bytes -= removed.as_ref().map_or(0, Entry::size);
         self.len.store(state.entries.len(), Ordering::Release);
-        removed
+        removed.is_some()
     }
 
     /// The id of the newest entry there ever was, for [`forget_until`](Self::forget_until).

@@ -73,7 +73,7 @@ fn each() -> NonZeroU64 {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ErrorConfig {
-    kind: Kind,
+    kind: ErrorKind,
     #[serde(default = "default_message")]
     message: String,
     grpc_code: Option<i64>,
@@ -87,33 +87,9 @@ fn default_message() -> String {
     "injected by the fault processor".to_owned()
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    Permanent,
-    Retryable,
-    Cancelled,
-    Timeout,
-    ResourceExhausted,
-    Configuration,
-}
-
-impl From<Kind> for ErrorKind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Permanent => Self::Permanent,
-            Kind::Retryable => Self::Retryable,
-            Kind::Cancelled => Self::Cancelled,
-            Kind::Timeout => Self::Timeout,
-            Kind::ResourceExhausted => Self::ResourceExhausted,
-            Kind::Configuration => Self::Configuration,
-        }
-    }
-}
-
 impl ErrorConfig {
     fn error(&self) -> Result<ProcessingError, ProcessingError> {
-        let mut error = ProcessingError::new(self.kind.into(), self.message.as_str());
+        let mut error = ProcessingError::new(self.kind, self.message.as_str());
         if let Some(code) = self.grpc_code {
             error = error.with_grpc_code(in_range(code, 1, 16, "error.grpc_code")?);
         }

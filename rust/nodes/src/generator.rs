@@ -42,42 +42,29 @@ pub struct Generator {
 
 /// See [`Generator`].
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
-    #[serde(default)]
-    signal: SignalName,
-    #[serde(
-        default = "default_interval",
-        deserialize_with = "duration::deserialize"
-    )]
+    signal: Signal,
+    #[serde(deserialize_with = "duration::deserialize")]
     interval: Duration,
-    #[serde(default = "default_batch_size")]
     batch_size: u32,
-    #[serde(default)]
     count: u64,
-    #[serde(default)]
     metadata: BTreeMap<String, Values>,
-    #[serde(default, deserialize_with = "duration::deserialize")]
+    #[serde(deserialize_with = "duration::deserialize")]
     timeout: Duration,
-    #[serde(default)]
     traceparent: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum SignalName {
-    #[default]
-    Traces,
-    Metrics,
-    Logs,
-}
-
-impl From<SignalName> for Signal {
-    fn from(name: SignalName) -> Self {
-        match name {
-            SignalName::Traces => Self::Traces,
-            SignalName::Metrics => Self::Metrics,
-            SignalName::Logs => Self::Logs,
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            signal: Signal::Traces,
+            interval: Duration::from_secs(1),
+            batch_size: 1,
+            count: 0,
+            metadata: BTreeMap::new(),
+            timeout: Duration::ZERO,
+            traceparent: None,
         }
     }
 }
@@ -98,14 +85,6 @@ impl Values {
     }
 }
 
-fn default_interval() -> Duration {
-    Duration::from_secs(1)
-}
-
-fn default_batch_size() -> u32 {
-    1
-}
-
 impl ReceiverNode for Generator {
     const URN: &'static str = "urn:otapbridge:receiver:generator";
 
@@ -122,10 +101,7 @@ impl ReceiverNode for Generator {
                 Some("batch_size".to_owned()),
             ));
         }
-        let span = match &config.traceparent {
-            Some(text) => Some(text.parse::<SpanContext>()?),
-            None => None,
-        };
+        let span = config.traceparent.as_deref().map(str::parse).transpose()?;
         let generator = Self { config, span };
         // Metadata that no context can carry are found here, not at run time.
         let _ = generator.context().map_err(|error| {
@@ -157,7 +133,7 @@ impl ContextAwareReceiver for Generator {
         &mut self,
         effect_handler: &ReceiverEffectHandler,
     ) -> Result<(), ProcessingError> {
-        let signal = self.config.signal.into();
+        let signal = self.config.signal;
         let mut payloads = Payloads::new(signal, self.config.batch_size, self.span);
         let mut interval = (!self.config.interval.is_zero()).then(|| {
             let mut interval = tokio::time::interval(self.config.interval);

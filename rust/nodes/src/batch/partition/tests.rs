@@ -188,7 +188,9 @@ fn a_tenant_that_left_leaves_nothing_behind() {
         assert!(partitions.remove(added.expect("a place is free").item));
     }
     assert_eq!(partitions.len(), 0);
-    assert_eq!(partitions.partitions.len(), 1, "its place was used again");
+    assert!(partitions.partitions.is_empty());
+    let next = partitions.partitions.vacant_key();
+    assert_eq!(next, 0, "its place was used again");
     assert_eq!(partitions.next_flush(), None);
 }
 

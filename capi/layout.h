@@ -4,8 +4,8 @@
  * @file layout.h
  *
  * The ABI's layout on 64-bit systems, written down by hand: a change of the
- * header that moves a field fails to compile. Included by layout.c (C11) and
- * layout.cpp (C++11), which define ASSERT.
+ * header that moves a field fails to compile. Included by layout_cgo.go, and by
+ * tests/c/layout.c (C11) and layout.cpp (C++11). They define ASSERT.
  */
 #include <otapbridge.h>
 
