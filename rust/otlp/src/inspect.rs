@@ -203,8 +203,7 @@ pub fn inspect(signal: Signal, request: &[u8]) -> Result<Inspected, ProcessingEr
     let mut at = 0;
     while let Some(message) = open.last() {
         if at == message.end {
-            let has_entries =
-                matches!(message.r#type, Type::ResourceData(_) | Type::ScopeData(_));
+            let has_entries = matches!(message.r#type, Type::ResourceData(_) | Type::ScopeData(_));
             has_empty |= has_entries && message.entries == size.entries;
             let _ = open.pop();
             continue;
