@@ -96,7 +96,7 @@ generate: ## Write the generated Go code of the components.
 notices: | build-prerequisites ## Write THIRD_PARTY_NOTICES from the crates that are linked in.
 	python3 tools/notices.py
 
-# The archive holds the prelinked object: linked from the plain Rust archive, the
+# The archive contains the prelinked object: linked from the plain Rust archive, the
 # engine's nodes would be missing, because nothing refers to them by name.
 .PHONY: install
 install: $(SYSO) ## Install header, static library and pkg-config file under PREFIX=/usr/local.
@@ -191,20 +191,20 @@ fuzz-rust: | build-prerequisites
 	  cd $(RUST_FUZZ) && $(RUST_FUZZ_PROGRAM) -max_total_time=$$seconds -max_len=4096 -print_final_stats=1 \
 	    -artifact_prefix=corpus/context_block/ corpus/context_block
 
-FUZZ_GO := go test -run '^$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./cbridge -fuzz
+FUZZ_GO := go test -run '^$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
 
 .PHONY: fuzz-go-decoder fuzz-go-errors
 fuzz-go: fuzz-go-decoder fuzz-go-errors
 
 fuzz-go-decoder:
 	$(call say,Fuzzing the decoder in Go for $(FUZZTIME))
-	CGO_ENABLED=0 $(FUZZ_GO) '^FuzzDecodeContext$$'
+	CGO_ENABLED=0 $(FUZZ_GO) ./cbridge/internal/contextcodec -fuzz '^FuzzDecodeContext$$'
 
 fuzz-go-errors: $(SYSO)
 	$(call say,Fuzzing errors in Go and across the boundary for $(FUZZTIME) each)
-	CGO_ENABLED=1 $(FUZZ_GO) '^FuzzFromError$$'
-	CGO_ENABLED=1 $(FUZZ_GO) '^FuzzErrorStructOfTheLibrary$$'
-	CGO_ENABLED=1 $(FUZZ_GO) '^FuzzErrorStructAcrossTheBoundary$$'
+	CGO_ENABLED=1 $(FUZZ_GO) ./cbridge/internal/errormapping -fuzz '^FuzzFromError$$'
+	CGO_ENABLED=1 $(FUZZ_GO) ./cbridge/internal/errormapping -fuzz '^FuzzErrorStructOfTheLibrary$$'
+	CGO_ENABLED=1 $(FUZZ_GO) ./cbridge -fuzz '^FuzzErrorStructAcrossTheBoundary$$'
 
 # Keeps the inputs that reach what no other reaches.
 .PHONY: fuzz-minimise
@@ -261,7 +261,7 @@ $(GOLANGCI_LINT):
 	$(call say,Installing golangci-lint $(GOLANGCI_LINT_VERSION))
 	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 
-# Named by what it holds, so it is made once.
+# Named by what it contains, so it is made once.
 $(PYTHON): | test-prerequisites
 	$(call say,Installing the Python OpenTelemetry SDK)
 	rm -rf $(PYTHON_ENVIRONMENT)

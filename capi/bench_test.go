@@ -27,7 +27,7 @@ func BenchmarkPin(b *testing.B) {
 	payload := make([]byte, 10<<10)
 	var pin Pin
 	for b.Loop() {
-		pin.Hold(payload)
+		pin.Pin(payload)
 		pin.Release()
 	}
 }
@@ -51,7 +51,7 @@ func (a *answering) HandleEvents(events []Event) {
 			a.component.EmissionDone(event.EmissionID, nil)
 		case EventDone:
 			if event.Flags&EventFlagPayloadReleased == 0 {
-				panic("the payload is still held")
+				panic("the payload is still read")
 			}
 			event.Release()
 			a.done <- event.CallID
@@ -64,7 +64,7 @@ func (a *answering) HandleEvents(events []Event) {
 
 func (*answering) HandlePanic(value any, stack []byte) { panic(fmt.Sprint(value, string(stack))) }
 
-// BenchmarkCall is a whole call of 10 KB through a pass-through node, answered in the
+// BenchmarkCall is a whole call of 10 KB through a pass-through node, whose output is answered in the
 // callback. Its metrics take it apart: time inside Submit, time inside the handler
 // for each event, and events for each callback.
 func BenchmarkCall(b *testing.B) {
@@ -94,7 +94,7 @@ func BenchmarkCall(b *testing.B) {
 				case id = <-handler.done:
 					pins[id-1].Release()
 				}
-				pins[id-1].Hold(payload)
+				pins[id-1].Pin(payload)
 				begin := time.Now()
 				err := component.Submit(id, SignalLogs, nil, payload)
 				inSubmit += time.Since(begin)

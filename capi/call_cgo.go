@@ -13,22 +13,18 @@ import (
 )
 
 // Submit is otapb_submit. context is a request context block, copied during the
-// call, or nil. payload must be held by a [Pin] until its release is reported.
+// call, or nil. payload must be pinned by a [Pin] until its release is reported.
 // On success nothing is allocated.
 func (c *Component) Submit(callID uint64, signal Signal, context, payload []byte) error {
 	if !c.lease.Acquire() {
 		return ErrDestroyed
 	}
+	defer c.lease.Release()
 	// SAFETY: both slices stay alive and unmoved during the call as arguments
 	// of cgo; the payload also afterwards, by the caller's Pin.
-	pointer := C.otapb_submit(c.pointer, C.uint64_t(callID), C.uint32_t(signal),
+	return takeError(C.otapb_submit(c.pointer, C.uint64_t(callID), C.uint32_t(signal),
 		(*C.uint8_t)(unsafe.SliceData(context)), C.size_t(len(context)),
-		(*C.uint8_t)(unsafe.SliceData(payload)), C.size_t(len(payload)))
-	c.lease.Release()
-	if pointer == nil {
-		return nil
-	}
-	return takeError(pointer)
+		(*C.uint8_t)(unsafe.SliceData(payload)), C.size_t(len(payload))))
 }
 
 // SubmitReference is otapb_submit_reference, for a component that TakesReferences.
@@ -36,14 +32,10 @@ func (c *Component) SubmitReference(callID uint64, signal Signal, context []byte
 	if !c.lease.Acquire() {
 		return ErrDestroyed
 	}
+	defer c.lease.Release()
 	// SAFETY: the slice stays alive and unmoved during the call as an argument of cgo.
-	pointer := C.otapb_submit_reference(c.pointer, C.uint64_t(callID), C.uint32_t(signal),
-		(*C.uint8_t)(unsafe.SliceData(context)), C.size_t(len(context)), C.size_t(items), C.size_t(bytes))
-	c.lease.Release()
-	if pointer == nil {
-		return nil
-	}
-	return takeError(pointer)
+	return takeError(C.otapb_submit_reference(c.pointer, C.uint64_t(callID), C.uint32_t(signal),
+		(*C.uint8_t)(unsafe.SliceData(context)), C.size_t(len(context)), C.size_t(items), C.size_t(bytes)))
 }
 
 // Cancel is otapb_cancel. It reports whether the call was in flight and not

@@ -18,7 +18,7 @@ import (
 )
 
 // Component is a hosted pipeline. The zero value stands for NULL: every call is
-// answered as the library answers NULL.
+// refused as the library refuses NULL.
 type Component struct {
 	lease   lease.Lease
 	pointer *C.otapb_component
@@ -119,7 +119,7 @@ func (c *Component) Destroy() {
 }
 
 // componentOptions lets the C struct point to the options' text, which the
-// pinner holds until the C call has returned.
+// pinner pins until the C call has returned.
 func componentOptions(options *ComponentOptions, pinner *runtime.Pinner) C.otapb_component_options {
 	// SAFETY: hostSlice pins what StringData and SliceData point to, and looks at
 	// neither when the length is 0. The caller's pins end after the C call.

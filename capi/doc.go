@@ -4,7 +4,7 @@
 // function for each C function, plain Go types in and out, and no policy.
 // Package cbridge is the one to use from Go.
 //
-// The contract at the top of the header holds here too. In short:
+// The contract at the top of the header applies here too. In short:
 //
 //   - A payload given to [Component.Submit] stays pinned (see [Pin]) until its
 //     release is reported by an event, also when the call was cancelled.
@@ -14,7 +14,7 @@
 //   - An [EventHandler] only records what happened. It may call Submit, Cancel,
 //     EmissionDone and the release functions, and nothing else.
 //
-// A component or runtime that was destroyed answers every later call with
+// A component or runtime that was destroyed refuses every later call with
 // [ErrDestroyed]; destroying waits for calls that are under way.
 //
 // The package needs cgo on linux/amd64. Elsewhere it compiles with the same

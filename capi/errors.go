@@ -59,7 +59,7 @@ const (
 	ErrorFlagPart ErrorFlags = 16
 )
 
-// Error is a copy of an otapb_error; it holds nothing of the library.
+// Error is a copy of an otapb_error; it has nothing of the library.
 type Error struct {
 	Kind       ErrorKind
 	GRPCCode   int32

@@ -64,7 +64,7 @@ type Event struct {
 	Context []byte
 	// Port is a view of the output port's name. Read only.
 	Port []byte
-	// Origins is a view of the calls that a merged output stems from. Read only.
+	// Origins is a view of the calls that output of an own request stems from. Read only.
 	Origins []uint64
 }
 

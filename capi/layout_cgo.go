@@ -4,115 +4,20 @@
 
 package capi
 
-// #include "otapbridge.h"
+// #include <stddef.h>
+// #define ASSERT(condition, what) _Static_assert(condition, what)
+// #include "layout.h"
 import "C"
 
 import "unsafe"
 
-// The layout that the header's structs must have, checked by the compiler: an
-// array type of another length does not convert. The Rust crate and the C tests
-// assert the same numbers.
+// The layout of the header's structs is checked where cgo compiles the preamble
+// above, and by the Rust crate. What this package writes out for builds without cgo
+// is checked here: an array type of another length does not convert.
 
 type bytes [0]struct{}
 
 var (
-	_ [16]bytes = [unsafe.Sizeof(C.otapb_slice{})]bytes{}
-	_ [0]bytes  = [unsafe.Offsetof(C.otapb_slice{}.data)]bytes{}
-	_ [8]bytes  = [unsafe.Offsetof(C.otapb_slice{}.len)]bytes{}
-
-	_ [16]bytes = [unsafe.Sizeof(C.otapb_host_slice{})]bytes{}
-	_ [0]bytes  = [unsafe.Offsetof(C.otapb_host_slice{}.address)]bytes{}
-	_ [8]bytes  = [unsafe.Offsetof(C.otapb_host_slice{}.len)]bytes{}
-
-	_ [96]bytes = [unsafe.Sizeof(C.otapb_error{})]bytes{}
-	_ [0]bytes  = [unsafe.Offsetof(C.otapb_error{}.size)]bytes{}
-	_ [4]bytes  = [unsafe.Offsetof(C.otapb_error{}.kind)]bytes{}
-	_ [8]bytes  = [unsafe.Offsetof(C.otapb_error{}.grpc_code)]bytes{}
-	_ [12]bytes = [unsafe.Offsetof(C.otapb_error{}.http_status)]bytes{}
-	_ [16]bytes = [unsafe.Offsetof(C.otapb_error{}.flags)]bytes{}
-	_ [24]bytes = [unsafe.Offsetof(C.otapb_error{}.retry_after_ns)]bytes{}
-	_ [32]bytes = [unsafe.Offsetof(C.otapb_error{}.host_error_id)]bytes{}
-	_ [40]bytes = [unsafe.Offsetof(C.otapb_error{}.message)]bytes{}
-	_ [56]bytes = [unsafe.Offsetof(C.otapb_error{}.field)]bytes{}
-	_ [72]bytes = [unsafe.Offsetof(C.otapb_error{}.status_details)]bytes{}
-	_ [88]bytes = [unsafe.Offsetof(C.otapb_error{}.next)]bytes{}
-
-	_ [88]bytes = [unsafe.Sizeof(C.otapb_host_error{})]bytes{}
-	_ [0]bytes  = [unsafe.Offsetof(C.otapb_host_error{}.size)]bytes{}
-	_ [4]bytes  = [unsafe.Offsetof(C.otapb_host_error{}.kind)]bytes{}
-	_ [8]bytes  = [unsafe.Offsetof(C.otapb_host_error{}.grpc_code)]bytes{}
-	_ [12]bytes = [unsafe.Offsetof(C.otapb_host_error{}.http_status)]bytes{}
-	_ [16]bytes = [unsafe.Offsetof(C.otapb_host_error{}.flags)]bytes{}
-	_ [24]bytes = [unsafe.Offsetof(C.otapb_host_error{}.retry_after_ns)]bytes{}
-	_ [32]bytes = [unsafe.Offsetof(C.otapb_host_error{}.host_error_id)]bytes{}
-	_ [40]bytes = [unsafe.Offsetof(C.otapb_host_error{}.message)]bytes{}
-	_ [56]bytes = [unsafe.Offsetof(C.otapb_host_error{}.field)]bytes{}
-	_ [72]bytes = [unsafe.Offsetof(C.otapb_host_error{}.status_details)]bytes{}
-
-	_ [64]bytes = [unsafe.Sizeof(C.otapb_component_options{})]bytes{}
-	_ [0]bytes  = [unsafe.Offsetof(C.otapb_component_options{}.size)]bytes{}
-	_ [4]bytes  = [unsafe.Offsetof(C.otapb_component_options{}.kind)]bytes{}
-	_ [8]bytes  = [unsafe.Offsetof(C.otapb_component_options{}.host_data)]bytes{}
-	_ [16]bytes = [unsafe.Offsetof(C.otapb_component_options{}.name)]bytes{}
-	_ [32]bytes = [unsafe.Offsetof(C.otapb_component_options{}.config)]bytes{}
-	_ [48]bytes = [unsafe.Offsetof(C.otapb_component_options{}.signal)]bytes{}
-	_ [52]bytes = [unsafe.Offsetof(C.otapb_component_options{}.flags)]bytes{}
-	_ [56]bytes = [unsafe.Offsetof(C.otapb_component_options{}.cancel_grace_ns)]bytes{}
-
-	_ [24]bytes = [unsafe.Sizeof(C.otapb_runtime_options{})]bytes{}
-	_ [0]bytes  = [unsafe.Offsetof(C.otapb_runtime_options{}.size)]bytes{}
-	_ [4]bytes  = [unsafe.Offsetof(C.otapb_runtime_options{}.abi_version)]bytes{}
-	_ [8]bytes  = [unsafe.Offsetof(C.otapb_runtime_options{}.host_data)]bytes{}
-	_ [16]bytes = [unsafe.Offsetof(C.otapb_runtime_options{}.log_level)]bytes{}
-
-	_ [136]bytes = [unsafe.Sizeof(C.otapb_event{})]bytes{}
-	_ [0]bytes   = [unsafe.Offsetof(C.otapb_event{}.size)]bytes{}
-	_ [4]bytes   = [unsafe.Offsetof(C.otapb_event{}._type)]bytes{}
-	_ [8]bytes   = [unsafe.Offsetof(C.otapb_event{}.component_data)]bytes{}
-	_ [16]bytes  = [unsafe.Offsetof(C.otapb_event{}.call_id)]bytes{}
-	_ [24]bytes  = [unsafe.Offsetof(C.otapb_event{}.emission_id)]bytes{}
-	_ [32]bytes  = [unsafe.Offsetof(C.otapb_event{}.flags)]bytes{}
-	_ [36]bytes  = [unsafe.Offsetof(C.otapb_event{}.signal)]bytes{}
-	_ [40]bytes  = [unsafe.Offsetof(C.otapb_event{}.status)]bytes{}
-	_ [48]bytes  = [unsafe.Offsetof(C.otapb_event{}.error)]bytes{}
-	_ [56]bytes  = [unsafe.Offsetof(C.otapb_event{}.buffer)]bytes{}
-	_ [64]bytes  = [unsafe.Offsetof(C.otapb_event{}.payload)]bytes{}
-	_ [80]bytes  = [unsafe.Offsetof(C.otapb_event{}.context)]bytes{}
-	_ [96]bytes  = [unsafe.Offsetof(C.otapb_event{}.port)]bytes{}
-	_ [112]bytes = [unsafe.Offsetof(C.otapb_event{}.origins)]bytes{}
-	_ [120]bytes = [unsafe.Offsetof(C.otapb_event{}.origin_count)]bytes{}
-	_ [128]bytes = [unsafe.Offsetof(C.otapb_event{}.host_error_id)]bytes{}
-
-	_ [32]bytes = [unsafe.Sizeof(C.otapb_log_attribute{})]bytes{}
-	_ [0]bytes  = [unsafe.Offsetof(C.otapb_log_attribute{}.key)]bytes{}
-	_ [16]bytes = [unsafe.Offsetof(C.otapb_log_attribute{}.value)]bytes{}
-
-	_ [64]bytes = [unsafe.Sizeof(C.otapb_log_record{})]bytes{}
-	_ [0]bytes  = [unsafe.Offsetof(C.otapb_log_record{}.size)]bytes{}
-	_ [4]bytes  = [unsafe.Offsetof(C.otapb_log_record{}.level)]bytes{}
-	_ [8]bytes  = [unsafe.Offsetof(C.otapb_log_record{}.component_data)]bytes{}
-	_ [16]bytes = [unsafe.Offsetof(C.otapb_log_record{}.target)]bytes{}
-	_ [32]bytes = [unsafe.Offsetof(C.otapb_log_record{}.message)]bytes{}
-	_ [48]bytes = [unsafe.Offsetof(C.otapb_log_record{}.attributes)]bytes{}
-	_ [56]bytes = [unsafe.Offsetof(C.otapb_log_record{}.attribute_count)]bytes{}
-
-	_ [112]bytes = [unsafe.Sizeof(C.otapb_stats{})]bytes{}
-	_ [0]bytes   = [unsafe.Offsetof(C.otapb_stats{}.size)]bytes{}
-	_ [4]bytes   = [unsafe.Offsetof(C.otapb_stats{}.components)]bytes{}
-	_ [8]bytes   = [unsafe.Offsetof(C.otapb_stats{}.calls_in_flight)]bytes{}
-	_ [16]bytes  = [unsafe.Offsetof(C.otapb_stats{}.payloads_held)]bytes{}
-	_ [24]bytes  = [unsafe.Offsetof(C.otapb_stats{}.payload_bytes_held)]bytes{}
-	_ [32]bytes  = [unsafe.Offsetof(C.otapb_stats{}.emissions_in_flight)]bytes{}
-	_ [40]bytes  = [unsafe.Offsetof(C.otapb_stats{}.buffers_held)]bytes{}
-	_ [48]bytes  = [unsafe.Offsetof(C.otapb_stats{}.errors_held)]bytes{}
-	_ [56]bytes  = [unsafe.Offsetof(C.otapb_stats{}.contexts_held)]bytes{}
-	_ [64]bytes  = [unsafe.Offsetof(C.otapb_stats{}.pipelines)]bytes{}
-	_ [72]bytes  = [unsafe.Offsetof(C.otapb_stats{}.calls_total)]bytes{}
-	_ [80]bytes  = [unsafe.Offsetof(C.otapb_stats{}.late_completions_total)]bytes{}
-	_ [88]bytes  = [unsafe.Offsetof(C.otapb_stats{}.panics_total)]bytes{}
-	_ [96]bytes  = [unsafe.Offsetof(C.otapb_stats{}.restarts_total)]bytes{}
-	_ [104]bytes = [unsafe.Offsetof(C.otapb_stats{}.errors_carried)]bytes{}
-
 	_ [ContextHeadSize]bytes                = [unsafe.Sizeof(C.otapb_context{})]bytes{}
 	_ [ContextOffsetSize]bytes              = [unsafe.Offsetof(C.otapb_context{}.size)]bytes{}
 	_ [ContextOffsetFlags]bytes             = [unsafe.Offsetof(C.otapb_context{}.flags)]bytes{}
@@ -126,9 +31,4 @@ var (
 	_ [ContextOffsetTotalSize]bytes         = [unsafe.Offsetof(C.otapb_context{}.total_size)]bytes{}
 
 	_ [ContextEntrySize]bytes = [unsafe.Sizeof(C.otapb_context_entry{})]bytes{}
-	_ [0]bytes                = [unsafe.Offsetof(C.otapb_context_entry{}.kind)]bytes{}
-	_ [4]bytes                = [unsafe.Offsetof(C.otapb_context_entry{}.key_offset)]bytes{}
-	_ [8]bytes                = [unsafe.Offsetof(C.otapb_context_entry{}.key_len)]bytes{}
-	_ [12]bytes               = [unsafe.Offsetof(C.otapb_context_entry{}.value_offset)]bytes{}
-	_ [16]bytes               = [unsafe.Offsetof(C.otapb_context_entry{}.value_len)]bytes{}
 )

@@ -58,7 +58,7 @@ func newRuntime(t testing.TB) *Runtime {
 		require.NoError(t, err)
 		stats.CallsTotal, stats.LateCompletionsTotal, stats.PanicsTotal, stats.RestartsTotal = 0, 0, 0, 0
 		assert.Equal(t, Stats{}, stats, "left behind")
-		assert.Zero(t, PinsHeld())
+		assert.Zero(t, Pins())
 		require.NoError(t, runtime.Shutdown(time.Second))
 		runtime.Destroy()
 	})
@@ -135,7 +135,7 @@ func TestOneCall(t *testing.T) {
 	component, events := start(t, newRuntime(t), passThrough)
 	var pin Pin
 	payload := append([]byte(nil), oneLogRecord...)
-	pin.Hold(payload)
+	pin.Pin(payload)
 	require.NoError(t, component.Submit(7, SignalLogs, nil, payload))
 
 	emission := events.next(t)
@@ -158,7 +158,7 @@ func TestPayloadIsReleasedAfterTheAnswer(t *testing.T) {
 	component, events := start(t, newRuntime(t), passThrough)
 	var pin Pin
 	payload := append([]byte(nil), oneLogRecord...)
-	pin.Hold(payload)
+	pin.Pin(payload)
 	require.NoError(t, component.Submit(7, SignalLogs, nil, payload))
 	emission := events.next(t)
 	assert.Equal(t, EmissionAwaited|EmissionCallDone, component.EmissionDone(emission.EmissionID, nil))
@@ -175,7 +175,7 @@ func TestHostErrorComesBack(t *testing.T) {
 	component, events := start(t, newRuntime(t), `{"type": "urn:otapbridge:processor:fault", "config": {"log_refusals": true}}`)
 	var pin Pin
 	payload := append([]byte(nil), oneLogRecord...)
-	pin.Hold(payload)
+	pin.Pin(payload)
 	defer pin.Release()
 	require.NoError(t, component.Submit(1, SignalLogs, nil, payload))
 	emission := events.next(t)
@@ -194,7 +194,7 @@ func TestHostErrorComesBack(t *testing.T) {
 			assert.NotEqual(t, event.Flags&EventFlagPayloadReleased != 0, released)
 			err := event.Error.Take()
 			require.NotNil(t, err)
-			assert.False(t, event.Error.Held())
+			assert.False(t, event.Error.Unreleased())
 			assert.Equal(t, ErrorKindRetryable, err.Kind)
 			assert.Equal(t, int32(10), err.GRPCCode)
 			assert.Equal(t, int32(418), err.HTTPStatus)
@@ -213,7 +213,7 @@ func TestHostErrorComesBack(t *testing.T) {
 	}
 }
 
-func TestWhatWasDestroyedAnswersSo(t *testing.T) {
+func TestWhatWasDestroyedSaysSo(t *testing.T) {
 	runtime := newRuntime(t)
 	component, err := runtime.NewComponent(ComponentOptions{Kind: ComponentProcessor, Configuration: []byte(passThrough)}, newRecorder())
 	require.NoError(t, err)
@@ -258,12 +258,12 @@ func TestWrongConfigurationsNameTheirPath(t *testing.T) {
 		ErrorKindConfiguration, "options.signal")
 }
 
-// answerOf is how the library answers one request.
-func answerOf(t *testing.T, configuration string, context, payload []byte) *Error {
+// resultOf is how the library completes one request.
+func resultOf(t *testing.T, configuration string, context, payload []byte) *Error {
 	t.Helper()
 	component, events := start(t, newRuntime(t), configuration)
 	var pin Pin
-	pin.Hold(payload)
+	pin.Pin(payload)
 	t.Cleanup(pin.Release)
 	if err := component.Submit(1, SignalLogs, context, payload); err != nil {
 		var native *Error
@@ -292,7 +292,7 @@ func TestMalformedOTLPIsRefused(t *testing.T) {
 		"length too large": {0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := answerOf(t, `{"type": "processor:attribute", "config": {"actions": [{"action": "insert", "key": "env", "value": "prod"}], "apply_to": ["resource"]}}`,
+			err := resultOf(t, `{"type": "processor:attribute", "config": {"actions": [{"action": "insert", "key": "env", "value": "prod"}], "apply_to": ["resource"]}}`,
 				nil, append([]byte(nil), payload...))
 			require.NotNil(t, err, "accepted")
 			assert.NotZero(t, err.Flags&ErrorFlagPermanent, "retrying is pointless")
@@ -309,13 +309,13 @@ func TestDeadlineInThePastIsATimeout(t *testing.T) {
 	order.PutUint64(block[ContextOffsetDeadlineRemaining:], 1<<64-1) // -1 ns
 	order.PutUint32(block[ContextOffsetEntryOffset:], ContextHeadSize)
 	order.PutUint32(block[ContextOffsetTotalSize:], ContextHeadSize)
-	err := answerOf(t, passThrough, block, append([]byte(nil), oneLogRecord...))
+	err := resultOf(t, passThrough, block, append([]byte(nil), oneLogRecord...))
 	require.NotNil(t, err, "accepted")
 	assert.Equal(t, ErrorKindTimeout, err.Kind)
 	assert.Equal(t, int32(4), err.GRPCCode)
 }
 
-// TestConcurrentUseWhileDestroying: late callers get an answer, never freed memory.
+// TestConcurrentUseWhileDestroying: late callers get an error, never freed memory.
 func TestConcurrentUseWhileDestroying(t *testing.T) {
 	runtime := newRuntime(t)
 	for range 20 {

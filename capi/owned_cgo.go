@@ -17,8 +17,8 @@ import (
 // nothing. It must not be copied once it was released or is about to be.
 type Buffer struct{ pointer *C.otapb_buffer }
 
-// Held reports whether there is something to release.
-func (b *Buffer) Held() bool { return b.pointer != nil }
+// Unreleased reports whether there is something to release.
+func (b *Buffer) Unreleased() bool { return b.pointer != nil }
 
 // Release frees the buffer; its views must not be read afterwards. Releasing the
 // same variable twice is fine.
@@ -33,8 +33,8 @@ func (b *Buffer) Release() {
 // not be copied once it was taken or released, or is about to be.
 type OwnedError struct{ pointer *C.otapb_error }
 
-// Held reports whether there is an error.
-func (e *OwnedError) Held() bool { return e.pointer != nil }
+// Unreleased reports whether there is an error.
+func (e *OwnedError) Unreleased() bool { return e.pointer != nil }
 
 // HostErrorID is the host's error that this one stems from, or 0. Ask before Take or
 // Release: the library may forget the id with the error.

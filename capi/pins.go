@@ -7,37 +7,37 @@ import (
 	"sync/atomic"
 )
 
-var pinsHeld atomic.Int64
+var pins atomic.Int64
 
-// PinsHeld is the number of payloads that are pinned in this process.
-func PinsHeld() int64 { return pinsHeld.Load() }
+// Pins is the number of payloads that are pinned in this process.
+func Pins() int64 { return pins.Load() }
 
 // Pin keeps a payload where it is while the library reads it. It belongs to the
 // record of the call, never to a stack frame: a caller that gives up leaves, and
 // the library still reads. Use it again after Release. Not safe for concurrent use.
 type Pin struct {
 	pinner runtime.Pinner
-	held   bool
+	pinned bool
 }
 
-// Hold pins the payload, which must not be empty.
-func (p *Pin) Hold(payload []byte) {
-	if p.held {
+// Pin pins the payload, which must not be empty.
+func (p *Pin) Pin(payload []byte) {
+	if p.pinned {
 		panic("otapbridge: a pin was used for a second payload before its release")
 	}
 	p.pinner.Pin(&payload[0])
-	p.held = true
-	pinsHeld.Add(1)
+	p.pinned = true
+	pins.Add(1)
 }
 
-// Held reports whether a payload is pinned.
-func (p *Pin) Held() bool { return p.held }
+// Pinned reports whether a payload is pinned.
+func (p *Pin) Pinned() bool { return p.pinned }
 
 // Release unpins the payload. Releasing nothing is fine.
 func (p *Pin) Release() {
-	if p.held {
-		p.held = false
+	if p.pinned {
+		p.pinned = false
 		p.pinner.Unpin()
-		pinsHeld.Add(-1)
+		pins.Add(-1)
 	}
 }

@@ -69,7 +69,7 @@ func (m *model) begin(call *modelCall) {
 	m.inFlight = append(m.inFlight, call)
 	call.payload = append(m.memory(len(call.want)), call.want...)
 	call.pin = new(Pin)
-	call.pin.Hold(call.payload)
+	call.pin.Pin(call.payload)
 	m.submitting++
 }
 
@@ -170,7 +170,7 @@ func (m *model) answerReturned(emission *modelEmission, answer *modelAnswer, res
 	}
 	emission.winner = answer
 	if result&EmissionCallDone != 0 {
-		m.answeredCall(emission, answer, result)
+		m.answeredEarly(emission, answer, result)
 		return
 	}
 	if emission.endsCall && m.shutdownBegan == 0 || result&EmissionPayloadReleased != 0 {
@@ -178,14 +178,14 @@ func (m *model) answerReturned(emission *modelEmission, answer *modelAnswer, res
 	}
 }
 
-// answeredCall takes in that an answer was that of the emission's call, too.
-func (m *model) answeredCall(emission *modelEmission, answer *modelAnswer, result EmissionAnswer) {
+// answeredEarly takes in that an answer completed the emission's call, too.
+func (m *model) answeredEarly(emission *modelEmission, answer *modelAnswer, result EmissionAnswer) {
 	call := emission.call
 	if call == nil || !emission.endsCall || call.done != 0 {
 		m.fail("an answer to emission %d ended a call that is unknown, has ended, or should have had an event", emission.id)
 		return
 	}
-	m.tick("answered call", call.id, uint64(result))
+	m.tick("early answer to call", call.id, uint64(result))
 	var failure *Error
 	if answer.err != nil {
 		failure = meaning(answer.err)
@@ -213,11 +213,11 @@ func (m *model) release(emission *modelEmission) {
 }
 
 // releaseError lets go of an error, which must say until then what it said first.
-func (m *model) releaseError(held *heldError) {
-	got := held.owned.Take()
+func (m *model) releaseError(unreleased *unreleasedError) {
+	got := unreleased.owned.Take()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !sameError(got, held.want) {
-		m.fail("an error changed before its release from %v to %v", held.want, got)
+	if !sameError(got, unreleased.want) {
+		m.fail("an error changed before its release from %v to %v", unreleased.want, got)
 	}
 }

@@ -132,7 +132,7 @@ func (w *worker) submitTwiceAtOnce() bool {
 	w.running.RLock()
 	defer w.running.RUnlock()
 	call := w.newCall()
-	call.held, call.reserved = true, true
+	call.keepsOutput, call.reserved = true, true
 	w.mu.Lock()
 	if w.shutdownBegan != 0 {
 		w.mu.Unlock()
@@ -143,7 +143,7 @@ func (w *worker) submitTwiceAtOnce() bool {
 	w.mu.Unlock()
 	payloads := [2][]byte{call.payload, slices.Clone(call.want)}
 	pins := [2]*Pin{call.pin, new(Pin)}
-	pins[1].Hold(payloads[1])
+	pins[1].Pin(payloads[1])
 	var errs [2]error
 	var wg sync.WaitGroup
 	for i := range payloads {
@@ -162,14 +162,14 @@ func (w *worker) submitTwiceAtOnce() bool {
 	defer w.broadcast()
 	call.payload, call.pin = payloads[accepted], pins[accepted]
 	w.submitReturned(call, errs[accepted])
-	w.unanswered = append(w.unanswered, call.heldOutput...)
-	call.held, call.reserved, call.heldOutput = false, false, nil
+	w.unanswered = append(w.unanswered, call.keptOutput...)
+	call.keepsOutput, call.reserved, call.keptOutput = false, false, nil
 	return true
 }
 
-// useWhileHeld does what has a certain result while the test has the output of a call: that
+// useWhileUnanswered does what has a certain result while the test has the output of a call: that
 // call cannot end then.
-func (w *worker) useWhileHeld() bool {
+func (w *worker) useWhileUnanswered() bool {
 	emission, ok := take(w, &w.unanswered)
 	if !ok {
 		return false

@@ -18,7 +18,7 @@ import (
 // notices at once what must never happen, and keeps what [model.verify] needs at the end.
 //
 // One lock guards everything, because callbacks and calls of all goroutines meet here. It
-// is never held during a call of the library.
+// is never taken during a call of the library.
 type model struct {
 	pipeline *pipelineUnderTest
 	// references: the data stay with the test.
@@ -37,13 +37,13 @@ type model struct {
 	calls    []*modelCall          // handed to the library, refused or not
 	byID     map[uint64]*modelCall // the latest of that id
 	bySerial map[uint64]*modelCall
-	inFlight []*modelCall // handed over, neither refused nor answered
+	inFlight []*modelCall // handed over, neither refused nor completed
 	spare    [][]byte     // memory of payloads that were released
 	emitted  map[uint64]*modelEmission
 	lent     map[uint64]*lentError // by host error id
 	// What the test still has to answer and to release, in no order.
 	unanswered, buffers []*modelEmission
-	heldErrors          []*heldError
+	unreleasedErrors    []*unreleasedError
 
 	submitting, accepted int
 	callbacks            int // under way
@@ -78,16 +78,16 @@ type modelCall struct {
 	usedAgain   bool // an earlier call had its id
 	// reserved: one goroutine relies on being the only one that cancels it.
 	reserved bool
-	// held keeps its output from being answered, so that it cannot end.
-	held       bool
-	heldOutput []*modelEmission
-	place      int // in the list of calls in flight
+	// keepsOutput leaves its output unanswered, so that it cannot end.
+	keepsOutput bool
+	keptOutput  []*modelEmission
+	place       int // in the list of calls in flight
 
 	accepted, done, released uint64 // when; 0: not yet
 	refused                  bool
 	doneAt                   time.Time
 	err                      *Error
-	doneHere                 bool // by an answer, without an event
+	doneHere                 bool // by an early answer, without an event
 	cancels                  []*modelCancel
 	emissions                []*modelEmission
 	emittedItems             map[int]int
@@ -104,7 +104,7 @@ type modelCancel struct {
 type modelEmission struct {
 	id, came uint64
 	call     *modelCall   // nil: it has no call id
-	calls    []*modelCall // whose data it holds
+	calls    []*modelCall // whose data it contains
 	buffer   Buffer
 	payload  []byte
 	copied   []byte // of the payload when it came
@@ -127,8 +127,8 @@ type lentError struct {
 	released       uint64
 }
 
-// heldError is an error that the test releases later.
-type heldError struct {
+// unreleasedError is an error that the test releases later.
+type unreleasedError struct {
 	came  uint64
 	owned OwnedError
 	want  *Error
@@ -192,7 +192,7 @@ func (m *model) HandleEvents(events []Event) {
 
 // event takes one event in. It returns output that nobody else knows of yet.
 func (m *model) event(event *Event) *modelEmission {
-	failure := m.hold(event.Error)
+	failure := m.keep(event.Error)
 	switch event.Type {
 	case EventDone:
 		m.done(event, failure)
@@ -222,16 +222,16 @@ func (m *model) event(event *Event) *modelEmission {
 	return nil
 }
 
-// hold keeps an error for its release, and returns its content.
-func (m *model) hold(owned OwnedError) *Error {
-	if !owned.Held() {
+// keep keeps an error for its release, and returns its content.
+func (m *model) keep(owned OwnedError) *Error {
+	if !owned.Unreleased() {
 		return nil
 	}
 	content := copyError(owned.pointer)
 	if lent := m.lent[content.HostErrorID]; content.HostErrorID != 0 && (lent == nil || lent.released != 0) {
 		m.fail("an error that stems from error %d, which the test has not lent or may have forgotten", content.HostErrorID)
 	}
-	m.heldErrors = append(m.heldErrors, &heldError{came: m.clock, owned: owned, want: content})
+	m.unreleasedErrors = append(m.unreleasedErrors, &unreleasedError{came: m.clock, owned: owned, want: content})
 	return content
 }
 
@@ -304,8 +304,8 @@ func (m *model) emit(event *Event) *modelEmission {
 	}
 	m.emitted[event.EmissionID] = emission
 	m.buffers = append(m.buffers, emission)
-	if string(event.Port) != "default" || !event.Buffer.Held() {
-		m.fail("emission %d has port %q, buffer held %v", emission.id, event.Port, event.Buffer.Held())
+	if string(event.Port) != "default" || !event.Buffer.Unreleased() {
+		m.fail("emission %d has port %q, an unreleased buffer %v", emission.id, event.Port, event.Buffer.Unreleased())
 	}
 	if m.references {
 		m.readReferences(event, emission)
@@ -315,15 +315,15 @@ func (m *model) emit(event *Event) *modelEmission {
 	if err := m.checkOrigin(event, emission); err != nil {
 		m.fail("emission %d: %v", emission.id, err)
 	}
-	if call := emission.call; call != nil && call.held {
-		call.heldOutput = append(call.heldOutput, emission)
+	if call := emission.call; call != nil && call.keepsOutput {
+		call.keptOutput = append(call.keptOutput, emission)
 		return nil
 	}
 	m.unanswered = append(m.unanswered, emission)
 	return emission
 }
 
-// readPayload finds out whose data an emission holds.
+// readPayload finds out whose data an emission contains.
 func (m *model) readPayload(event *Event, emission *modelEmission) {
 	items, err := readMarks(event.Payload)
 	if err != nil {
@@ -332,7 +332,7 @@ func (m *model) readPayload(event *Event, emission *modelEmission) {
 	for _, item := range items {
 		call := m.bySerial[item.serial]
 		if call == nil {
-			m.fail("emission %d holds data of payload %d, which this component never got", emission.id, item.serial)
+			m.fail("emission %d contains data of payload %d, which this component never got", emission.id, item.serial)
 			continue
 		}
 		m.emitItem(event, emission, call, item.index)
@@ -363,11 +363,11 @@ func (m *model) readReferences(event *Event, emission *modelEmission) {
 
 func (m *model) emitItem(event *Event, emission *modelEmission, call *modelCall, index int) {
 	if call.refused {
-		m.fail("emission %d holds data of call %d, which was refused", emission.id, call.id)
+		m.fail("emission %d contains data of call %d, which was refused", emission.id, call.id)
 		return
 	}
 	if event.Signal != call.signal {
-		m.fail("emission %d of %v holds %v", emission.id, event.Signal, call.signal)
+		m.fail("emission %d of %v contains %v", emission.id, event.Signal, call.signal)
 	}
 	call.emittedItems[index]++
 	if !slices.Contains(emission.calls, call) {
@@ -376,17 +376,17 @@ func (m *model) emitItem(event *Event, emission *modelEmission, call *modelCall,
 	}
 }
 
-// checkOrigin compares what output holds with the calls that the library names.
+// checkOrigin compares what output contains with the calls that the library names.
 func (m *model) checkOrigin(event *Event, emission *modelEmission) error {
 	var whole []byte
 	for _, call := range emission.calls {
 		whole = append(whole, call.want...)
 		if call.tenant != emission.calls[0].tenant && m.pipeline.tenants {
-			return errors.New("it holds data of two tenants")
+			return errors.New("it contains data of two tenants")
 		}
 	}
 	if len(whole) == 0 {
-		return errors.New("it holds data of no call")
+		return errors.New("it contains data of no call")
 	}
 	if !m.references && !m.pipeline.divides && !stdbytes.Equal(event.Payload, whole) {
 		return fmt.Errorf("%d bytes are not the %d bytes of the payloads in it", len(event.Payload), len(whole))
@@ -402,7 +402,7 @@ func (m *model) checkOrigin(event *Event, emission *modelEmission) error {
 		}
 		for _, other := range emission.calls {
 			if other != call {
-				return fmt.Errorf("it holds data of call %d, payload %d", other.id, other.serial)
+				return fmt.Errorf("it contains data of call %d, payload %d", other.id, other.serial)
 			}
 		}
 		return nil
@@ -414,8 +414,8 @@ func (m *model) checkOrigin(event *Event, emission *modelEmission) error {
 		return fmt.Errorf("its flags are %d", event.Flags)
 	}
 	for _, call := range emission.calls {
-		if !m.pipeline.merges && !m.pipeline.orphans {
-			return fmt.Errorf("it holds data of call %d and does not name it", call.id)
+		if !m.pipeline.joins && !m.pipeline.orphans {
+			return fmt.Errorf("it contains data of call %d and does not name it", call.id)
 		}
 		if m.pipeline.namesOrigins && !slices.Contains(event.Origins, call.id) {
 			return fmt.Errorf("call %d is not in its origins", call.id)
@@ -425,7 +425,7 @@ func (m *model) checkOrigin(event *Event, emission *modelEmission) error {
 		}
 	}
 	if m.pipeline.namesOrigins && !m.pipeline.divides && len(event.Origins) != len(emission.calls) {
-		return fmt.Errorf("it holds data of %d calls and names %d", len(emission.calls), len(event.Origins))
+		return fmt.Errorf("it contains data of %d calls and names %d", len(emission.calls), len(event.Origins))
 	}
 	return nil
 }

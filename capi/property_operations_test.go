@@ -73,7 +73,7 @@ func (w *worker) step() bool {
 	case die < 95:
 		return w.answerLate()
 	case die < 97:
-		return w.useWhileHeld()
+		return w.useWhileUnanswered()
 	case die < 98:
 		return w.answerTwiceAtOnce()
 	case die < 99:
@@ -220,9 +220,9 @@ func (w *worker) releaseOne() bool {
 }
 
 func (w *worker) releaseOneError() bool {
-	held, ok := take(w, &w.heldErrors)
+	unreleased, ok := take(w, &w.unreleasedErrors)
 	if ok {
-		w.releaseError(held)
+		w.releaseError(unreleased)
 	}
 	return ok
 }
@@ -298,7 +298,7 @@ func (w *worker) readStats() bool {
 	if stats.CallsTotal < calls || stats.CallsTotal > most {
 		w.fail("the library counts %d calls, the test %d to %d", stats.CallsTotal, calls, most)
 	}
-	var buffers, emissions, held uint64
+	var buffers, emissions, failures uint64
 	shown := map[*modelCall]bool{}
 	for _, emission := range w.buffers {
 		if emission.came < began {
@@ -313,22 +313,22 @@ func (w *worker) readStats() bool {
 			emissions++
 		}
 	}
-	for _, err := range w.heldErrors {
+	for _, err := range w.unreleasedErrors {
 		if err.came < began {
-			held++
+			failures++
 		}
 	}
-	if stats.BuffersHeld < buffers || stats.ErrorsHeld < held {
-		w.fail("the test holds %d buffers and %d errors: %+v", buffers, held, stats)
+	if stats.BuffersUnreleased < buffers || stats.ErrorsUnreleased < failures {
+		w.fail("the test has %d buffers and %d errors: %+v", buffers, failures, stats)
 	}
 	if w.shutdownBegan != 0 {
 		return true
 	}
-	if stats.EmissionsInFlight < emissions || w.pipeline.inPlace && !w.references && stats.PayloadsHeld < uint64(len(shown)) {
+	if stats.EmissionsInFlight < emissions || w.pipeline.inPlace && !w.references && stats.PayloadsUnreleased < uint64(len(shown)) {
 		w.fail("the test has %d emissions and sees %d payloads: %+v", emissions, len(shown), stats)
 	}
 	if stats.Components != 1 || stats.Pipelines != uint64(w.shards) {
-		w.fail("%d shards: %+v", w.shards, stats)
+		w.fail("%d pipelines: %+v", w.shards, stats)
 	}
 	return true
 }

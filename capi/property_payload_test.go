@@ -70,7 +70,7 @@ func readMarks(payload []byte) ([]markedItem, error) {
 }
 
 // markedPayload is an OTLP request of logs or traces with so many items, each with a mark.
-// Without items, the mark is the schema's URL: a request that holds no data.
+// Without items, the mark is the schema's URL: a request without data.
 func markedPayload(random *rand.Rand, serial uint64, signal Signal, items int) []byte {
 	length := func() int {
 		if random.IntN(50) == 0 {

@@ -93,7 +93,7 @@ func TestAnySequenceOfCalls(t *testing.T) {
 
 // mustHappen is what the seeds that run by default lead to, or they would prove little.
 var mustHappen = []string{
-	"DONE of call", "PAYLOAD_RELEASED of call", "EMIT of emission, call", "EMISSION_CANCELLED of emission", "HOST_ERROR_RELEASED of error", "answered call", "EMIT by reference",
+	"DONE of call", "PAYLOAD_RELEASED of call", "EMIT of emission, call", "EMISSION_CANCELLED of emission", "HOST_ERROR_RELEASED of error", "early answer to call", "EMIT by reference",
 	"refused call", "submit wrongly, call", "submit again, call", "submit twice, call", "used an id again", "cancel counted", "answer was late for emission",
 	"succeeded", "was refused by the test", "was refused by a node", "was cancelled", "timed out", "was ended by the shutdown",
 	"was released without notice at the shutdown", "an answer beat another",
@@ -105,9 +105,9 @@ type pipelineUnderTest struct {
 	nodes string
 	// inPlace: output shows the memory that the test lent.
 	inPlace bool
-	// merges: output may hold data of several calls; namesOrigins: and says of which.
-	merges, namesOrigins bool
-	// divides: output may hold a part of a call's items.
+	// joins: output may contain data of several calls; namesOrigins: and says of which.
+	joins, namesOrigins bool
+	// divides: output may contain a part of a call's items.
 	divides bool
 	// retries: data may come out again after a refusal.
 	retries bool
@@ -134,7 +134,7 @@ func (p *pipelineUnderTest) branches() int {
 }
 
 // single is whether only the answer to the one emission of a call ends it while the test has that emission.
-func (p *pipelineUnderTest) single() bool { return !p.merges && !p.copies }
+func (p *pipelineUnderTest) single() bool { return !p.joins && !p.copies }
 
 func faultOf(settings string) string {
 	return `{"type": "urn:otapbridge:processor:fault", "config": {` + settings + `}}`
@@ -175,11 +175,11 @@ var pipelinesUnderTest = []*pipelineUnderTest{
 	{name: "two nodes", blind: true, nodes: chained(faultOf(`"delay": "1ms", "every": 2`), faultOf(`"delay": "1ms", "every": 3`)), inPlace: true},
 	{name: "hangs", blind: true, nodes: chained(faultOf(`"delay": "1h", "every": 5`), faultOf("")), inPlace: true, hangs: true},
 	{name: "refuses", blind: true, nodes: faultOf(`"delay": "1ms", "every": 3, "error": {"kind": "retryable", "retry_after": "1ms"}`), inPlace: true, injects: injectedText},
-	{name: "batch", blind: true, nodes: batchOf(`"min_size": 8, "flush_timeout": "3ms"`), merges: true, namesOrigins: true},
-	{name: "batch of tenants", blind: true, merges: true, namesOrigins: true, tenants: true,
+	{name: "batch", blind: true, nodes: batchOf(`"min_size": 8, "flush_timeout": "3ms"`), joins: true, namesOrigins: true},
+	{name: "batch of tenants", blind: true, joins: true, namesOrigins: true, tenants: true,
 		nodes: batchOf(`"min_size": 8, "flush_timeout": "3ms", "partition": {"metadata_keys": ["x-tenant"]}`)},
-	{name: "batch that divides", nodes: batchOf(`"min_size": 3, "max_size": 3, "flush_timeout": "3ms"`), merges: true, namesOrigins: true, divides: true},
-	{name: "batches", blind: true, merges: true, namesOrigins: true,
+	{name: "batch that divides", nodes: batchOf(`"min_size": 3, "max_size": 3, "flush_timeout": "3ms"`), joins: true, namesOrigins: true, divides: true},
+	{name: "batches", blind: true, joins: true, namesOrigins: true,
 		nodes: chained(batchOf(`"min_size": 4, "flush_timeout": "2ms"`), faultOf(`"delay": "1ms", "every": 3`), batchOf(`"min_size": 12, "flush_timeout": "3ms"`))},
 	{name: "fanout", nodes: fannedOut("all", faultOf(""), faultOf(`"delay": "1ms", "every": 2`)), inPlace: true, copies: true},
 	{name: "fanout of the first", nodes: fannedOut("primary", faultOf(""), faultOf(`"delay": "1ms", "every": 2`)),
@@ -187,8 +187,8 @@ var pipelinesUnderTest = []*pipelineUnderTest{
 	{name: "retry", nodes: chained(quickRetry, faultOf("")), inPlace: true, retries: true},
 	{name: "retry of refusals", nodes: chained(faultOf(`"delay": "1ms", "every": 7`), quickRetry, faultOf(`"every": 3, "error": {"kind": "retryable"}`)),
 		inPlace: true, retries: true, injects: injectedText},
-	{name: "engine's batch", nodes: engineBatch, merges: true, orphans: true},
-	{name: "retry of batches", nodes: chained(quickRetry, batchOf(`"min_size": 8, "flush_timeout": "3ms"`)), merges: true, namesOrigins: true, retries: true},
+	{name: "engine's batch", nodes: engineBatch, joins: true, orphans: true},
+	{name: "retry of batches", nodes: chained(quickRetry, batchOf(`"min_size": 8, "flush_timeout": "3ms"`)), joins: true, namesOrigins: true, retries: true},
 }
 
 // How a component is ended.
@@ -218,7 +218,7 @@ type scenario struct {
 	lastID    uint64
 	// patience is how long anything may take that must come.
 	patience time.Duration
-	// running is held by who needs the component to run on.
+	// running is taken by who needs the component to run on.
 	running sync.RWMutex
 }
 
@@ -316,7 +316,7 @@ func (s *scenario) settle() {
 	worker := worker{s, rand.New(rand.NewPCG(s.seed, 1<<32))}
 	isWaiting := func(call *modelCall) bool { return !call.refused && (call.done == 0 || call.released == 0) }
 	someWork := func() bool {
-		if len(s.unanswered) > 0 || len(s.buffers) > 0 || len(s.heldErrors) > 0 || s.hanging() != nil {
+		if len(s.unanswered) > 0 || len(s.buffers) > 0 || len(s.unreleasedErrors) > 0 || s.hanging() != nil {
 			return true
 		}
 		for _, lent := range s.lent {
@@ -430,7 +430,7 @@ func (s *scenario) afterwards() {
 	for range len(s.buffers) / 2 {
 		worker.releaseOne()
 	}
-	for range len(s.heldErrors) / 2 {
+	for range len(s.unreleasedErrors) / 2 {
 		worker.releaseOneError()
 	}
 	s.destroyBegan = s.tick("destroy", 0, 0)
@@ -449,7 +449,7 @@ func (s *scenario) afterwards() {
 	if stats.CallsTotal != uint64(s.accepted) || stats.PanicsTotal != 0 || stats.RestartsTotal != 0 {
 		s.fail("%d calls were accepted, and nothing panicked: %+v", s.accepted, stats)
 	}
-	if pins := PinsHeld(); pins != 0 {
+	if pins := Pins(); pins != 0 {
 		s.fail("%d payloads are still pinned", pins)
 	}
 	require.NoError(s, s.runtime.Shutdown(0))
@@ -462,7 +462,7 @@ func (s *scenario) afterwards() {
 // report says what was wrong, and what happened before.
 func (s *scenario) report() {
 	if len(s.failures) > 0 {
-		s.Errorf("%s\n%s=%d: %q with %d shards, %d goroutines, references %v, %d calls in flight at most, %d accepted\n%s", strings.Join(s.failures, "\n"),
+		s.Errorf("%s\n%s=%d: %q with %d pipelines, %d goroutines, references %v, %d calls in flight at most, %d accepted\n%s", strings.Join(s.failures, "\n"),
 			propertySeedVariable, s.seed, s.pipeline.name, s.shards, s.workers, s.references, s.limit, s.accepted, s.story())
 	}
 }

@@ -35,7 +35,7 @@ func sameError(a, b *Error) bool {
 // what can only be told when nothing is under way any more. late is the library's own
 // count of late answers.
 func (m *model) verify(late uint64) {
-	var internal uint64 // answers to calls that somebody else may have answered before
+	var internal uint64 // completions of calls that may have been completed before
 	for _, call := range m.calls {
 		if call.refused {
 			continue
@@ -46,7 +46,7 @@ func (m *model) verify(late uint64) {
 		}
 		if call.released == 0 {
 			m.happened["was released without notice at the shutdown"]++
-			if !call.isHeldAfter(m.shutdownBegan) {
+			if !call.isInUseAfter(m.shutdownBegan) {
 				m.fail("the release of call %d's payload was not reported", call.id)
 			}
 		}
@@ -69,10 +69,10 @@ func (m *model) verify(late uint64) {
 	}
 }
 
-// isHeldAfter is whether some buffer of the call was held at that time or later, or an answer
+// isInUseAfter is whether some buffer of the call was unreleased at that time or later, or an answer
 // to its output was under way, with which a node that retries gets the data back: then its payload
 // may have gone with these.
-func (c *modelCall) isHeldAfter(when uint64) bool {
+func (c *modelCall) isInUseAfter(when uint64) bool {
 	return slices.ContainsFunc(c.emissions, func(e *modelEmission) bool {
 		isLate := func(answer *modelAnswer) bool { return answer.ended > when }
 		return e.released > when || slices.ContainsFunc(e.answers, isLate)
@@ -209,7 +209,7 @@ func (m *model) checkFailure(call *modelCall) error {
 			return fmt.Errorf("it timed out %v before its deadline of %v", early, call.deadline)
 		}
 		return nil
-	case kind == ErrorKindCancelled && m.pipeline.merges && (call.cancelledBefore(when, true) || call.hasDeadline && call.timeLeft() <= 0):
+	case kind == ErrorKindCancelled && m.pipeline.joins && (call.cancelledBefore(when, true) || call.hasDeadline && call.timeLeft() <= 0):
 		// When all have left whose data were joined, they may hear of it as one of them: then it is
 		// a cancel if it was that for some.
 		return nil

@@ -9,7 +9,7 @@ import (
 )
 
 // registry maps the host_data that crosses the boundary to Go values. Unlike
-// cgo.Handle it can answer "gone", ids are never used twice, and reading takes
+// cgo.Handle it can say "gone", ids are never used twice, and reading takes
 // no lock: it happens in every callback, changes only when components come and go.
 type registry[T any] struct {
 	mu      sync.Mutex

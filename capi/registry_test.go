@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestRegistryAnswersGone(t *testing.T) {
+func TestRegistrySaysGone(t *testing.T) {
 	var r registry[string]
 	_, ok := r.get(1)
 	assert.False(t, ok)
@@ -62,16 +62,16 @@ func TestPanicOfAHandlerIsContained(t *testing.T) {
 }
 
 func TestPinIsCountedOnce(t *testing.T) {
-	before := PinsHeld()
+	before := Pins()
 	var pin Pin
 	pin.Release()
-	pin.Hold([]byte{1})
-	assert.True(t, pin.Held())
-	assert.Panics(t, func() { pin.Hold([]byte{2}) })
-	assert.Equal(t, before+1, PinsHeld())
+	pin.Pin([]byte{1})
+	assert.True(t, pin.Pinned())
+	assert.Panics(t, func() { pin.Pin([]byte{2}) })
+	assert.Equal(t, before+1, Pins())
 	pin.Release()
 	pin.Release()
-	assert.Equal(t, before, PinsHeld())
+	assert.Equal(t, before, Pins())
 }
 
 func TestErrorTextNamesFieldsAndAllFindings(t *testing.T) {

@@ -24,7 +24,7 @@ func ABIVersion() uint32 { return uint32(C.otapb_abi_version()) }
 func Version() string { return C.GoString(C.otapb_version()) }
 
 // Runtime is a library instance. The zero value stands for NULL: every call is
-// answered as the library answers NULL.
+// refused as the library refuses NULL.
 type Runtime struct {
 	lease   lease.Lease
 	pointer *C.otapb_runtime
@@ -83,19 +83,19 @@ func (r *Runtime) Stats() (Stats, error) {
 		return Stats{}, err
 	}
 	return Stats{
-		Components:           uint32(native.components),
-		CallsInFlight:        uint64(native.calls_in_flight),
-		PayloadsHeld:         uint64(native.payloads_held),
-		PayloadBytesHeld:     uint64(native.payload_bytes_held),
-		EmissionsInFlight:    uint64(native.emissions_in_flight),
-		BuffersHeld:          uint64(native.buffers_held),
-		ErrorsHeld:           uint64(native.errors_held),
-		ContextsHeld:         uint64(native.contexts_held),
-		Pipelines:            uint64(native.pipelines),
-		CallsTotal:           uint64(native.calls_total),
-		LateCompletionsTotal: uint64(native.late_completions_total),
-		PanicsTotal:          uint64(native.panics_total),
-		RestartsTotal:        uint64(native.restarts_total),
-		ErrorsCarried:        uint64(native.errors_carried),
+		Components:             uint32(native.components),
+		CallsInFlight:          uint64(native.calls_in_flight),
+		PayloadsUnreleased:     uint64(native.payloads_unreleased),
+		PayloadBytesUnreleased: uint64(native.payload_bytes_unreleased),
+		EmissionsInFlight:      uint64(native.emissions_in_flight),
+		BuffersUnreleased:      uint64(native.buffers_unreleased),
+		ErrorsUnreleased:       uint64(native.errors_unreleased),
+		ContextsAlive:          uint64(native.contexts_alive),
+		Pipelines:              uint64(native.pipelines),
+		CallsTotal:             uint64(native.calls_total),
+		LateCompletionsTotal:   uint64(native.late_completions_total),
+		PanicsTotal:            uint64(native.panics_total),
+		RestartsTotal:          uint64(native.restarts_total),
+		ErrorsCarried:          uint64(native.errors_carried),
 	}, nil
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// answers is an event handler that accepts all output and counts how calls end.
-type answers struct {
+// outcomes is an event handler that accepts all output and counts how calls end.
+type outcomes struct {
 	t         testing.TB
 	component atomic.Pointer[Component]
 	returned  atomic.Bool
@@ -27,7 +27,7 @@ type answers struct {
 	failed   int
 }
 
-func (a *answers) HandleEvents(events []Event) {
+func (a *outcomes) HandleEvents(events []Event) {
 	if a.returned.Load() {
 		a.t.Error("a callback after the shutdown had returned")
 	}
@@ -53,11 +53,11 @@ func (a *answers) HandleEvents(events []Event) {
 	}
 }
 
-func (*answers) HandlePanic(value any, stack []byte) { panic(fmt.Sprint(value, string(stack))) }
+func (*outcomes) HandlePanic(value any, stack []byte) { panic(fmt.Sprint(value, string(stack))) }
 
-// TestShutdownAnswersEveryCallOnce: when a shutdown returns, every call was answered
+// TestShutdownCompletesEveryCallOnce: when a shutdown returns, every call was completed
 // once, every payload released once, and no callback comes any more.
-func TestShutdownAnswersEveryCallOnce(t *testing.T) {
+func TestShutdownCompletesEveryCallOnce(t *testing.T) {
 	const calls = 1000
 	for _, test := range []struct {
 		name, configuration string
@@ -70,7 +70,7 @@ func TestShutdownAnswersEveryCallOnce(t *testing.T) {
 			30 * time.Second, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			handler := &answers{t: t, done: map[uint64]int{}, released: map[uint64]int{}}
+			handler := &outcomes{t: t, done: map[uint64]int{}, released: map[uint64]int{}}
 			runtime, err := NewRuntime(RuntimeOptions{}, nil)
 			require.NoError(t, err)
 			component, err := runtime.NewComponent(ComponentOptions{
@@ -81,7 +81,7 @@ func TestShutdownAnswersEveryCallOnce(t *testing.T) {
 			require.NoError(t, component.Start(10*time.Second))
 			var pin Pin
 			payload := append([]byte(nil), oneLogRecord...)
-			pin.Hold(payload)
+			pin.Pin(payload)
 			defer pin.Release()
 			for id := range uint64(calls) {
 				require.NoError(t, component.Submit(id+1, SignalLogs, nil, payload))
@@ -91,7 +91,7 @@ func TestShutdownAnswersEveryCallOnce(t *testing.T) {
 
 			handler.mu.Lock()
 			for id := range uint64(calls) {
-				require.Equal(t, 1, handler.done[id+1], "answers of call %d", id+1)
+				require.Equal(t, 1, handler.done[id+1], "completions of call %d", id+1)
 				require.Equal(t, 1, handler.released[id+1], "releases of call %d", id+1)
 			}
 			assert.Len(t, handler.done, calls)

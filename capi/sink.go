@@ -34,7 +34,7 @@ func newEventSink(handler EventHandler) *eventSink {
 
 func (s *eventSink) batch() *eventBatch { return s.batches.Get().(*eventBatch) }
 
-// deliver hands the events on and gives the batch back. A panic must not unwind
+// deliver gives the events to their handler, and the batch back. A panic must not unwind
 // into C, so it ends here.
 func (b *eventBatch) deliver() {
 	defer func() {

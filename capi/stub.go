@@ -88,8 +88,8 @@ func (*Component) EmissionDone(uint64, *HostError) EmissionAnswer { return 0 }
 // Buffer owns nothing in this build.
 type Buffer struct{}
 
-// Held reports false.
-func (*Buffer) Held() bool { return false }
+// Unreleased reports false.
+func (*Buffer) Unreleased() bool { return false }
 
 // Release does nothing.
 func (*Buffer) Release() {}
@@ -97,8 +97,8 @@ func (*Buffer) Release() {}
 // OwnedError owns nothing in this build.
 type OwnedError struct{}
 
-// Held reports false.
-func (*OwnedError) Held() bool { return false }
+// Unreleased reports false.
+func (*OwnedError) Unreleased() bool { return false }
 
 // HostErrorID is 0.
 func (*OwnedError) HostErrorID() uint64 { return 0 }

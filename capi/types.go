@@ -8,7 +8,7 @@ import "time"
 // written against: the major version in the upper 16 bits, the minor in the lower.
 const HeaderABIVersion uint32 = 65536
 
-// Signal is OTAPB_SIGNAL_*: which OTLP export request a payload holds.
+// Signal is OTAPB_SIGNAL_*: which OTLP export request a payload is.
 type Signal uint32
 
 // The signals.
@@ -90,7 +90,7 @@ type ComponentOptions struct {
 	Configuration []byte
 	// Signal is the component's only signal, or 0.
 	Signal Signal
-	// CancelGrace is how long nodes have to answer a call that was cancelled or is
+	// CancelGrace is how long nodes have to complete a call that was cancelled or is
 	// overdue; 0 means 100 ms.
 	CancelGrace time.Duration
 	// References: the host can keep data that no node looks at; see
@@ -100,20 +100,20 @@ type ComponentOptions struct {
 
 // Stats are a runtime's counters. All but the totals are 0 when it is idle.
 type Stats struct {
-	Components           uint32
-	CallsInFlight        uint64
-	PayloadsHeld         uint64
-	PayloadBytesHeld     uint64
-	EmissionsInFlight    uint64
-	BuffersHeld          uint64
-	ErrorsHeld           uint64
-	ContextsHeld         uint64
-	Pipelines            uint64
-	CallsTotal           uint64
-	LateCompletionsTotal uint64
-	PanicsTotal          uint64
-	RestartsTotal        uint64
-	ErrorsCarried        uint64
+	Components             uint32
+	CallsInFlight          uint64
+	PayloadsUnreleased     uint64
+	PayloadBytesUnreleased uint64
+	EmissionsInFlight      uint64
+	BuffersUnreleased      uint64
+	ErrorsUnreleased       uint64
+	ContextsAlive          uint64
+	Pipelines              uint64
+	CallsTotal             uint64
+	LateCompletionsTotal   uint64
+	PanicsTotal            uint64
+	RestartsTotal          uint64
+	ErrorsCarried          uint64
 }
 
 // LogRecord is one log record of the library. It is a copy and belongs to the handler.

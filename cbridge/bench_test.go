@@ -7,13 +7,11 @@ package cbridge
 import (
 	"context"
 	"testing"
-	"time"
 
-	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/pdata/testdata"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/cbridge/internal/contextcodec/contexttest"
 )
 
 // BenchmarkBareCall is what every other figure is to be compared with: one call of
@@ -23,50 +21,6 @@ func BenchmarkBareCall(b *testing.B) {
 	for b.Loop() {
 		capi.ABIVersion()
 	}
-}
-
-func BenchmarkContextEncode(b *testing.B) {
-	deadline, cancel := context.WithTimeout(b.Context(), time.Hour)
-	defer cancel()
-	for _, test := range []struct {
-		name string
-		ctx  context.Context
-	}{
-		{"none", context.Background()},
-		{"deadline", deadline},
-		{"full", fullContext(b)},
-	} {
-		ctx := test.ctx
-		b.Run(test.name, func(b *testing.B) {
-			b.ReportAllocs()
-			var encoder contextEncoder
-			for b.Loop() {
-				if _, err := encoder.encode(ctx, 0); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-// BenchmarkContextReading is what reading a context allocates by itself, which is
-// all that encoding one allocates.
-func BenchmarkContextReading(b *testing.B) {
-	ctx := fullContext(b)
-	metadata := client.FromContext(ctx).Metadata
-	state := trace.SpanContextFromContext(ctx).TraceState()
-	b.Run("client.Metadata.Get", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			metadata.Get("x-key-0")
-		}
-	})
-	b.Run("TraceState.String", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			_ = state.String()
-		}
-	})
 }
 
 // BenchmarkCrossing is a whole call of 10 KB through a pass-through node. What comes
@@ -80,7 +34,7 @@ func BenchmarkCrossing(b *testing.B) {
 	}{
 		{"background", context.Background()},
 		{"cancellable", cancellable},
-		{"full", fullContext(b)},
+		{"full", contexttest.Full(b)},
 	} {
 		ctx := test.ctx
 		b.Run(test.name+"/1_caller", func(b *testing.B) {

@@ -11,10 +11,12 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumererror"
 
 	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/cbridge/internal/contextcodec"
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
 )
 
 // call is the record of one request in Rust. It serves the next request when all
-// three have finished with it: Rust has answered, the library has released the
+// three have finished with it: Rust has completed the call, the library has released the
 // payload, and the caller has left.
 type call struct {
 	component *Component
@@ -23,11 +25,11 @@ type call struct {
 	wake chan struct{}
 
 	// These are the caller's alone.
-	encoder   contextEncoder
+	encoder   contextcodec.Encoder
 	cancelled bool
 	// outcome is what the caller gets if its answer to an emission ended the call.
 	outcome error
-	// input is kept only if it may be handed on. Others read it while the caller waits, if
+	// input is kept only if it may be forwarded. Others read it while the caller waits, if
 	// it went in by reference; dataInUse keeps the caller from leaving meanwhile. It
 	// is locked after mu.
 	input     input
@@ -35,18 +37,18 @@ type call struct {
 
 	mu         sync.Mutex
 	generation uint32
-	// waiting: the caller is there to take emissions and the answer.
+	// waiting: the caller is there to take emissions and the result.
 	waiting bool
 	// leaving: it is about to leave with its data.
 	leaving bool
-	// inRust: submitted and not yet answered.
+	// inRust: submitted and not yet completed.
 	inRust bool
-	// held: the library may still read the payload, which is pinned for it.
-	held bool
-	pin  capi.Pin
-	size int64
-	// failure is the answer if the call failed; lost, if it ended without one; answered,
-	// if it ended with the answer to an emission.
+	// pinned: the library may still read the payload, which is pinned for it.
+	pinned bool
+	pin    capi.Pin
+	size   int64
+	// failure is the result if the call failed. lost: it ended without one. answered: it
+	// ended with the answer to an emission.
 	failure  capi.OwnedError
 	lost     bool
 	answered bool
@@ -65,7 +67,7 @@ func newCall(component *Component, index uint32) *call {
 // generation changes only when nobody uses the record.
 func (c *call) id() uint64 { return uint64(c.generation)<<32 | uint64(c.index+1) }
 
-// run submits a request, hands on what comes out, and returns the answer.
+// run submits a request, forwards what comes out, and returns the result.
 // Data that go in by reference have no payload.
 func (c *call) run(ctx context.Context, data output, payload []byte) error {
 	given := ctx
@@ -90,8 +92,8 @@ func (c *call) submit(ctx context.Context, data *output, payload []byte) error {
 		return err
 	}
 	// Encoded after the wait: the block says how much time is left.
-	block, err := c.encoder.encode(ctx, c.component.settings.Limits.Timeout)
-	defer c.encoder.trim()
+	block, err := c.encoder.Encode(ctx, c.component.settings.Limits.Timeout)
+	defer c.encoder.Trim()
 	if err != nil {
 		c.component.bytes.release(int64(size))
 		return err
@@ -118,10 +120,10 @@ func (c *call) begin(payload []byte, size int) {
 	c.cancelled, c.outcome = false, nil
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.waiting, c.inRust, c.held = true, true, true
+	c.waiting, c.inRust, c.pinned = true, true, true
 	c.size, c.outputs, c.answered = int64(size), 0, false
 	if payload != nil {
-		c.pin.Hold(payload)
+		c.pin.Pin(payload)
 	}
 }
 
@@ -133,7 +135,7 @@ func (c *call) undoBegin() {
 	c.releasePayload()
 }
 
-// wait is the caller's loop. It waits with ctx, and hands output on with what the
+// wait is the caller's loop. It waits with ctx, and forwards output with what the
 // caller has given.
 func (c *call) wait(ctx, given context.Context) error {
 	var e emission
@@ -145,11 +147,12 @@ func (c *call) wait(ctx, given context.Context) error {
 				c.refuse(ctx, &e)
 				return c.giveUp(ctx)
 			}
-			c.handOn(given, &e)
+			c.forward(given, &e)
 			continue
-		case foundAnswer:
-			return c.answer(ctx)
+		case foundResult:
+			return c.result(ctx)
 		}
+		c.component.looking.look(func() bool { return len(c.wake) > 0 })
 		select {
 		case <-c.wake:
 		case <-ctx.Done():
@@ -164,15 +167,15 @@ type found int
 const (
 	foundNothing found = iota
 	foundEmission
-	foundAnswer
+	foundResult
 )
 
 // take looks at the record, and moves the next emission to e. Output of a call
-// that succeeded is still handed on; that of one that failed is not.
+// that succeeded is still forwarded; that of one that failed is not.
 func (c *call) take(e *emission) found {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	failed := c.failure.Held() || c.lost
+	failed := c.failure.Unreleased() || c.lost
 	if !failed && c.taken < len(c.emissions) {
 		*e = c.emissions[c.taken]
 		c.emissions[c.taken] = emission{}
@@ -182,26 +185,24 @@ func (c *call) take(e *emission) found {
 		return foundEmission
 	}
 	if !c.inRust {
-		return foundAnswer
+		return foundResult
 	}
 	return foundNothing
 }
 
-// handOn runs the next consumer on the caller's goroutine, with the caller's context.
-func (c *call) handOn(ctx context.Context, e *emission) {
+// forward runs the next consumer on the caller's goroutine, with the caller's context.
+func (c *call) forward(ctx context.Context, e *emission) {
 	if ctx.Done() != nil && !e.endsCall() {
 		// A cancel reaches other work on the call, too.
 		id := c.id()
-		stop := context.AfterFunc(ctx, func() {
-			c.component.native().Cancel(id, cancelReason(ctx), errorText(endOf(ctx)))
-		})
+		stop := context.AfterFunc(ctx, func() { c.component.cancel(ctx, id) })
 		defer stop()
 	}
-	c.outcome = e.handOn(ctx, c)
+	c.outcome = e.forward(ctx, c)
 }
 
-// answer is what Rust answered.
-func (c *call) answer(ctx context.Context) error {
+// result is what the call was completed with.
+func (c *call) result(ctx context.Context) error {
 	c.mu.Lock()
 	failure, lost, answered := c.failure, c.lost, c.answered
 	c.failure = capi.OwnedError{}
@@ -211,17 +212,17 @@ func (c *call) answer(ctx context.Context) error {
 		return errStopped()
 	case answered:
 		return c.outcome
-	case !failure.Held():
+	case !failure.Unreleased():
 		return nil
 	}
 	// The library may forget the host's error with its own.
-	lent := c.component.hostErrors.get(failure.HostErrorID())
+	lent := c.component.hostErrors.Get(failure.HostErrorID())
 	native := failure.Take()
-	if lent.value != nil {
+	if lent.Value != nil {
 		return c.hostError(lent, native)
 	}
 	c.explainTimeout(ctx, native)
-	return fromNative(native, causeOf(ctx, native)).classified()
+	return errormapping.OfCall(ctx, native)
 }
 
 // noMoreThanTimeout is the library's text for a deadline that passed.
@@ -240,19 +241,19 @@ func (c *call) explainTimeout(ctx context.Context, native *capi.Error) {
 // they do when parts of the data were accepted, which must not be sent again. Data that
 // it carries is taken off unless it is all of the call's that was refused: a caller who
 // sends again what one part's error carries would lose the other parts.
-func (c *call) hostError(lent lentError, native *capi.Error) error {
+func (c *call) hostError(lent errormapping.Lent, native *capi.Error) error {
 	c.mu.Lock()
 	// Errors of merged output have been without it from the beginning.
-	whole := lent.callID == 0 || c.outputs == 1 && c.names(lent.callID) && native.Flags&capi.ErrorFlagPart == 0
+	whole := lent.CallID == 0 || c.outputs == 1 && c.names(lent.CallID) && native.Flags&capi.ErrorFlagPart == 0
 	c.mu.Unlock()
 	if !whole {
-		lent.value = withoutData(lent.value)
+		lent.Value = errormapping.WithoutData(lent.Value)
 	}
 	// To the library what was cancelled is always permanent, which is no news.
-	if native.Flags&capi.ErrorFlagPermanent != 0 && !lent.permanent && native.Kind != KindCancelled {
-		return consumererror.NewPermanent(lent.value)
+	if native.Flags&capi.ErrorFlagPermanent != 0 && !lent.Permanent && native.Kind != KindCancelled {
+		return consumererror.NewPermanent(lent.Value)
 	}
-	return lent.value
+	return lent.Value
 }
 
 func (c *call) submitError(ctx context.Context, err error) error {
@@ -260,7 +261,7 @@ func (c *call) submitError(ctx context.Context, err error) error {
 	if !errors.As(err, &native) {
 		return errStopped()
 	}
-	return fromNative(native, causeOf(ctx, native)).classified()
+	return errormapping.OfCall(ctx, native)
 }
 
 // leave ends the caller's part, however it ends. The event handler deals with what
@@ -293,7 +294,7 @@ func (c *call) leave() {
 
 // recycle frees the record when all have finished with it. With c.mu.
 func (c *call) recycle() {
-	if !c.waiting && !c.inRust && !c.held {
+	if !c.waiting && !c.inRust && !c.pinned {
 		c.generation++
 		c.component.calls.free <- c
 	}
@@ -301,8 +302,8 @@ func (c *call) recycle() {
 
 // releasePayload ends the library's hold of the payload. With c.mu.
 func (c *call) releasePayload() {
-	if c.held {
-		c.held = false
+	if c.pinned {
+		c.pinned = false
 		c.pin.Release()
 		c.component.bytes.release(c.size)
 	}

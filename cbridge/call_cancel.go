@@ -5,10 +5,10 @@ package cbridge
 import (
 	"context"
 
-	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
 )
 
-// giveUp is for a caller whose context is done: it tells Rust and waits for the answer,
+// giveUp is for a caller whose context is done: it tells Rust and waits for the result,
 // which the library gives within the grace, whatever its nodes do. Output that comes
 // meanwhile is refused.
 func (c *call) giveUp(ctx context.Context) error {
@@ -18,32 +18,38 @@ func (c *call) giveUp(ctx context.Context) error {
 		case foundEmission:
 			c.refuse(ctx, &e)
 			continue
-		case foundAnswer:
-			return c.answer(ctx)
+		case foundResult:
+			return c.result(ctx)
 		}
 		if !c.cancelled {
 			c.cancelled = true
-			c.component.native().Cancel(c.id(), cancelReason(ctx), errorText(endOf(ctx)))
+			c.component.cancel(ctx, c.id())
 			continue
 		}
 		<-c.wake
 	}
 }
 
+// cancel tells Rust that the context of a call has ended.
+func (c *Component) cancel(ctx context.Context, id uint64) {
+	c.native().Cancel(id, errormapping.CancelReason(ctx), errormapping.Text(errormapping.EndOf(ctx)))
+}
+
 // refuse answers output that the caller no longer waits for.
 func (c *call) refuse(ctx context.Context, e *emission) {
-	refusal := refusalOf(ctx)
-	native := &capi.Error{Kind: refusal.Kind, Flags: refusal.Flags, Message: refusal.Message}
-	ended := fromNative(native, causeOf(ctx, native))
-	ended.code, ended.httpStatus = kindDefaults(refusal.Kind)
-	c.outcome = ended.classified()
+	refusal := refusalOf(ctx.Err())
+	c.outcome = errormapping.Classified(errormapping.Wrap(refusal.Kind, "", refusal.Message, errormapping.EndOf(ctx)))
 	e.refuse(refusal)
 }
 
-// refusalOf is the answer to output of a caller whose context is done.
-func refusalOf(ctx context.Context) *capi.HostError {
-	if cancelReason(ctx) == capi.CancelReasonDeadline {
-		return &errDeadlinePassed
+// observable returns ctx or, if ctx has a deadline and no way to tell that it came
+// (a nil Done), a child that tells. Waiting is done with it; the next consumer gets
+// ctx itself.
+func observable(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Done() == nil {
+		if deadline, ok := ctx.Deadline(); ok {
+			return context.WithDeadline(ctx, deadline)
+		}
 	}
-	return &errCallerLeft
+	return ctx, func() {}
 }

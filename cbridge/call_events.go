@@ -10,7 +10,7 @@ import "github.com/otapbridge/otapbridge/capi"
 // names reports whether the id means the present use of the record. With c.mu.
 func (c *call) names(id uint64) bool { return c.id() == id }
 
-// onDone records the answer. It reports false if the call was not in Rust any more.
+// onDone records the result. It reports false if the call was not in Rust any more.
 func (c *call) onDone(event *capi.Event) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,7 +65,7 @@ func (c *call) onEmission(e *emission) bool {
 func (c *call) onPayloadReleased(event *capi.Event) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.names(event.CallID) || !c.held {
+	if !c.names(event.CallID) || !c.pinned {
 		return false
 	}
 	c.releasePayload()
@@ -73,8 +73,8 @@ func (c *call) onPayloadReleased(event *capi.Event) bool {
 	return true
 }
 
-// onShutdown takes back what is still queued, and answers a call that the library
-// left without an answer. No event comes any more.
+// onShutdown takes back what is still queued, and completes a call that the library
+// did not. No event comes any more.
 func (c *call) onShutdown() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,7 +94,7 @@ func (c *call) onShutdown() {
 func (c *call) onBuffersReleased() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.held {
+	if c.pinned {
 		c.releasePayload()
 		c.recycle()
 	}

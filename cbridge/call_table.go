@@ -8,10 +8,11 @@ import (
 	"sync/atomic"
 
 	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
 )
 
 // callTable holds a component's call records. A record is both the place of a call
-// in Rust and a slot of max_in_flight: it is free again only when Rust has answered,
+// in Rust and a slot of max_in_flight: it is free again only when Rust has completed it,
 // the payload was released and the caller has left. Records are made as needed and
 // kept; there is never more than the limit.
 type callTable struct {
@@ -44,7 +45,7 @@ func (t *callTable) acquire(ctx context.Context) (*call, error) {
 	case c := <-t.free:
 		return c, nil
 	case <-ctx.Done():
-		return nil, contextError(ctx, "while waiting for one of the calls in flight to end (max_in_flight)")
+		return nil, errormapping.ContextError(ctx, "while waiting for one of the calls in flight to end (max_in_flight)")
 	case <-t.stopping:
 		return nil, errStopped()
 	}
@@ -78,5 +79,5 @@ func (t *callTable) find(id uint64) *call {
 func (t *callTable) all() []*call { return *t.calls.Load() }
 
 func errStopped() error {
-	return newProcessingError(capi.ErrorKindRetryable, "", "the component is shutting down")
+	return errormapping.New(capi.ErrorKindRetryable, "", "the component is shutting down")
 }

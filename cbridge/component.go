@@ -17,86 +17,17 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
 	"github.com/otapbridge/otapbridge/internal/lease"
-)
-
-// ComponentKind says where a component stands in the collector's pipelines.
-type ComponentKind = capi.ComponentKind
-
-// The kinds of component.
-const (
-	Processor = capi.ComponentProcessor
-	Receiver  = capi.ComponentReceiver
 )
 
 const (
 	// defaultStartTimeout is how long a start may take when its context has no deadline.
 	defaultStartTimeout = 10 * time.Second
-	// leaveTime is how long callers that were just answered, and loggers that were
+	// leaveTime is how long callers whose calls were just completed, and loggers that were
 	// given the last records, may take to return whatever the deadline.
 	leaveTime = 100 * time.Millisecond
 )
-
-// Settings describe a component.
-type Settings struct {
-	Kind ComponentKind
-	// Name begins the paths in configuration errors, such as "processors::otap/scrub".
-	Name string
-	// Configuration is JSON: `type` and `config` of one node, or `nodes` and
-	// `connections`; and `shards`.
-	Configuration []byte
-	// Logger receives the component's log records.
-	Logger *zap.Logger
-	// Next receives what comes out.
-	Next Consumers
-	// Limits bound what goes in. Of a receiver's only Workers counts.
-	Limits Limits
-	// ShareUnchangedData hands on the caller's own data, and no copy of them, if the nodes
-	// leave them as they are. A next consumer that mutates data then changes what the caller
-	// gave, and may keep it: the caller must not use it again. Data that are read-only
-	// are still copied for a next consumer that mutates.
-	ShareUnchangedData bool
-
-	// alwaysMarshal is for tests of what crosses: data go in as bytes also where no node
-	// looks at them.
-	alwaysMarshal bool
-}
-
-func (s *Settings) options() capi.ComponentOptions {
-	options := capi.ComponentOptions{Kind: s.Kind, Name: s.Name, Configuration: s.Configuration,
-		// 0 stands for a default there.
-		CancelGrace: max(s.Limits.CancelGrace, 1),
-		References:  s.Kind == Processor && !s.alwaysMarshal}
-	// A receiver's signals are those of the pipelines it is in, which can change: what it keeps on
-	// disk must not depend on them.
-	if s.Kind != Receiver {
-		options.Signal = s.Next.onlySignal()
-	}
-	return options
-}
-
-// Warnings says what a user should know of these settings if they are right: which nodes change
-// or drop data of the component's signal although nobody asks them to, and what to use instead. A
-// component also logs them when it starts.
-func (s *Settings) Warnings() []string {
-	var warnings []string
-	for warning := capi.ComponentWarnings(s.options()); warning != nil; warning = warning.Next {
-		warnings = append(warnings, warning.Field+": "+warning.Message)
-	}
-	return warnings
-}
-
-// SecretSettings says which settings of a component's configuration are secrets, by their
-// places, such as "nodes::a::config::actions::0::salt".
-func SecretSettings(configuration []byte) ([]string, error) {
-	return capi.ComponentSecrets(capi.ComponentOptions{Kind: Processor, Configuration: configuration})
-}
-
-// ValidateConfiguration checks a component's kind, name and configuration without
-// creating anything. Several findings come joined, each with its path.
-func ValidateConfiguration(kind ComponentKind, name string, configuration []byte) error {
-	return toError(capi.ValidateComponent(capi.ComponentOptions{Kind: kind, Name: name, Configuration: configuration}))
-}
 
 // Component is one hosted pipeline. It holds no native memory and no thread before
 // Start and after Shutdown. Consume methods are safe for concurrent use; those of a
@@ -106,7 +37,8 @@ type Component struct {
 	calls      *callTable
 	bytes      *bytesLimit
 	workers    *workers
-	hostErrors hostErrors
+	hostErrors errormapping.HostErrors
+	looking    looking
 	// references: no node looks at data, which go in by reference. Set by Start.
 	references bool
 	// callers counts goroutines inside Consume methods.
@@ -156,7 +88,7 @@ func NewComponent(settings Settings) (*Component, error) {
 	return c, nil
 }
 
-// native is the pipeline, which exists from Start on and answers also after Shutdown.
+// native is the pipeline, which exists from Start on and can be called also after Shutdown.
 func (c *Component) native() *capi.Component { return c.pipeline.Load() }
 
 // Start starts the pipeline and waits until its nodes run, at most until the
@@ -173,7 +105,7 @@ func (c *Component) Start(ctx context.Context, host component.Host) error {
 		timeout = time.Until(deadline)
 	}
 	if err := ctx.Err(); err != nil {
-		return contextError(ctx, "before the start of "+c.settings.Name)
+		return errormapping.ContextError(ctx, "before the start of "+c.settings.Name)
 	}
 	runtime, err := OpenRuntime(c.settings.Logger)
 	if err != nil {
@@ -181,16 +113,15 @@ func (c *Component) Start(ctx context.Context, host component.Host) error {
 	}
 	native, err := runtime.instance.native.NewComponent(c.settings.options(), eventHandler{c})
 	if err != nil {
-		return errors.Join(toError(err), runtime.Close(ctx))
+		return errors.Join(errormapping.FromLibrary(err), runtime.Close(ctx))
 	}
-	notices := runtime.instance.notices
-	notices.register(native.ID(), c.settings.Logger)
+	runtime.instance.notices.Register(native.ID(), c.settings.Logger)
 	c.references = native.TakesReferences()
 	c.pipeline.Store(native)
 	c.runtime, c.host = runtime, host
 	if err := native.Start(timeout); err != nil {
 		c.phase = phaseStopped
-		return errors.Join(toError(err), c.stop(ctx, false))
+		return errors.Join(errormapping.FromLibrary(err), c.stop(ctx, false))
 	}
 	c.phase = phaseRunning
 	return nil
@@ -220,7 +151,7 @@ func (c *Component) stop(ctx context.Context, started bool) error {
 	native := c.native()
 	var err error
 	if started {
-		err = toError(native.Shutdown(time.Until(deadline)))
+		err = errormapping.FromLibrary(native.Shutdown(time.Until(deadline)))
 	} else {
 		// After a failed start the library allows nothing else.
 		native.Destroy()
@@ -247,17 +178,17 @@ func (c *Component) stop(ctx context.Context, started bool) error {
 			idle = nil
 		case <-timer.C:
 			err = errors.Join(err, fmt.Errorf("%s: after its shutdown, %d callers and %d outputs without a caller are still inside the next consumer",
-				c.settings.Name, c.callers.Holders(), c.workers.inside()))
+				c.settings.Name, c.callers.Users(), c.workers.inside()))
 			left, idle = nil, nil
 		}
 	}
-	c.hostErrors.clear()
+	c.hostErrors.Clear()
 	if stray := c.stray.Load(); stray > 0 {
 		c.notify(func() {
 			c.settings.Logger.Warn("The library reported on requests that were not in flight.", zap.Uint64("events", stray))
 		})
 	}
-	if !c.runtime.instance.notices.unregister(native.ID(), deadline) {
+	if !c.runtime.instance.notices.Unregister(native.ID(), leaveUntil(deadline)) {
 		err = errors.Join(err, fmt.Errorf("%s: after its shutdown, a logger or the host's ReportStatus has not returned", c.settings.Name))
 	}
 	native.Destroy()
@@ -282,23 +213,23 @@ func (c *Component) enter(ctx context.Context) (*call, error) {
 // admit counts a caller; release must follow.
 func (c *Component) admit(ctx context.Context) error {
 	if c.settings.Kind == Receiver {
-		return newProcessingError(KindConfiguration, "kind",
-			c.settings.Name+" is a receiver: it is the source of its data and takes none").classified()
+		return errormapping.Classified(errormapping.New(KindConfiguration, "kind",
+			c.settings.Name+" is a receiver: it is the source of its data and takes none"))
 	}
 	if ctx.Err() != nil {
-		return contextError(ctx, "before the request was handed to the pipeline")
+		return errormapping.ContextError(ctx, "before the request was handed to the pipeline")
 	}
 	if !c.callers.Acquire() {
 		return errStopped()
 	}
 	if c.native() == nil {
 		c.callers.Release()
-		return newProcessingError(KindRetryable, "", "the component was not started")
+		return errormapping.New(KindRetryable, "", "the component was not started")
 	}
 	return nil
 }
 
-// ConsumeTraces passes traces through the pipeline. What comes out is handed to the
+// ConsumeTraces passes traces through the pipeline. What comes out is forwarded to the
 // next consumer with this ctx before it returns, unless a node merges requests.
 // Data without any resource goes straight to the next consumer.
 func (c *Component) ConsumeTraces(ctx context.Context, traces ptrace.Traces) error {
@@ -333,7 +264,7 @@ func (c *Component) consume(ctx context.Context, data output) error {
 	return call.run(ctx, data, payload)
 }
 
-// pass hands on data that has nothing for the pipeline to work on.
+// pass forwards data that has nothing for the pipeline to work on.
 func (c *Component) pass(ctx context.Context, data *output) error {
 	if err := c.admit(ctx); err != nil {
 		return err
@@ -346,7 +277,5 @@ func (c *Component) pass(ctx context.Context, data *output) error {
 }
 
 func marshalError(err error) error {
-	result := newProcessingError(KindPermanent, "", "the data cannot be written as OTLP: "+errorText(err))
-	result.cause = err
-	return result.classified()
+	return errormapping.Classified(errormapping.Wrap(KindPermanent, "", "the data cannot be written as OTLP: "+errormapping.Text(err), err))
 }

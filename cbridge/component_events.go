@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
 )
 
 // eventHandler is a component as the library sees it.
@@ -31,7 +32,7 @@ func (h eventHandler) HandlePanic(value any, stack []byte) {
 func (c *Component) handleEvents(events []capi.Event) {
 	for i := range events {
 		event := &events[i]
-		if event.Buffer.Held() {
+		if event.Buffer.Unreleased() {
 			c.buffers.Add(1)
 		}
 		switch event.Type {
@@ -44,10 +45,10 @@ func (c *Component) handleEvents(events []capi.Event) {
 			continue
 		case capi.EventEmissionCancelled:
 			if err := event.Error.Take(); err != nil {
-				c.workers.onCancelled(event.EmissionID, toError(err))
+				c.workers.onCancelled(event.EmissionID, errormapping.FromLibrary(err))
 			}
 		case capi.EventHostErrorReleased:
-			c.hostErrors.drop(event.HostErrorID)
+			c.hostErrors.Drop(event.HostErrorID)
 		case capi.EventStatus:
 			c.onStatus(event.Status, event.Error.Take())
 		}
@@ -63,7 +64,7 @@ func (c *Component) forCall(event *capi.Event, record func(*call, *capi.Event) b
 
 // discard frees what an event owns.
 func (c *Component) discard(event *capi.Event) {
-	counted := event.Buffer.Held()
+	counted := event.Buffer.Unreleased()
 	event.Release()
 	if counted {
 		c.buffers.Done()
@@ -83,7 +84,7 @@ func (c *Component) onEmission(event *capi.Event) {
 func (c *Component) onStatus(status capi.Status, native *capi.Error) {
 	var err error
 	if native != nil {
-		err = toError(native)
+		err = errormapping.FromLibrary(native)
 	} else {
 		err = fmt.Errorf("the pipeline of %s ended", c.settings.Name)
 	}
@@ -103,5 +104,5 @@ func (c *Component) onStatus(status capi.Status, native *capi.Error) {
 
 // notify leaves what runs code of the host to the notices' goroutine.
 func (c *Component) notify(f func()) {
-	c.runtime.instance.notices.run(c.native().ID(), f)
+	c.runtime.instance.notices.Run(c.native().ID(), f)
 }

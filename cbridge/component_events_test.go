@@ -6,6 +6,7 @@ package cbridge
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"slices"
 	"strings"
@@ -26,6 +27,9 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/cbridge/internal/contextcodec"
+	"github.com/otapbridge/otapbridge/cbridge/internal/contextcodec/contexttest"
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
 )
 
 // These tests give a running component events that a healthy library sends rarely,
@@ -92,8 +96,8 @@ func TestStrayEventsAreCountedAndHarmless(t *testing.T) {
 // emissionOf is output that stems from no single call.
 func emissionOf(t *testing.T, id uint64, ctx context.Context, logs plog.Logs) capi.Event {
 	t.Helper()
-	var encoder contextEncoder
-	block, err := encoder.encode(ctx, 0)
+	var encoder contextcodec.Encoder
+	block, err := encoder.Encode(ctx, 0)
 	require.NoError(t, err)
 	payload, err := logMarshaler.MarshalLogs(logs)
 	require.NoError(t, err)
@@ -110,28 +114,28 @@ func TestEmissionWithoutACallGetsARebuiltContext(t *testing.T) {
 		finish <- context.Cause(ctx)
 		return ctx.Err()
 	})
-	original := fullContext(t)
+	original := contexttest.Full(t)
 	c.handleEvents([]capi.Event{emissionOf(t, 77, original, testdata.GenerateLogs(3))})
 	ctx := <-seen
 	info := client.FromContext(ctx)
 	assert.Equal(t, "192.0.2.1:4317", info.Addr.String())
-	assert.Equal(t, metadataOf(client.FromContext(original).Metadata), metadataOf(info.Metadata))
+	assert.Equal(t, contexttest.MetadataOf(client.FromContext(original).Metadata), contexttest.MetadataOf(info.Metadata))
 	assert.True(t, trace.SpanContextFromContext(original).Equal(trace.SpanContextFromContext(ctx)))
 	_, ok := ctx.Deadline()
 	assert.True(t, ok)
 
 	require.NoError(t, ctx.Err())
-	c.workers.onCancelled(77, newProcessingError(KindCancelled, "", "the batch was cancelled"))
+	c.workers.onCancelled(77, errormapping.New(KindCancelled, "", "the batch was cancelled"))
 	var cause *ProcessingError
 	require.ErrorAs(t, <-finish, &cause)
 	assert.Equal(t, "the batch was cancelled", cause.Message())
 }
 
 func TestQueuedOutputIsRefusedAsWhatEndedIt(t *testing.T) {
-	late := newProcessingError(KindTimeout, "", "").classified()
-	assert.Equal(t, &errDeadlinePassed, refusalOfCancelled(late))
-	left := newProcessingError(KindCancelled, "", "").classified()
-	assert.Equal(t, &errCallerLeft, refusalOfCancelled(left))
+	late := errormapping.Classified(errormapping.New(KindTimeout, "", ""))
+	assert.Equal(t, &errDeadlinePassed, refusalOf(late))
+	left := errormapping.Classified(errormapping.New(KindCancelled, "", ""))
+	assert.Equal(t, &errCallerLeft, refusalOf(left))
 }
 
 func TestWorkersAreBounded(t *testing.T) {
@@ -165,7 +169,7 @@ func TestWorkersAreBounded(t *testing.T) {
 
 func TestMalformedOutputIsNotHandedOn(t *testing.T) {
 	c := startWithHost(t, reportingHost{}, DefaultLimits(), zap.NewNop(), func(context.Context, plog.Logs) error {
-		t.Error("handed on")
+		t.Error("forwarded")
 		return nil
 	})
 	for _, event := range []capi.Event{
@@ -220,7 +224,7 @@ func TestPanicInACallbackIsLogged(t *testing.T) {
 
 func TestEmissionAfterTheWorkersStoppedIsRefused(t *testing.T) {
 	c := startWithHost(t, reportingHost{}, DefaultLimits(), zap.NewNop(), func(context.Context, plog.Logs) error {
-		t.Error("handed on")
+		t.Error("forwarded")
 		return nil
 	})
 	require.NoError(t, c.Shutdown(t.Context()))
@@ -240,23 +244,25 @@ func TestLibraryRefusesTheSameContexts(t *testing.T) {
 		entries int
 		size    int
 	}{
-		"total_size":  {values: []string{strings.Repeat("v", maxBlockSize)}, entries: 1, size: capi.ContextHeadSize + capi.ContextEntrySize + 1 + maxBlockSize},
-		"entry_count": {values: make([]string, maxEntryCount+1), entries: maxEntryCount + 1, size: capi.ContextHeadSize + (maxEntryCount+1)*(capi.ContextEntrySize+1)},
+		"total_size":  {values: []string{strings.Repeat("v", contextcodec.MaxBlockSize)}, entries: 1, size: capi.ContextHeadSize + capi.ContextEntrySize + 1 + contextcodec.MaxBlockSize},
+		"entry_count": {values: make([]string, contextcodec.MaxEntryCount+1), entries: contextcodec.MaxEntryCount + 1, size: capi.ContextHeadSize + (contextcodec.MaxEntryCount+1)*(capi.ContextEntrySize+1)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var encoder contextEncoder
-			_, ours := encoder.encode(withMetadata(t, map[string][]string{"x": test.values}), 0)
+			var encoder contextcodec.Encoder
+			_, ours := encoder.Encode(contexttest.WithMetadata(t, map[string][]string{"x": test.values}), 0)
 
-			var head contextEncoder
-			var none trace.SpanContext
-			head.entries = make([]contextEntry, test.entries)
-			head.writeHead(0, 0, 0, &none, test.size)
-			block := slices.Concat(head.block, make([]byte, test.size-len(head.block)))
+			block := make([]byte, test.size)
+			for offset, value := range map[int]int{
+				capi.ContextOffsetSize: capi.ContextHeadSize, capi.ContextOffsetEntryCount: test.entries,
+				capi.ContextOffsetEntryOffset: capi.ContextHeadSize, capi.ContextOffsetTotalSize: test.size,
+			} {
+				binary.NativeEndian.PutUint32(block[offset:], uint32(value))
+			}
 			theirs := c.native().Submit(1<<32|1, capi.SignalLogs, block, payload)
 			require.Error(t, theirs)
 			var own *ProcessingError
 			require.ErrorAs(t, ours, &own)
-			assert.Equal(t, toError(theirs), error(own))
+			assert.Equal(t, errormapping.FromLibrary(theirs), error(own))
 		})
 	}
 }
@@ -264,14 +270,14 @@ func TestLibraryRefusesTheSameContexts(t *testing.T) {
 func TestCallKeepsNoLargeContextWhileItIsInRust(t *testing.T) {
 	var c *Component
 	c = startWithHost(t, reportingHost{}, DefaultLimits(), zap.NewNop(), func(context.Context, plog.Logs) error {
-		assert.Zero(t, retained(&c.calls.all()[0].encoder))
+		assert.Zero(t, c.calls.all()[0].encoder.Retained())
 		return nil
 	})
-	large := withMetadata(t, map[string][]string{"x": {strings.Repeat("v", 2*maxRetainedScratch)}})
+	large := contexttest.WithMetadata(t, map[string][]string{"x": {strings.Repeat("v", contextcodec.MaxBlockSize/2)}})
 	require.NoError(t, c.ConsumeLogs(large, testdata.GenerateLogs(1)))
-	tooLarge := withMetadata(t, map[string][]string{"x": {strings.Repeat("v", maxBlockSize)}})
+	tooLarge := contexttest.WithMetadata(t, map[string][]string{"x": {strings.Repeat("v", contextcodec.MaxBlockSize)}})
 	require.ErrorContains(t, c.ConsumeLogs(tooLarge, testdata.GenerateLogs(1)), "context.total_size")
-	assert.Zero(t, retained(&c.calls.all()[0].encoder))
+	assert.Zero(t, c.calls.all()[0].encoder.Retained())
 	assert.True(t, c.bytes.semaphore.TryAcquire(c.bytes.limit), "payload that never crossed is still counted")
 	c.bytes.release(c.bytes.limit)
 }

@@ -17,6 +17,8 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/otapbridge/otapbridge/cbridge/internal/contextcodec/contexttest"
 )
 
 // BenchmarkContextCost is what a full context (deadline, span, ten metadata keys, address,
@@ -36,7 +38,7 @@ func BenchmarkContextCost(b *testing.B) {
 			b.Run(pipeline.name+"/"+callers.name, func(b *testing.B) {
 				component := startTraces(b, pipeline.configuration)
 				traces := spans(100)
-				contexts := []context.Context{context.Background(), fullContext(b)}
+				contexts := []context.Context{context.Background(), contexttest.Full(b)}
 				turn := func(which int) cost {
 					began, used := time.Now(), processorTime(b)
 					var wg sync.WaitGroup

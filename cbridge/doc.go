@@ -2,7 +2,7 @@
 
 // Package cbridge runs otap-dataflow pipelines inside a Go OpenTelemetry
 // Collector. A [Component] is one hosted pipeline: what is given to its Consume
-// methods passes through the pipeline's nodes, and what comes out is handed to
+// methods passes through the pipeline's nodes, and what comes out is forwarded to
 // the next consumer by the caller's own goroutine, with the caller's own
 // context.
 //

@@ -7,9 +7,10 @@ import (
 	"fmt"
 
 	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
 )
 
-// emission is data that came out of the pipeline. Whoever takes it over hands it on or
+// emission is data that came out of the pipeline. Whoever takes it over forwards it or
 // refuses it, and so answers it once.
 type emission struct {
 	component *Component
@@ -22,9 +23,9 @@ var (
 	errConsumerPanicked = capi.HostError{Kind: KindRetryable, Message: "the next consumer panicked"}
 )
 
-// handOn gives the data to the next consumer, and answers also if that panics or ends
-// its goroutine. caller is the call's, if its output is handed on.
-func (e *emission) handOn(ctx context.Context, caller *call) (err error) {
+// forward gives the data to the next consumer, and answers also if that panics or ends
+// its goroutine. caller is the call's, if its output is forwarded.
+func (e *emission) forward(ctx context.Context, caller *call) (err error) {
 	answer := &errConsumerPanicked
 	defer func() {
 		// Released already, unless something panicked before.
@@ -50,13 +51,13 @@ func (e *emission) refusal(err error) *capi.HostError {
 	classified := FromError(err)
 	id := uint64(0)
 	if !e.endsCall() {
-		lent := lentError{value: err, permanent: classified.permanent, callID: e.event.CallID}
-		if lent.callID == 0 {
-			lent.value = withoutData(err)
+		lent := errormapping.Lent{Value: err, Permanent: classified.IsPermanent(), CallID: e.event.CallID}
+		if lent.CallID == 0 {
+			lent.Value = errormapping.WithoutData(err)
 		}
-		id = e.component.hostErrors.add(lent)
+		id = e.component.hostErrors.Add(lent)
 	}
-	return classified.toHost(id)
+	return errormapping.ToHost(classified, id)
 }
 
 // own returns the data that need no decoding: a caller's own, or those of the calls that
@@ -83,7 +84,7 @@ func (e *emission) endsCall() bool { return e.event.Flags&capi.EventFlagEndsCall
 func (e *emission) answer(refusal *capi.HostError) {
 	answer := e.component.native().EmissionDone(e.event.EmissionID, refusal)
 	if refusal != nil && refusal.HostErrorID != 0 && answer&capi.EmissionKeepsError == 0 {
-		e.component.hostErrors.drop(refusal.HostErrorID)
+		e.component.hostErrors.Drop(refusal.HostErrorID)
 	}
 	if answer&capi.EmissionCallDone != 0 {
 		e.component.calls.find(e.event.CallID).onAnswered(e.event.CallID, answer)
@@ -96,7 +97,7 @@ func (e *emission) deliver(ctx context.Context, own output) error {
 		return err
 	}
 	if ctx.Err() != nil {
-		return contextError(ctx, "before the output was handed on")
+		return errormapping.ContextError(ctx, "before the output was forwarded")
 	}
 	return out.consume(ctx, &e.component.settings.Next)
 }
@@ -107,27 +108,33 @@ func (e *emission) decode(own output) (output, error) {
 	defer e.component.discard(&e.event)
 	signal, settings := e.event.Signal, &e.component.settings
 	if !settings.Next.has(signal) {
-		return output{}, newProcessingError(KindConfiguration, "", fmt.Sprintf(
-			"the pipeline put out %s, for which %s has no consumer", signal, settings.Name)).classified()
+		return output{}, errormapping.Classified(errormapping.New(KindConfiguration, "", fmt.Sprintf(
+			"the pipeline put out %s, for which %s has no consumer", signal, settings.Name)))
 	}
 	if own.signal != 0 {
 		return own, nil
 	}
 	if isReference(&e.event) {
-		return output{}, newProcessingError(KindPermanent, "payload", "the pipeline put out data that it had put out before").classified()
+		return output{}, errormapping.Classified(errormapping.New(KindPermanent, "payload", "the pipeline put out data that it had put out before"))
 	}
 	out, err := unmarshal(signal, e.event.Payload)
 	if err != nil {
-		malformed := newProcessingError(KindPermanent, "payload",
-			fmt.Sprintf("the pipeline put out %s that are not valid OTLP: %v", signal, err))
-		malformed.cause = err
-		return output{}, malformed.classified()
+		return output{}, errormapping.Classified(errormapping.Wrap(KindPermanent, "payload",
+			fmt.Sprintf("the pipeline put out %s that are not valid OTLP: %v", signal, err), err))
 	}
 	return out, nil
 }
 
-// refuse answers an emission that is not handed on.
+// refuse answers an emission that is not forwarded.
 func (e *emission) refuse(refusal *capi.HostError) {
 	e.component.discard(&e.event)
 	e.answer(refusal)
+}
+
+// refusalOf is the answer to output of a call or of other work that has ended.
+func refusalOf(cause error) *capi.HostError {
+	if FromError(cause).Kind() == KindTimeout {
+		return &errDeadlinePassed
+	}
+	return &errCallerLeft
 }

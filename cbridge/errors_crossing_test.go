@@ -33,6 +33,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping/errortest"
 )
 
 // consumerErrors are the ways in which a Go consumer fails.
@@ -41,8 +43,8 @@ func consumerErrors(t testing.TB) map[string]error {
 	permanent := consumererror.NewPermanent(plain)
 	return map[string]error{
 		"plain":             plain,
-		"own":               newProcessingError(KindResourceExhausted, "quota", "used up"),
-		"own, wrapped":      fmt.Errorf("x: %w", newProcessingError(KindConfiguration, "config::key", "wrong").classified()),
+		"own":               errormapping.New(KindResourceExhausted, "quota", "used up"),
+		"own, wrapped":      fmt.Errorf("x: %w", errormapping.Classified(errormapping.New(KindConfiguration, "config::key", "wrong"))),
 		"permanent":         permanent,
 		"wrapped permanent": fmt.Errorf("x: %w", permanent),
 		"downstream":        consumererror.NewDownstream(permanent),
@@ -50,9 +52,9 @@ func consumerErrors(t testing.TB) map[string]error {
 		"collector, gRPC":   consumererror.NewOTLPGRPCError(plain, status.New(codes.DataLoss, "x")),
 		"status":            fmt.Errorf("x: %w", status.Error(codes.Aborted, "y")),
 		"status, permanent": status.Error(codes.InvalidArgument, "y"),
-		"status and delay":  fmt.Errorf("x: %w", withDelay(t, codes.ResourceExhausted, 90*time.Second)),
-		"throttle":          throttle(withDelay(t, codes.Unavailable, 90*time.Second), time.Second),
-		"throttle by text":  throttle(plain, 90*time.Second),
+		"status and delay":  fmt.Errorf("x: %w", errortest.WithDelay(t, codes.ResourceExhausted, 90*time.Second)),
+		"throttle":          errortest.Throttle(errortest.WithDelay(t, codes.Unavailable, 90*time.Second), time.Second),
+		"throttle by text":  errortest.Throttle(plain, 90*time.Second),
 		"cancelled":         context.Canceled,
 		"deadline":          fmt.Errorf("x: %w", context.DeadlineExceeded),
 		"network timeout":   &net.OpError{Op: "dial", Err: &net.DNSError{IsTimeout: true}},
@@ -62,12 +64,14 @@ func consumerErrors(t testing.TB) map[string]error {
 		"joined":            errors.Join(permanent, plain),
 		"joined, permanent": errors.Join(permanent, status.Error(codes.InvalidArgument, "y")),
 		"not UTF-8":         errors.New("\xff\x00"),
-		"without a text":    emptyText{},
-		"hostile":           hostile{},
+		"without a text":    errortest.EmptyText{},
+		"hostile":           errortest.Hostile{},
 		"nil own":           (*ProcessingError)(nil),
-		"wraps itself":      wrapsItself{},
+		"wraps itself":      errortest.WrapsItself{},
 	}
 }
+
+func init() { errormapping.ThrottlePackage = errortest.ThrottlePackage }
 
 // topologies are pipelines that bring an error back on different ways.
 var topologies = map[string]string{
@@ -128,11 +132,11 @@ func startTopology(t testing.TB, configuration string, next consumer.ConsumeLogs
 func throughRust(t testing.TB, c *Component, refusal error) *ProcessingError {
 	t.Helper()
 	var own *ProcessingError
-	require.ErrorAs(t, answerTo(t, c, FromError(refusal).toHost(0)), &own)
+	require.ErrorAs(t, answerTo(t, c, errormapping.ToHost(FromError(refusal), 0)), &own)
 	return own
 }
 
-// answerTo refuses a call's output and returns the call's answer.
+// answerTo refuses a call's output and returns the call's result.
 func answerTo(t testing.TB, c *Component, refusal *capi.HostError) error {
 	t.Helper()
 	payload, err := logMarshaler.MarshalLogs(testdata.GenerateLogs(1))
@@ -147,8 +151,8 @@ func answerTo(t testing.TB, c *Component, refusal *capi.HostError) error {
 		case foundEmission:
 			e.refuse(refusal)
 			continue
-		case foundAnswer:
-			return call.answer(t.Context())
+		case foundResult:
+			return call.result(t.Context())
 		}
 		<-call.wake
 	}
@@ -239,11 +243,9 @@ func TestConsumersErrorIsTheSameValueBehindEveryNode(t *testing.T) {
 			for name, original := range consumerErrors(t) {
 				refusal = original
 				err := c.ConsumeLogs(t.Context(), testdata.GenerateLogs(1))
-				if merged, hides := err.(mergedError); hides && severalOutputs[topology] {
-					// What may hold the data of one output comes in a wrapper.
-					err = merged.original
-				}
-				assert.True(t, err == original, "%s: got %T, gave %T", name, err, original)
+				// What may hold the data of one output comes in a wrapper.
+				hides := severalOutputs[topology] && err == errormapping.WithoutData(original)
+				assert.True(t, err == original || hides, "%s: got %T, gave %T", name, err, original)
 				assert.True(t, c.NoHostErrors(), name)
 			}
 		})
@@ -264,11 +266,8 @@ func TestConsumersErrorOfMergedOutputIsWhatItWas(t *testing.T) {
 			for range calls {
 				wg.Go(func() {
 					err := c.ConsumeLogs(context.Background(), testdata.GenerateLogs(1))
-					if merged, hides := err.(mergedError); hides {
-						// What may hold other callers' data comes in a wrapper.
-						err = merged.original
-					}
-					assert.True(t, err == original, "got %T, gave %T", err, original)
+					// What may hold other callers' data comes in a wrapper.
+					assert.True(t, err == errormapping.WithoutData(original), "got %T, gave %T", err, original)
 				})
 			}
 			wg.Wait()

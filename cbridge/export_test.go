@@ -10,7 +10,7 @@ import (
 )
 
 // HostErrors is the number of error values that are kept for calls.
-func (c *Component) HostErrors() int { return c.hostErrors.size() }
+func (c *Component) HostErrors() int { return c.hostErrors.Size() }
 
 // NoHostErrors waits a while until none are kept: the library says so soon after it gave the
 // last one back.
@@ -23,16 +23,10 @@ func (c *Component) SetConfiguration(configuration string) {
 	c.settings.Configuration = []byte(configuration)
 }
 
-// AnyContext and AnyUsualAddress generate contexts for tests from outside.
-var (
-	AnyContext      = anyContext
-	AnyUsualAddress = anyUsualAddress
-)
-
 // Callers is the number of goroutines inside Consume methods.
-func (c *Component) Callers() int { return c.callers.Holders() }
+func (c *Component) Callers() int { return c.callers.Users() }
 
-// InRust is the number of the component's calls that Rust has not answered.
+// InRust is the number of the component's calls that Rust has not completed.
 func (c *Component) InRust() int {
 	inRust := 0
 	for _, call := range c.calls.all() {

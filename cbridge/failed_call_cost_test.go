@@ -16,6 +16,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping/errortest"
 )
 
 // failure is a way in which a call fails: in a node, whose error is made anew for its
@@ -37,9 +40,9 @@ func failures(tb testing.TB) []failure {
 		{"consumer/wrapped", "", fmt.Errorf("a: %w", fmt.Errorf("b: %w", plain)), 14},
 		{"consumer/permanent", "", consumererror.NewPermanent(plain), 10},
 		{"consumer/cancelled", "", context.Canceled, 11},
-		{"consumer/own", "", newProcessingError(KindResourceExhausted, "field", "refused on purpose"), 11},
+		{"consumer/own", "", errormapping.New(KindResourceExhausted, "field", "refused on purpose"), 11},
 		{"consumer/status", "", status.Error(codes.ResourceExhausted, "refused on purpose"), 14},
-		{"consumer/status_with_RetryInfo", "", withDelay(tb, codes.ResourceExhausted, time.Second), 22},
+		{"consumer/status_with_RetryInfo", "", errortest.WithDelay(tb, codes.ResourceExhausted, time.Second), 22},
 		{"consumer/HTTP", "", consumererror.NewOTLPHTTPError(plain, 429), 19},
 		{"consumer/partial", "", consumererror.NewLogs(plain, plog.NewLogs()), 21},
 		{"consumer/joined", "", errors.Join(plain, consumererror.NewPermanent(plain)), 21},

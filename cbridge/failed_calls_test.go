@@ -79,7 +79,7 @@ func TestFailedCallsLeaveNothing(t *testing.T) {
 				stats, err := runtime.Stats()
 				require.NoError(t, err)
 				assert.Zero(t, stats.CallsInFlight)
-				assert.Zero(t, stats.ErrorsHeld)
+				assert.Zero(t, stats.ErrorsUnreleased)
 				assert.Zero(t, stats.ErrorsCarried)
 				debug.FreeOSMemory()
 				resident[round] = residentBytes(t)

@@ -3,10 +3,17 @@
 package cbridge
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime"
 	"time"
+
+	"golang.org/x/sync/semaphore"
+	"google.golang.org/grpc/codes"
+
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
 )
 
 // maxInFlightLimit is the largest value of Limits.MaxInFlight.
@@ -20,8 +27,8 @@ type Limits struct {
 	// Timeout bounds a call's time in Rust when the caller's context has no
 	// deadline. Time in the next consumer does not count. 0 means no bound.
 	Timeout time.Duration
-	// CancelGrace is how long nodes have to answer a call whose context is done, before
-	// the library answers in their place.
+	// CancelGrace is how long nodes have to ack or nack a call whose context is done,
+	// before the library completes it in their place.
 	CancelGrace time.Duration
 	// MaxInFlight is the largest number of calls that Rust has not done with, 1 to
 	// maxInFlightLimit. Further callers wait.
@@ -29,7 +36,7 @@ type Limits struct {
 	// MaxInFlightBytes is the largest sum of payload that Rust still holds, also of
 	// callers that have left. Further callers wait.
 	MaxInFlightBytes int64
-	// Workers is how many goroutines at most hand on output that stems from no
+	// Workers is how many goroutines at most forward output that stems from no
 	// single waiting call. 0 means 16 for each CPU.
 	Workers int
 }
@@ -51,7 +58,7 @@ func (l *Limits) Validate() error {
 	var findings []error
 	find := func(wrong bool, field, message string) {
 		if wrong {
-			findings = append(findings, newProcessingError(KindConfiguration, field, message))
+			findings = append(findings, errormapping.New(KindConfiguration, field, message))
 		}
 	}
 	find(l.Timeout < 0, "timeout", fmt.Sprintf("%s is negative; use 0 for no timeout", l.Timeout))
@@ -72,3 +79,28 @@ func (l *Limits) workers() int {
 	}
 	return workersPerCPU * runtime.GOMAXPROCS(0)
 }
+
+// bytesLimit is max_in_flight_bytes: how much payload Rust may hold.
+type bytesLimit struct {
+	limit     int64
+	semaphore *semaphore.Weighted
+}
+
+func newBytesLimit(limit int64) *bytesLimit {
+	return &bytesLimit{limit: limit, semaphore: semaphore.NewWeighted(limit)}
+}
+
+// acquire waits until size bytes are free, in the order of callers.
+func (b *bytesLimit) acquire(ctx context.Context, size int64) error {
+	if size > b.limit {
+		err := errormapping.New(KindPermanent, "max_in_flight_bytes",
+			fmt.Sprintf("the request's %d bytes are more than the limit of %d: send smaller requests or raise the limit", size, b.limit))
+		return errormapping.Classified(errormapping.WithCodes(err, codes.ResourceExhausted, http.StatusRequestEntityTooLarge))
+	}
+	if b.semaphore.Acquire(ctx, size) != nil {
+		return errormapping.ContextError(ctx, "while waiting for payload in flight to be released (max_in_flight_bytes)")
+	}
+	return nil
+}
+
+func (b *bytesLimit) release(size int64) { b.semaphore.Release(size) }

@@ -168,7 +168,7 @@ func TestCancelledBatchLeavesTheQueue(t *testing.T) {
 		require.Eventually(t, func() bool {
 			stats, err := runtime.Stats()
 			require.NoError(t, err)
-			return stats.EmissionsInFlight == count && stats.BuffersHeld == count-1
+			return stats.EmissionsInFlight == count && stats.BuffersUnreleased == count-1
 		}, 10*time.Second, time.Millisecond)
 	}
 	first, second := call(t.Context(), component), call(t.Context(), component)
@@ -183,7 +183,7 @@ func TestCancelledBatchLeavesTheQueue(t *testing.T) {
 	next.letGo <- nil
 	require.NoError(t, <-first)
 	require.NoError(t, <-second)
-	assert.Empty(t, next.entered, "handed on although nobody waits")
+	assert.Empty(t, next.entered, "forwarded although nobody waits")
 }
 
 // TestErrorOfMergedOutputReachesItsOriginsOnly: another batch that is under way at the

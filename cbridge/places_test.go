@@ -115,11 +115,11 @@ var places = []place{
 				return
 			}
 			// The node lets go of the payload when it begins with it.
-			require.Zero(s, s.stats().PayloadsHeld, "the call has not come to the node")
+			require.Zero(s, s.stats().PayloadsUnreleased, "the call has not come to the node")
 			s.startFiller()
 			s.awaitInRust(s.place.fillers + 2)
 			s.probe()
-			require.Equal(s, uint64(1), s.stats().PayloadsHeld, "the node works on the next already")
+			require.Equal(s, uint64(1), s.stats().PayloadsUnreleased, "the node works on the next already")
 		},
 	},
 	{

@@ -195,7 +195,7 @@ func TestReceiverTakesNoCalls(t *testing.T) {
 	require.NoError(t, source.Shutdown(t.Context()))
 }
 
-// TestShutdownDrainsASource: what is under way is handed on, and nothing comes after.
+// TestShutdownDrainsASource: what is under way is forwarded, and nothing comes after.
 func TestShutdownDrainsASource(t *testing.T) {
 	var stopped atomic.Bool
 	var failed atomic.Int64

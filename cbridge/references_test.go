@@ -153,7 +153,7 @@ func sinksOf(t *testing.T) (Consumers, func() [3]int) {
 var errRefusedBatch = errors.New("this batch is refused")
 
 // TestBatchByReference: callers leave at random while their data are joined, next fails at
-// random, and data are read-only at random. Every item is handed on once at most, every
+// random, and data are read-only at random. Every item is forwarded once at most, every
 // caller gets its own batch's result, and nobody's data are changed.
 func TestBatchByReference(t *testing.T) {
 	const callers, calls = 32, 60
@@ -169,7 +169,7 @@ func TestBatchByReference(t *testing.T) {
 		defer mu.Unlock()
 		for _, name := range found {
 			_, twice := results[name]
-			assert.False(t, twice, "%s was handed on before", name)
+			assert.False(t, twice, "%s was forwarded before", name)
 			results[name] = result
 		}
 		// What next does with its data is nothing to their callers.
@@ -203,7 +203,7 @@ func TestBatchByReference(t *testing.T) {
 					assert.True(t, cancelled && errors.Is(err, context.Canceled), "%s: %v", name, err)
 				}
 				if !data.IsReadOnly() {
-					// A caller on its own is handed on as it is, to a next that empties it.
+					// A caller on its own is forwarded as it is, to a next that empties it.
 					data.ResourceLogs().AppendEmpty()
 				} else {
 					assert.Equal(t, []string{name}, names(data))

@@ -11,9 +11,10 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
+	"github.com/otapbridge/otapbridge/cbridge/internal/notices"
 )
 
 // defaultStopTimeout is how long a shutdown lets work finish when its context has
@@ -33,7 +34,7 @@ type Runtime struct {
 
 type runtimeInstance struct {
 	native     *capi.Runtime
-	notices    *noticeQueue
+	notices    *notices.Queue
 	references int
 }
 
@@ -48,13 +49,13 @@ func OpenRuntime(logger *zap.Logger) (*Runtime, error) {
 	process.mu.Lock()
 	defer process.mu.Unlock()
 	if process.instance == nil {
-		notices := newNoticeQueue(logger)
-		native, err := capi.NewRuntime(capi.RuntimeOptions{LogLevel: libraryLogLevel(logger)}, notices)
+		queue := notices.NewQueue(logger)
+		native, err := capi.NewRuntime(capi.RuntimeOptions{LogLevel: notices.LibraryLevel(logger)}, queue)
 		if err != nil {
-			notices.close()
-			return nil, toError(err)
+			queue.Close()
+			return nil, errormapping.FromLibrary(err)
 		}
-		process.instance = &runtimeInstance{native: native, notices: notices}
+		process.instance = &runtimeInstance{native: native, notices: queue}
 	}
 	process.instance.references++
 	return &Runtime{instance: process.instance}, nil
@@ -76,7 +77,7 @@ func (r *Runtime) close(deadline time.Time) error {
 		return nil
 	}
 	// Others may start the next instance while a logger of this one blocks.
-	if !r.instance.notices.wait(deadline) {
+	if !r.instance.notices.Wait(leaveUntil(deadline)) {
 		err = errors.Join(err, errors.New("a logger has not returned, so that log records were not written"))
 	}
 	if err != nil {
@@ -93,9 +94,9 @@ func (i *runtimeInstance) release(deadline time.Time) (ended bool, err error) {
 		return false, nil
 	}
 	process.instance = nil
-	err = toError(i.native.Shutdown(time.Until(deadline)))
+	err = errormapping.FromLibrary(i.native.Shutdown(time.Until(deadline)))
 	i.native.Destroy()
-	i.notices.close()
+	i.notices.Close()
 	return true, err
 }
 
@@ -117,28 +118,14 @@ func (r *Runtime) Stats() (Stats, error) {
 	}
 	native, err := r.instance.native.Stats()
 	if err != nil {
-		return Stats{}, toError(err)
+		return Stats{}, errormapping.FromLibrary(err)
 	}
 	return Stats{
 		Stats:                  native,
-		PayloadsPinned:         capi.PinsHeld(),
+		PayloadsPinned:         capi.Pins(),
 		CallbackPanicsTotal:    capi.CallbackPanics(),
-		LogRecordsDroppedTotal: r.instance.notices.droppedTotal(),
+		LogRecordsDroppedTotal: r.instance.notices.DroppedTotal(),
 	}, nil
-}
-
-func libraryLogLevel(logger *zap.Logger) capi.LogLevel {
-	switch level := logger.Level(); {
-	case level <= zapcore.DebugLevel:
-		return capi.LogLevelDebug
-	case level <= zapcore.InfoLevel:
-		return capi.LogLevelInfo
-	case level <= zapcore.WarnLevel:
-		return capi.LogLevelWarn
-	case level <= zapcore.FatalLevel:
-		return capi.LogLevelError
-	}
-	return capi.LogLevelOff
 }
 
 // stopDeadline is until when a shutdown under ctx may take.
@@ -150,4 +137,9 @@ func stopDeadline(ctx context.Context) time.Time {
 		return deadline
 	}
 	return time.Now().Add(defaultStopTimeout)
+}
+
+// leaveUntil is the deadline, or leaveTime from now if that is later.
+func leaveUntil(deadline time.Time) time.Time {
+	return time.Now().Add(max(time.Until(deadline), leaveTime))
 }

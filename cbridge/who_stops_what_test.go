@@ -134,7 +134,7 @@ func (s *stage) stopWaiting(how *ending, grace time.Duration) {
 	s.awaitStats(func(stats cbridge.Stats) bool { return stats.CallsInFlight == 0 && stats.EmissionsInFlight == 0 })
 	if !s.place.keeps {
 		s.awaitStats(func(stats cbridge.Stats) bool {
-			return stats.PayloadsHeld == 0 && stats.PayloadsPinned == 0 && stats.ContextsHeld == 0 && stats.BuffersHeld == 0
+			return stats.PayloadsUnreleased == 0 && stats.PayloadsPinned == 0 && stats.ContextsAlive == 0 && stats.BuffersUnreleased == 0
 		})
 	}
 	if s.place.routed {

@@ -9,10 +9,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/otapbridge/otapbridge/capi"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otapbridge/otapbridge/cbridge/internal/contextcodec"
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
 )
 
-// workers hand on emissions that stem from no single waiting call: merged batches,
+// workers forward emissions that stem from no single waiting call: merged batches,
 // and what begins in Rust. Their context is rebuilt from the emission's context
 // block. Goroutines start when there is work and end when there is none.
 type workers struct {
@@ -29,12 +32,12 @@ type workers struct {
 	idle    chan struct{}
 }
 
-// mergedEmission is an emission that is queued or being handed on.
+// mergedEmission is an emission that is queued or being forwarded.
 type mergedEmission struct {
 	emission
 	// arrived is what the time left in the event's context counts from.
 	arrived time.Time
-	// cancel is set while it is being handed on, cause when it was cancelled before.
+	// cancel is set while it is being forwarded, cause when it was cancelled before.
 	cancel context.CancelCauseFunc
 	cause  error
 	// timed: its context has a deadline, and ends with it by itself: as exceeded, which
@@ -96,18 +99,10 @@ func (w *workers) onCancelled(emissionID uint64, cause error) {
 	w.mu.Unlock()
 	switch {
 	case queued >= 0:
-		e.refuse(refusalOfCancelled(cause))
+		e.refuse(refusalOf(cause))
 	case cancel != nil:
 		cancel(cause)
 	}
-}
-
-// refusalOfCancelled is the answer to output whose work was cancelled in Rust.
-func refusalOfCancelled(cause error) *capi.HostError {
-	if FromError(cause).Kind() == KindTimeout {
-		return &errDeadlinePassed
-	}
-	return &errCallerLeft
 }
 
 // stop cancels what is under way and refuses what is queued; no event comes any
@@ -128,7 +123,7 @@ func (w *workers) stop(cause error) <-chan struct{} {
 	return w.idle
 }
 
-// inside is how many outputs are being handed on.
+// inside is how many outputs are being forwarded.
 func (w *workers) inside() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -157,11 +152,11 @@ func (w *workers) run() {
 		w.queue[0] = nil
 		w.queue = w.queue[1:]
 		w.mu.Unlock()
-		w.handOn(e)
+		w.forward(e)
 	}
 }
 
-func (w *workers) handOn(e *mergedEmission) {
+func (w *workers) forward(e *mergedEmission) {
 	defer func() {
 		w.mu.Lock()
 		delete(w.present, e.event.EmissionID)
@@ -169,26 +164,30 @@ func (w *workers) handOn(e *mergedEmission) {
 	}()
 	ctx, cancel, err := w.contextOf(e)
 	if err != nil {
-		e.refuse(err.toHost(0))
+		e.refuse(errormapping.ToHost(err, 0))
 		return
 	}
 	defer cancel(nil)
-	_ = e.handOn(ctx, nil)
+	_ = e.forward(ctx, nil)
 }
 
 // contextOf rebuilds an emission's context, and lets a cancel in Rust end it.
 func (w *workers) contextOf(e *mergedEmission) (context.Context, context.CancelCauseFunc, *ProcessingError) {
-	decoded, err := decodeContext(e.event.Context)
+	decoded, err := contextcodec.Decode(e.event.Context)
 	if err != nil {
-		return nil, nil, newProcessingError(KindPermanent, "context", err.Error())
+		return nil, nil, errormapping.New(KindPermanent, "context", err.Error())
 	}
-	decoded.remaining -= time.Since(e.arrived)
-	ctx, cancel := decoded.context(w.ctx)
+	decoded.Remaining -= time.Since(e.arrived)
+	ctx, cancel := decoded.Context(w.ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	e.cancel, e.timed = cancel, decoded.hasDeadline
+	e.cancel, e.timed = cancel, decoded.HasDeadline
 	if e.cause != nil && !e.endsByItself() {
 		cancel(e.cause)
 	}
 	return ctx, cancel, nil
 }
+
+// LinksFromContext returns the spans whose requests were merged into this one, or
+// nil. A merged request has no span context of its own.
+func LinksFromContext(ctx context.Context) []trace.Link { return contextcodec.LinksFromContext(ctx) }

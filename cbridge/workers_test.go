@@ -161,7 +161,7 @@ func TestPayloadOutlivesItsCall(t *testing.T) {
 			stats, err := runtime.Stats()
 			require.NoError(t, err)
 			assert.Equal(t, int64(1), stats.PayloadsPinned)
-			assert.Equal(t, uint64(1), stats.PayloadsHeld)
+			assert.Equal(t, uint64(1), stats.PayloadsUnreleased)
 
 			ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
 			defer cancel()

@@ -6,7 +6,7 @@
  *
  * otapbridge: otap-dataflow pipelines in a process of another language.
  *
- * THE CONTRACT. Ten rules hold for every function and type in this header.
+ * THE CONTRACT. Ten rules apply to every function and type in this header.
  *
  *  1. Versions. Every struct that crosses starts with its own size; a reader
  *     uses only the fields that it covers. A runtime is created with the ABI
@@ -30,9 +30,9 @@
  *     otapb_cancel, otapb_emission_done and the release functions, and nothing
  *     else. Callbacks come from threads of the library, for one component also from
  *     several at a time, and the last ones of a component from the thread that
- *     shuts it down; the library holds no lock that these functions need. After the shutdown of a component or runtime returns,
+ *     shuts it down; the library has taken no lock that these functions need. After the shutdown of a component or runtime returns,
  *     none of its callbacks will ever come.
- *  8. Answers. Every accepted call is answered exactly once, by an OTAPB_EVENT_DONE
+ *  8. Completion. Every accepted call is completed exactly once, by an OTAPB_EVENT_DONE
  *     or by the OTAPB_EMISSION_CALL_DONE of its emission, whatever happens: success,
  *     failure, cancel, deadline, panic, death of the pipeline, shutdown. Late and duplicate answers of the host are counted, never fatal.
  *  9. Panics. No panic crosses; a panic inside the library becomes an error.
@@ -197,7 +197,7 @@
 #define OTAPB_CONTEXT_ENTRY_BAGGAGE 9
 
 /**
- * A span linked from a merged batch: value is trace id (16 bytes), span id (8),
+ * A span linked from a batch: value is trace id (16 bytes), span id (8),
  * trace flags (1). The key is empty.
  */
 #define OTAPB_CONTEXT_ENTRY_LINK 10
@@ -208,7 +208,7 @@
 #define OTAPB_EVENT_DONE 1
 
 /**
- * Output to hand on: `emission_id`, `signal`, `port`, `payload`, `buffer`; and
+ * Output to forward: `emission_id`, `signal`, `port`, `payload`, `buffer`; and
  * `call_id` if it stems from exactly one call, else 0 with `context` and `origins`.
  * The host answers every one with otapb_emission_done.
  */
@@ -264,7 +264,7 @@
 #define OTAPB_EMISSION_AWAITED 1
 
 /**
- * The answer was that of the emission's call, too: no OTAPB_EVENT_DONE will follow.
+ * The answer completed the emission's call, too: no OTAPB_EVENT_DONE will follow.
  */
 #define OTAPB_EMISSION_CALL_DONE 2
 
@@ -549,8 +549,8 @@ typedef struct otapb_component_options {
      */
     uint32_t flags;
     /**
-     * How long nodes have to answer a call that was cancelled or is overdue, in nanoseconds:
-     * then it is answered in their place, also while a node blocks its thread. 0 means 100 ms.
+     * How long nodes have to complete a call that was cancelled or is overdue, in nanoseconds:
+     * then it is completed in their place, also while a node blocks its thread. 0 means 100 ms.
      */
     uint64_t cancel_grace_ns;
 } otapb_component_options;
@@ -645,7 +645,7 @@ typedef struct otapb_event {
      */
     struct otapb_slice port;
     /**
-     * The calls that a merged output stems from, as far as they are known.
+     * The calls that output of an own request stems from, as far as they are known.
      */
     const uint64_t *origins;
     /**
@@ -732,33 +732,33 @@ typedef struct otapb_stats {
      */
     uint32_t components;
     /**
-     * Calls accepted and not yet answered.
+     * Calls accepted and not yet completed.
      */
     uint64_t calls_in_flight;
     /**
      * Payloads of the host that the library still reads.
      */
-    uint64_t payloads_held;
+    uint64_t payloads_unreleased;
     /**
      * Bytes of those payloads.
      */
-    uint64_t payload_bytes_held;
+    uint64_t payload_bytes_unreleased;
     /**
-     * Emissions delivered and not yet answered.
+     * Emissions that are not answered.
      */
     uint64_t emissions_in_flight;
     /**
      * Buffers delivered and not yet released.
      */
-    uint64_t buffers_held;
+    uint64_t buffers_unreleased;
     /**
      * Errors delivered and not yet released.
      */
-    uint64_t errors_held;
+    uint64_t errors_unreleased;
     /**
      * Request contexts alive in the library.
      */
-    uint64_t contexts_held;
+    uint64_t contexts_alive;
     /**
      * Pipelines running.
      */
@@ -768,7 +768,7 @@ typedef struct otapb_stats {
      */
     uint64_t calls_total;
     /**
-     * Total of answers for calls or emissions that were not in flight any more.
+     * Total of completions of calls and answers to emissions that were not in flight any more.
      */
     uint64_t late_completions_total;
     /**
@@ -786,7 +786,7 @@ typedef struct otapb_stats {
 } otapb_stats;
 
 /**
- * Head of a request context block. A block is contiguous and holds no
+ * Head of a request context block. A block is contiguous and has no
  * pointers: this head, then `entry_count` times otapb_context_entry starting
  * at `entry_offset`, then the bytes the entries refer to. All offsets count
  * from the first byte of the block. Integers are in native byte order. The
@@ -867,9 +867,9 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * Hands a request to a component. When it is accepted, it is answered exactly once,
+ * Hands a request to a component. When it is accepted, it is completed exactly once,
  * whatever happens (rule 8), and there is exactly one notice that the payload was
- * released (with the answer, or an event of its own), unless the component is shut
+ * released (with the completion, or an event of its own), unless the component is shut
  * down first.
  *
  * @param component    Never NULL; started.
@@ -901,7 +901,7 @@ struct otapb_error *otapb_submit(struct otapb_component *component,
 /**
  * Hands a request to a component that otapb_component_takes_references: its data stay
  * with the host. Everything else is as with otapb_submit; the release of a payload is
- * reported with the answer, because there is none.
+ * reported with the completion, because there is none.
  *
  * @param component    Never NULL.
  * @param call_id      As for otapb_submit.
@@ -924,8 +924,8 @@ struct otapb_error *otapb_submit_reference(struct otapb_component *component,
 
 /**
  * Tells the component that the caller of `call_id` no longer waits for it.
- * Work in context-aware nodes stops; the call still gets its
- * answer. The first cancel of a call counts.
+ * Work in context-aware nodes stops; the call is still completed.
+ * The first cancel of a call counts.
  *
  * @param component  NULL is fine.
  * @param call_id    The call.
@@ -944,14 +944,14 @@ bool otapb_cancel(struct otapb_component *component,
                   size_t cause_len);
 
 /**
- * Answers an emission: the host has handed its data on, or failed to.
+ * Answers an emission: the host has forwarded its data, or failed to.
  *
  * @param component    NULL is fine.
  * @param emission_id  The emission.
  * @param error        Why the data was refused, borrowed for the call; or NULL
  *                     if it was accepted.
  * @return OTAPB_EMISSION_*. Where nothing but the call waits for the answer, it is
- *         answered here and not by an event.
+ *         completed here and not by an event.
  *
  * Threading: any thread, also from inside a callback. Never blocks.
  */
@@ -1019,7 +1019,7 @@ struct otapb_error *otapb_component_warnings(const struct otapb_component_option
 struct otapb_error *otapb_component_secrets(const struct otapb_component_options *options);
 
 /**
- * Creates a component. It holds no thread until it is started.
+ * Creates a component. It has no thread until it is started.
  *
  * @param runtime        Never NULL. Must outlive the component.
  * @param options        Never NULL; borrowed for the call.

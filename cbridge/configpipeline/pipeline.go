@@ -13,6 +13,8 @@ import (
 
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/xconfmap"
+
+	"github.com/otapbridge/otapbridge/cbridge"
 )
 
 // Pipeline is one node (Type and Config), or several (Nodes and Connections). It is
@@ -67,10 +69,13 @@ type ConnectionConfig struct {
 	_ struct{}
 }
 
-// ReadVerbatim reads the fields of any type once more, from the conf that the whole
-// was read from: confmap leaves its own marks in them where a variable was expanded. Secrets
+// Read reads the configuration that the pipeline is embedded in. It reads the pipeline's fields of
+// any type once more: confmap leaves its own marks in them where a variable was expanded. Secrets
 // become values that are not shown when the configuration is.
-func (p *Pipeline) ReadVerbatim(conf *confmap.Conf) error {
+func (p *Pipeline) Read(conf *confmap.Conf, whole any) error {
+	if err := conf.Unmarshal(whole); err != nil {
+		return err
+	}
 	raw := xconfmap.ToStringMapRaw(conf)
 	p.Config, p.expanded = verbatim(raw["config"])
 	nodes, _ := value(raw["nodes"]).(map[string]any)
@@ -108,6 +113,16 @@ type pipelineDocument struct {
 	Nodes       map[string]nodeDocument `json:"nodes,omitempty"`
 	Connections []connectionDocument    `json:"connections,omitempty"`
 	Shards      int                     `json:"shards"`
+}
+
+// Check checks the nodes' configuration by the nodes' own rules. Findings come joined, each with its
+// path below the component.
+func (p *Pipeline) Check(kind cbridge.ComponentKind) error {
+	document, err := p.Document()
+	if err != nil {
+		return err
+	}
+	return cbridge.ValidateConfiguration(kind, "", document)
 }
 
 // Document is the configuration as cbridge.Settings wants it.

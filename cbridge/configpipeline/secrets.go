@@ -102,11 +102,8 @@ func child(value any, name string) any {
 
 func hiddenValue(value any) any {
 	switch value.(type) {
-	case map[string]any, []any:
+	case map[string]any, []any, string:
 		return hiddenTexts(value, nil)
-	}
-	if text, ok := value.(string); ok {
-		return configopaque.String(text)
 	}
 	return opaque{value}
 }

@@ -37,7 +37,7 @@ func (s *ByteSize) UnmarshalText(text []byte) error {
 	}
 	*s = ByteSize(bytes)
 	if whole, err := strconv.ParseInt(trimmed[:unitAt], 10, 64); err == nil && unit == 1 {
-		// A float cannot hold every large number.
+		// A float cannot represent every large number.
 		*s = ByteSize(whole)
 	}
 	return nil

@@ -21,7 +21,7 @@ type Config struct {
 
 	// Timeout bounds a request's time in the nodes when it has no deadline; 0 for none.
 	Timeout time.Duration `mapstructure:"timeout"`
-	// CancelGrace is how long nodes have to answer a request that was cancelled or is overdue.
+	// CancelGrace is how long nodes have to ack or nack a request that was cancelled or is overdue.
 	CancelGrace time.Duration `mapstructure:"cancel_grace"`
 	// MaxInFlight is the largest number of requests in the nodes.
 	MaxInFlight int `mapstructure:"max_in_flight"`
@@ -50,21 +50,14 @@ func createDefaultConfig() component.Config {
 
 // Unmarshal reads the configuration.
 func (cfg *Config) Unmarshal(conf *confmap.Conf) error {
-	if err := conf.Unmarshal(cfg); err != nil {
-		return err
-	}
-	return cfg.ReadVerbatim(conf)
+	return cfg.Read(conf, cfg)
 }
 
 // Validate checks everything, with the nodes' configuration by the nodes' own rules.
 // Findings come joined, each with its path below the component.
 func (cfg *Config) Validate() error {
 	limits := cfg.limits()
-	configuration, err := cfg.Document()
-	if err == nil {
-		err = cbridge.ValidateConfiguration(cbridge.Processor, "", configuration)
-	}
-	return errors.Join(limits.Validate(), requireUnit("timeout", cfg.Timeout), requireUnit("cancel_grace", cfg.CancelGrace), err)
+	return errors.Join(limits.Validate(), requireUnit("timeout", cfg.Timeout), requireUnit("cancel_grace", cfg.CancelGrace), cfg.Check(cbridge.Processor))
 }
 
 // shortest of the durations that a setting may have. A bare number in a configuration is

@@ -34,7 +34,7 @@ func TestNextGetsTheIdenticalContext(t *testing.T) {
 	contexts := []context.Context{context.Background(), plain, full}
 
 	for configuration, says := range map[string]string{
-		"otap/one":     "an engine node, in two shards",
+		"otap/one":     "an engine node, in two pipelines",
 		"otap/own":     "a node of ours that reads the context and rewrites the data",
 		"otap/several": "a chain of nodes of ours",
 		"otap/mixed":   "a chain of engine nodes and nodes of ours",

@@ -181,8 +181,8 @@ func TestCreateNamesTheWholePath(t *testing.T) {
 	require.ErrorContains(t, err, "processors::otap/test::config::colour: ")
 }
 
-// TestCreatedHoldsNothing: `otelcol validate` creates components and forgets them.
-func TestCreatedHoldsNothing(t *testing.T) {
+// TestCreatedHasNothing: `otelcol validate` creates components and forgets them.
+func TestCreatedHasNothing(t *testing.T) {
 	needLibrary(t)
 	runtime := cbridgetest.VerifyIdle(t)
 	for name, create := range signals {

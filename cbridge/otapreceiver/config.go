@@ -14,11 +14,11 @@ import (
 )
 
 // Config is the configuration of the receiver: its nodes, the first of which is a
-// receiver, and how what they put out is handed on.
+// receiver, and how what they put out is forwarded.
 type Config struct {
 	configpipeline.Pipeline `mapstructure:",squash"`
 
-	// NumConsumers is how many requests at most are handed to the next component at a
+	// NumConsumers is how many requests at most are forwarded to the next component at a
 	// time.
 	NumConsumers int `mapstructure:"num_consumers"`
 
@@ -40,10 +40,7 @@ func createDefaultConfig() component.Config {
 
 // Unmarshal reads the configuration.
 func (cfg *Config) Unmarshal(conf *confmap.Conf) error {
-	if err := conf.Unmarshal(cfg); err != nil {
-		return err
-	}
-	return cfg.ReadVerbatim(conf)
+	return cfg.Read(conf, cfg)
 }
 
 // Validate checks everything, with the nodes' configuration by the nodes' own rules.
@@ -53,9 +50,5 @@ func (cfg *Config) Validate() error {
 	if cfg.NumConsumers < 1 {
 		limit = fmt.Errorf("num_consumers: %d is below 1", cfg.NumConsumers)
 	}
-	configuration, err := cfg.Document()
-	if err == nil {
-		err = cbridge.ValidateConfiguration(cbridge.Receiver, "", configuration)
-	}
-	return errors.Join(limit, err)
+	return errors.Join(limit, cfg.Check(cbridge.Receiver))
 }

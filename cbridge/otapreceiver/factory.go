@@ -27,25 +27,25 @@ func NewFactory() receiver.Factory {
 }
 
 func (s *sources) createTraces(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Traces) (receiver.Traces, error) {
-	observer, err := newObserver(set)
+	report, err := newReport(set)
 	if err != nil {
 		return nil, err
 	}
-	return s.add(set, cfg.(*Config), cbridge.Consumers{Traces: observer.traces(next)})
+	return s.add(set, cfg.(*Config), cbridge.Consumers{Traces: observedTraces{next, report}})
 }
 
 func (s *sources) createMetrics(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
-	observer, err := newObserver(set)
+	report, err := newReport(set)
 	if err != nil {
 		return nil, err
 	}
-	return s.add(set, cfg.(*Config), cbridge.Consumers{Metrics: observer.metrics(next)})
+	return s.add(set, cfg.(*Config), cbridge.Consumers{Metrics: observedMetrics{next, report}})
 }
 
 func (s *sources) createLogs(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Logs) (receiver.Logs, error) {
-	observer, err := newObserver(set)
+	report, err := newReport(set)
 	if err != nil {
 		return nil, err
 	}
-	return s.add(set, cfg.(*Config), cbridge.Consumers{Logs: observer.logs(next)})
+	return s.add(set, cfg.(*Config), cbridge.Consumers{Logs: observedLogs{next, report}})
 }

@@ -19,15 +19,10 @@ import (
 // dataFormat is the format in which data arrives, as receivers of OTLP name it.
 const dataFormat = "protobuf"
 
-// observer counts what the next component accepts and refuses, and begins a span for
-// each request, as every receiver does.
-type observer struct{ report *receiverhelper.ObsReport }
-
-func newObserver(set receiver.Settings) (observer, error) {
-	report, err := receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{
-		ReceiverID: set.ID, ReceiverCreateSettings: set,
-	})
-	return observer{report}, err
+// newReport is for counting what the next component accepts and refuses, and for beginning a
+// span for each request, as every receiver does.
+func newReport(set receiver.Settings) (*receiverhelper.ObsReport, error) {
+	return receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{ReceiverID: set.ID, ReceiverCreateSettings: set})
 }
 
 // link adds the spans of merged requests, which have no common parent, to the span
@@ -39,24 +34,12 @@ func link(ctx context.Context) {
 	}
 }
 
-func (o observer) traces(next consumer.Traces) consumer.Traces {
-	return observedTraces{next, o.report}
-}
-
-func (o observer) metrics(next consumer.Metrics) consumer.Metrics {
-	return observedMetrics{next, o.report}
-}
-
-func (o observer) logs(next consumer.Logs) consumer.Logs {
-	return observedLogs{next, o.report}
-}
-
 type observedTraces struct {
 	consumer.Traces
 	report *receiverhelper.ObsReport
 }
 
-// ConsumeTraces hands on to the next component. The data is counted before: the next
+// ConsumeTraces forwards to the next component. The data is counted before: the next
 // component may change it.
 func (o observedTraces) ConsumeTraces(ctx context.Context, traces ptrace.Traces) error {
 	count := traces.SpanCount()

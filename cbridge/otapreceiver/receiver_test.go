@@ -207,8 +207,8 @@ func TestShutdownWithoutStart(t *testing.T) {
 	assert.Empty(t, next.arrivals)
 }
 
-// TestCreatedHoldsNothing: `otelcol validate` creates components and forgets them.
-func TestCreatedHoldsNothing(t *testing.T) {
+// TestCreatedHasNothing: `otelcol validate` creates components and forgets them.
+func TestCreatedHasNothing(t *testing.T) {
 	runtime := needLibrary(t)
 	_ = createAll(t, NewFactory(), load(t, "otap/one"), newNextConsumer())
 	assert.Zero(t, components(t, runtime))

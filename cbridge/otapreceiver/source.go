@@ -87,17 +87,17 @@ func (s *source) join(next cbridge.Consumers) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	joined := &s.settings.Next
-	if s.started > 0 || s.stopped ||
-		next.Traces != nil && joined.Traces != nil || next.Metrics != nil && joined.Metrics != nil || next.Logs != nil && joined.Logs != nil {
-		return false
-	}
 	switch {
-	case next.Traces != nil:
+	case s.started > 0 || s.stopped:
+		return false
+	case next.Traces != nil && joined.Traces == nil:
 		joined.Traces = next.Traces
-	case next.Metrics != nil:
+	case next.Metrics != nil && joined.Metrics == nil:
 		joined.Metrics = next.Metrics
-	case next.Logs != nil:
+	case next.Logs != nil && joined.Logs == nil:
 		joined.Logs = next.Logs
+	default:
+		return false
 	}
 	s.receives++
 	return true

@@ -5,7 +5,7 @@ package lease
 
 import "sync/atomic"
 
-// closed is far above any number of holders, and far enough below the largest
+// closed is far above any number of users, and far enough below the largest
 // int64 that late attempts cannot overflow.
 const closed = int64(1) << 62
 
@@ -20,7 +20,7 @@ type Lease struct {
 
 // Acquire reports whether the resource may be used. If so, Release must follow.
 func (l *Lease) Acquire() bool {
-	// Looked at first, so that those who are turned away do not count as holders,
+	// Looked at first, so that those who are turned away do not count as users,
 	// except those who come in the very moment of Close.
 	if l.state.Load() >= closed {
 		return false
@@ -39,8 +39,8 @@ func (l *Lease) Release() {
 	}
 }
 
-// Holders is the number of users at this moment.
-func (l *Lease) Holders() int {
+// Users is the number of users at this moment.
+func (l *Lease) Users() int {
 	return int(l.state.Load() &^ closed)
 }
 

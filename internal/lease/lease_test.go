@@ -30,10 +30,10 @@ func TestCloseWaitsForUsersAndTurnsLateOnesAway(t *testing.T) {
 		t.Fatal("drained with a user left")
 	default:
 	}
-	assert.Equal(t, 1, l.Holders())
+	assert.Equal(t, 1, l.Users())
 	l.Release()
 	<-drained
-	assert.Zero(t, l.Holders())
+	assert.Zero(t, l.Users())
 }
 
 func TestThoseWhoAreTurnedAwayDoNotCount(t *testing.T) {
@@ -50,8 +50,8 @@ func TestThoseWhoAreTurnedAwayDoNotCount(t *testing.T) {
 		})
 	}
 	for range 1_000_000 {
-		if holders := l.Holders(); holders != 1 {
-			assert.Equal(t, 1, holders)
+		if users := l.Users(); users != 1 {
+			assert.Equal(t, 1, users)
 			break
 		}
 	}

@@ -279,7 +279,7 @@ static void malformed_payload(otapb_component *component)
     (void)printf("malformed payload: %s\n", result.message);
 }
 
-static void answers_for_nothing(otapb_runtime *runtime, otapb_component *component)
+static void done_for_nothing(otapb_runtime *runtime, otapb_component *component)
 {
     otapb_stats before, after;
     memset(&before, 0, sizeof before);
@@ -306,9 +306,9 @@ static void answers_for_nothing(otapb_runtime *runtime, otapb_component *compone
 
     /* Only what the size covers is written. */
     memset(&after, 0x55, sizeof after);
-    after.size = offsetof(otapb_stats, payloads_held);
+    after.size = offsetof(otapb_stats, payloads_unreleased);
     EXPECT_SUCCESS(otapb_runtime_stats(runtime, &after));
-    CHECK(after.components == 1 && after.payloads_held == UINT64_C(0x5555555555555555));
+    CHECK(after.components == 1 && after.payloads_unreleased == UINT64_C(0x5555555555555555));
 }
 
 int main(void)
@@ -342,7 +342,7 @@ int main(void)
     malformed_contexts(component);
     ten_thousand_entries(component);
     malformed_payload(component);
-    answers_for_nothing(runtime, component);
+    done_for_nothing(runtime, component);
     EXPECT_IDLE(runtime);
 
     EXPECT_SUCCESS(otapb_component_shutdown(component, 5 * SECOND));

@@ -3,7 +3,7 @@
 /**
  * @file blocked.c
  *
- * Calls are answered at their deadline although a node blocks its pipeline's thread.
+ * Calls are completed at their deadline although a node blocks its pipeline's thread.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "host.h"

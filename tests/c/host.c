@@ -122,7 +122,7 @@ static void record(const otapb_event *event)
         break;
     case OTAPB_EVENT_DONE:
         if (done[event->call_id]) {
-            (void)fprintf(stderr, "call %u was answered twice\n", (unsigned)event->call_id);
+            (void)fprintf(stderr, "call %u was completed twice\n", (unsigned)event->call_id);
             abort();
         }
         done[event->call_id] = true;
@@ -139,7 +139,7 @@ static void record(const otapb_event *event)
     }
 }
 
-/* Where nothing but the call waits for the answer, it is answered at once. */
+/* Where nothing but the call waits for the answer, that completes the call. */
 static void accept_emission(otapb_component *component, const otapb_event *event)
 {
     uint32_t answer = otapb_emission_done(component, event->emission_id, NULL);
@@ -162,7 +162,7 @@ void host_on_events(uint64_t host_data, const otapb_event *events, size_t count)
         (void)pthread_mutex_lock(&lock);
         record(event);
         component = answering;
-        /* Released before the waiting thread goes on and counts what is held. */
+        /* Released before the waiting thread goes on and counts what is unreleased. */
         otapb_error_release(event->error);
         otapb_buffer_release(event->buffer);
         (void)pthread_cond_broadcast(&changed);
@@ -202,12 +202,12 @@ void expect_idle_at(const char *file, int line, const otapb_runtime *runtime)
     stats.size = sizeof stats;
     expect_success_at(file, line, otapb_runtime_stats(runtime, &stats));
     check_at(file, line, stats.calls_in_flight == 0, "no call is in flight");
-    check_at(file, line, stats.payloads_held == 0, "no payload is held");
-    check_at(file, line, stats.payload_bytes_held == 0, "no payload byte is held");
+    check_at(file, line, stats.payloads_unreleased == 0, "every payload is released");
+    check_at(file, line, stats.payload_bytes_unreleased == 0, "every payload byte is released");
     check_at(file, line, stats.emissions_in_flight == 0, "no emission is in flight");
-    check_at(file, line, stats.buffers_held == 0, "no buffer is held");
-    check_at(file, line, stats.errors_held == 0, "no error is held");
-    check_at(file, line, stats.contexts_held == 0, "no context is held");
+    check_at(file, line, stats.buffers_unreleased == 0, "every buffer is released");
+    check_at(file, line, stats.errors_unreleased == 0, "every error is released");
+    check_at(file, line, stats.contexts_alive == 0, "no context is alive");
 }
 
 int host_summary(void)

@@ -58,7 +58,7 @@ outcome host_done(uint64_t call_id);
 /** Waits until `call_id` is done and its payload released. */
 outcome host_wait(uint64_t call_id);
 
-/** Checks that nothing is in flight or held any more. */
+/** Checks that nothing is in flight or unreleased any more. */
 void expect_idle_at(const char *file, int line, const otapb_runtime *runtime);
 #define EXPECT_IDLE(runtime) expect_idle_at(__FILE__, __LINE__, (runtime))
 

@@ -2,4 +2,4 @@
 #include <stddef.h>
 
 #define ASSERT(condition, what) _Static_assert(condition, what)
-#include "layout.h"
+#include "../../capi/layout.h"

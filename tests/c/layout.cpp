@@ -2,4 +2,4 @@
 #include <cstddef>
 
 #define ASSERT(condition, what) static_assert(condition, what)
-#include "layout.h"
+#include "../../capi/layout.h"

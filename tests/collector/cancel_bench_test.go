@@ -26,7 +26,7 @@ var loads = []struct {
 }
 
 // BenchmarkCancel is the time from a client's cancel to the end of the receiver's span,
-// which is when the receiver has its answer, and to the moment when the node's work on
+// which is when the receiver has its result, and to the moment when the node's work on
 // the request is gone. Both contain the way from the client over the loopback. ns/op is
 // the time of a sample.
 func BenchmarkCancel(b *testing.B) {
@@ -42,16 +42,16 @@ func BenchmarkCancel(b *testing.B) {
 
 func (p *place) measureCancels(b *testing.B) {
 	b.Helper()
-	var answered, dropped latency.Samples
+	var ended, dropped latency.Samples
 	var s *stage
 	// When the clients of the stage have cancelled, by trace.
 	cancelled := map[string]time.Time{}
 	finish := func() {
-		// Before the fillers' end, which would delay the answer to the last.
+		// Before the fillers' end, which would delay the end of the last.
 		s.own.awaitThat(b, func() string {
 			for _, span := range s.own.got(traces) {
 				if at, ours := cancelled[span.trace]; ours && span.name == "receiver/otlp/LogsReceived" {
-					answered.Add(span.ended.Sub(at))
+					ended.Add(span.ended.Sub(at))
 					delete(cancelled, span.trace)
 				}
 			}
@@ -89,7 +89,7 @@ func (p *place) measureCancels(b *testing.B) {
 		}
 	}
 	finish()
-	answered.Report(b, "answer")
+	ended.Report(b, "result")
 	dropped.Report(b, "drop")
 }
 

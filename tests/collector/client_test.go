@@ -60,14 +60,14 @@ func send(ctx context.Context, t *testing.T, client plogotlp.GRPCClient, body st
 	}
 }
 
-// answer is what an OTLP/HTTP client is told.
-type answer struct {
+// httpResponse is what an OTLP/HTTP client is told.
+type httpResponse struct {
 	status int
 	header http.Header
 }
 
 // post sends one log over OTLP/HTTP. A header's name goes out as it is written.
-func post(t *testing.T, to *collectorProcess, body string, header http.Header) answer {
+func post(t *testing.T, to *collectorProcess, body string, header http.Header) httpResponse {
 	t.Helper()
 	data, err := oneLog(body).MarshalProto()
 	if err != nil {
@@ -90,7 +90,7 @@ func post(t *testing.T, to *collectorProcess, body string, header http.Header) a
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{status: response.StatusCode, header: response.Header}
+	return httpResponse{status: response.StatusCode, header: response.Header}
 }
 
 // only returns the one log that arrived.

@@ -17,7 +17,7 @@ func TestDurableBufferOfAKilledCollector(t *testing.T) {
 	for _, of := range bufferedSignals {
 		for _, shards := range []int{1, 2} {
 			for _, down := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s, %d shards, sink down %v", of.name, shards, down), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, %d pipelines, sink down %v", of.name, shards, down), func(t *testing.T) {
 					const count = 30
 					how := bufferSetup(t.TempDir(), shards, of.signals...)
 					var arrived *sink
@@ -54,9 +54,9 @@ func TestDurableBufferOfAKilledCollector(t *testing.T) {
 	}
 }
 
-// The collector is killed as soon as a client has its answer, again and again, on a machine that has
+// The collector is killed as soon as a client has its response, again and again, on a machine that has
 // more to do.
-func TestDurableBufferOfACollectorKilledAtTheAnswer(t *testing.T) {
+func TestDurableBufferOfACollectorKilledAtTheResponse(t *testing.T) {
 	const rounds = 40
 	stop := make(chan struct{})
 	var busy sync.WaitGroup
@@ -89,7 +89,7 @@ func TestDurableBufferOfACollectorKilledAtTheAnswer(t *testing.T) {
 	expectArrived(t, arrived, sent, true)
 }
 
-// Clients send while the collector is killed: what they were answered arrives.
+// Clients send while the collector is killed: what they have responses for arrives.
 func TestDurableBufferOfACollectorKilledUnderLoad(t *testing.T) {
 	arrived := startSink(t)
 	arrived.refuse(unavailable)
@@ -99,7 +99,7 @@ func TestDurableBufferOfACollectorKilledUnderLoad(t *testing.T) {
 	type result struct {
 		of    signal
 		name  string
-		known bool // its answer came
+		known bool // its response came
 	}
 	results := make(chan result, 64) // so that clients do not wait while it is killed
 	for _, of := range allSignals {
@@ -131,7 +131,7 @@ func TestDurableBufferOfACollectorKilledUnderLoad(t *testing.T) {
 	c = start(t, arrived, how)
 	awaitAll(t, arrived, sent)
 	c.stop(t)
-	// What got no answer may have been written before.
+	// What got no response may have been written before.
 	for _, of := range allSignals {
 		for name := range arrived.names(of) {
 			if unknown[name] {

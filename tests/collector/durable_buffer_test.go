@@ -14,9 +14,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// The engine's durable buffer answers when data are on disk. What it has answered for
+// The engine's durable buffer acks when data are on disk. What it has acked
 // has to arrive: at the end of its own pipeline, whatever happens to the sink and to the collector.
-// A collector that is killed sends again what it had no answer for, so that something may
+// A collector that is killed sends again what it had no response for, so that something may
 // arrive twice then, and only then.
 
 // bufferNode is a durable buffer below that folder.
@@ -42,8 +42,8 @@ func sendAll(t *testing.T, to *collectorProcess, prefix string, count int, signa
 	for number := range count {
 		for _, of := range signals {
 			name := fmt.Sprintf("%s %s %d", prefix, of, number)
-			if answer := exportTo(t, to.grpc, of, name); answer.Code() != codes.OK {
-				t.Fatalf("%s: %v", name, answer)
+			if response := exportTo(t, to.grpc, of, name); response.Code() != codes.OK {
+				t.Fatalf("%s: %v", name, response)
 			}
 			sent[of] = append(sent[of], name)
 		}
@@ -120,11 +120,11 @@ var bufferedSignals = []struct {
 var unavailable = status.Error(codes.Unavailable, "not now")
 
 // A component is in pipelines of several signals: each pipeline has a buffer of its own. It
-// holds what the sink does not take, also while the collector is stopped and started.
+// keeps what the sink does not take, also while the collector is stopped and started.
 func TestDurableBufferOfSeveralSignals(t *testing.T) {
 	for _, of := range bufferedSignals {
 		for _, shards := range []int{1, 2} {
-			t.Run(fmt.Sprintf("%s, %d shards", of.name, shards), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, %d pipelines", of.name, shards), func(t *testing.T) {
 				const count = 30
 				arrived := startSink(t)
 				how := bufferSetup(t.TempDir(), shards, of.signals...)
@@ -217,8 +217,8 @@ func TestDurableBuffersWithOnePath(t *testing.T) {
 	}
 }
 
-// With fewer shards than before, what the others kept is delivered.
-func TestDurableBufferWithFewerShards(t *testing.T) {
+// With fewer pipelines than before, what the others kept is sent.
+func TestDurableBufferWithFewerPipelines(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("killed %v", killed), func(t *testing.T) {
 			const count = 40
@@ -233,8 +233,8 @@ func TestDurableBufferWithFewerShards(t *testing.T) {
 				c.stop(t)
 			}
 			for _, of := range allSignals {
-				for _, shard := range []string{"0", "1"} {
-					expectData(t, filepath.Join(folder, "processors%3A%3Aotap%2Fbuffer", string(of), "node", shard, "core_0"))
+				for _, number := range []string{"0", "1"} {
+					expectData(t, filepath.Join(folder, "processors%3A%3Aotap%2Fbuffer", string(of), "node", number, "core_0"))
 				}
 			}
 
@@ -251,7 +251,7 @@ func TestDurableBufferWithFewerShards(t *testing.T) {
 	}
 }
 
-// expectData checks that an engine's folder holds something that was not delivered.
+// expectData checks that an engine's folder contains something that was not acked.
 func expectData(t *testing.T, folder string) {
 	t.Helper()
 	found := 0
@@ -262,7 +262,7 @@ func expectData(t *testing.T, folder string) {
 		return err
 	})
 	if err != nil || found == 0 {
-		t.Fatalf("%s holds %d files (%v)", folder, found, err)
+		t.Fatalf("%s contains %d files (%v)", folder, found, err)
 	}
 }
 
@@ -293,16 +293,16 @@ func TestDurableBufferInTwoCollectors(t *testing.T) {
 	awaitAll(t, arrived, sent)
 }
 
-// The cap is divided among the shards, and each part has to be large enough.
-func TestDurableBufferWithTooManyShards(t *testing.T) {
-	for shards, wants := range map[int][]string{2: nil, 3: {"processors::otap/buffer: config", "among 3 shards"}} {
+// The cap is divided among the pipelines, and each part has to be large enough.
+func TestDurableBufferWithTooManyPipelines(t *testing.T) {
+	for shards, wants := range map[int][]string{2: nil, 3: {"processors::otap/buffer: config", "among 3 pipelines"}} {
 		output, err := validateSetup(t, bufferSetup(t.TempDir(), shards))
 		if (err == nil) != (wants == nil) {
-			t.Errorf("%d shards: %v: %s", shards, err, output)
+			t.Errorf("%d pipelines: %v: %s", shards, err, output)
 		}
 		for _, want := range wants {
 			if !strings.Contains(output, want) {
-				t.Errorf("%d shards: does not say %q: %s", shards, want, output)
+				t.Errorf("%d pipelines: does not say %q: %s", shards, want, output)
 			}
 		}
 	}
@@ -323,7 +323,7 @@ func TestDurableBufferRefusesTheSharedFolder(t *testing.T) {
 	}
 
 	said := failToStart(t, arrived, how)
-	for _, want := range []string{"processors::otap/buffer: ", shared + " holds data of a version in which all pipelines used one folder", "such as " + own} {
+	for _, want := range []string{"processors::otap/buffer: ", shared + " contains data of a version in which all pipelines used one folder", "such as " + own} {
 		if !strings.Contains(said, want) {
 			t.Errorf("does not say %q:\n%s", want, said)
 		}

@@ -117,8 +117,8 @@ func startedLog(t *testing.T, how setup) string {
 		of = how.signals[0]
 	}
 	c := start(t, startSink(t), how)
-	if answer := exportTo(t, c.grpc, of, "a request"); answer.Code() != codes.OK {
-		t.Fatal(answer)
+	if response := exportTo(t, c.grpc, of, "a request"); response.Code() != codes.OK {
+		t.Fatal(response)
 	}
 	c.stop(t)
 	return c.logged()

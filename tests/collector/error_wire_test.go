@@ -26,7 +26,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// One collector holds a pipeline for each error, and in front of it one for each
+// One collector has a pipeline for each error, and in front of it one for each
 // exporter; and one with a retry node in front of the node that fails.
 
 // errorEndpoints are where a case's pipelines listen.
@@ -187,17 +187,17 @@ func expectExporters(t *testing.T, row map[string]string, at errorEndpoints, of 
 // message and the second retry pass.
 func expectRetryNode(t *testing.T, row map[string]string, at errorEndpoints, of signal, one errorCase) {
 	t.Helper()
-	if answer := exportTo(t, at.behindRetry, of, one.name()+" before"); answer.Code() != codes.OK {
-		t.Errorf("before the fault: %v", answer)
+	if response := exportTo(t, at.behindRetry, of, one.name()+" before"); response.Code() != codes.OK {
+		t.Errorf("before the fault: %v", response)
 	}
 	began := time.Now()
-	answer := exportTo(t, at.behindRetry, of, one.name()+" again")
+	response := exportTo(t, at.behindRetry, of, one.name()+" again")
 	took := time.Since(began)
 	did := "retries"
 	switch delay := one.delay(t); {
-	case answer.Code() != codes.OK:
+	case response.Code() != codes.OK:
 		did = "gives up"
-		expectCell(t, row, "receiver over gRPC", statusCell(answer))
+		expectCell(t, row, "receiver over gRPC", statusCell(response))
 	case delay > 0 && took >= delay:
 		did = "retries after " + delay.String()
 	}
@@ -212,7 +212,7 @@ func statusCell(of *status.Status) string {
 	return of.Code().String()
 }
 
-// exportTo sends one record over OTLP/gRPC and returns the answer.
+// exportTo sends one record over OTLP/gRPC and returns the response.
 func exportTo(t *testing.T, address string, of signal, name string) *status.Status {
 	t.Helper()
 	connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -233,8 +233,8 @@ func exportTo(t *testing.T, address string, of signal, name string) *status.Stat
 	return status.Convert(err)
 }
 
-// postTo sends one record over OTLP/HTTP and returns the answer with the status in its body.
-func postTo(t *testing.T, address string, of signal, name string) (answer, *status.Status) {
+// postTo sends one record over OTLP/HTTP and returns the response with the status in its body.
+func postTo(t *testing.T, address string, of signal, name string) (httpResponse, *status.Status) {
 	t.Helper()
 	var data interface{ MarshalProto() ([]byte, error) }
 	switch of {
@@ -269,7 +269,7 @@ func postTo(t *testing.T, address string, of signal, name string) (answer, *stat
 	if err := proto.Unmarshal(content, &inBody); err != nil {
 		t.Errorf("HTTP: the body is no status: %v", err)
 	}
-	return answer{status: response.StatusCode, header: response.Header}, status.FromProto(&inBody)
+	return httpResponse{status: response.StatusCode, header: response.Header}, status.FromProto(&inBody)
 }
 
 func oneSpan(name string) ptraceotlp.ExportRequest {

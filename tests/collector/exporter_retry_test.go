@@ -15,7 +15,7 @@ import (
 )
 
 // A collector whose exporter retries sends to one whose node refuses each second
-// message. Nothing queues, so a client's answer is what became of its data.
+// message. Nothing queues, so a client's response is what became of its data.
 
 // exporting are the ways to send to a collector, and how long a delay of 1.5 s is then.
 var exporting = []struct {
@@ -66,12 +66,12 @@ func TestExporterRetriesAfterTheDelay(t *testing.T) {
 			})
 			sender, _ := startSender(t, way.exporter, way.endpoint(c), "10ms")
 
-			if answer := exportTo(t, sender, logs, "first"); answer.Code() != codes.OK {
-				t.Fatal(answer)
+			if response := exportTo(t, sender, logs, "first"); response.Code() != codes.OK {
+				t.Fatal(response)
 			}
 			began := time.Now()
-			if answer := exportTo(t, sender, logs, "second"); answer.Code() != codes.OK {
-				t.Fatal(answer)
+			if response := exportTo(t, sender, logs, "second"); response.Code() != codes.OK {
+				t.Fatal(response)
 			}
 			expectBodies(t, arrived, "first", "second")
 			if took := arrived.last().Sub(began); took < way.delay {
@@ -95,12 +95,12 @@ func TestExporterDropsWhatIsPermanent(t *testing.T) {
 			sender, ownMetrics := startSender(t, way.exporter, way.endpoint(c), "60s")
 
 			for _, name := range []string{"first", "second", "third"} {
-				answer := exportTo(t, sender, logs, name)
-				if name != "second" && answer.Code() != codes.OK {
-					t.Errorf("%s: %v", name, answer)
+				response := exportTo(t, sender, logs, name)
+				if name != "second" && response.Code() != codes.OK {
+					t.Errorf("%s: %v", name, response)
 				}
-				if name == "second" && !strings.Contains(answer.Message(), "not retryable error: ") {
-					t.Errorf("second: %v, want it dropped", answer)
+				if name == "second" && !strings.Contains(response.Message(), "not retryable error: ") {
+					t.Errorf("second: %v, want it dropped", response)
 				}
 			}
 			expectBodies(t, arrived, "first", "third")

@@ -22,7 +22,7 @@ import (
 )
 
 // The engine counts in 16 bits. One request with more records than that is divided before it, and
-// its caller has one answer.
+// its caller has one response.
 
 const manyRecords = 66_000
 
@@ -114,14 +114,14 @@ func TestMoreRecordsThanTheEngineCounts(t *testing.T) {
 			names: []string{"otap/x"},
 		})
 		connection := dial(t, c, "127.0.0.1")
-		answers := make(chan error, callers)
+		responses := make(chan error, callers)
 		for caller := range callers {
 			go func() {
-				answers <- exportMany(t, connection, logs, caller*manyRecords/callers, manyRecords/callers)
+				responses <- exportMany(t, connection, logs, caller*manyRecords/callers, manyRecords/callers)
 			}()
 		}
 		for range callers {
-			if err := <-answers; err != nil {
+			if err := <-responses; err != nil {
 				t.Error(err)
 			}
 		}

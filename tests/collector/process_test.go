@@ -37,7 +37,7 @@ type collectorProcess struct {
 }
 
 // setup describes a collector: OTLP in → processors → OTLP out to the sink.
-// Nothing queues or retries, so an answer to a client is the sink's answer.
+// Nothing queues or retries, so the response to a client is the sink's.
 type setup struct {
 	processors string // the `processors` section, unindented YAML
 	names      []string

@@ -108,7 +108,7 @@ service:
 	}
 }
 
-// Requests that a node merged have no common parent: the collector's own span of the
+// Requests whose data a node joined have no common parent: the collector's own span of the
 // batch links to them. A request alone is below the span that its context names.
 func TestOwnSpansOfWorkThatBeginsInRust(t *testing.T) {
 	const traceID, spanID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

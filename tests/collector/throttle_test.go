@@ -44,12 +44,12 @@ service:
     logs: {receivers: [otlp], processors: [otap/retry], exporters: [%s]}
 `, receiver, way.exporter, way.endpoint(throttles), way.exporter))
 
-			if answer := exportTo(t, receiver, logs, "first"); answer.Code() != codes.OK {
-				t.Fatal(answer)
+			if response := exportTo(t, receiver, logs, "first"); response.Code() != codes.OK {
+				t.Fatal(response)
 			}
 			began := time.Now()
-			if answer := exportTo(t, receiver, logs, "second"); answer.Code() != codes.OK {
-				t.Fatal(answer)
+			if response := exportTo(t, receiver, logs, "second"); response.Code() != codes.OK {
+				t.Fatal(response)
 			}
 			if took := arrived.last().Sub(began); took < way.delay {
 				t.Errorf("arrived %v after it was sent, want at least %v", took, way.delay)

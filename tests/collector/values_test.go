@@ -59,9 +59,9 @@ otap/fault:
 	if hash, _ := got["first"].(string); len(hash) != 64 {
 		t.Errorf("%q is no hash", got["first"])
 	}
-	answer := exportTo(t, c.grpc, logs, "second")
-	if answer.Code() != codes.Internal || answer.Message() != "Permanent error: 007" {
-		t.Errorf("got %v: %q, want Internal: 007", answer.Code(), answer.Message())
+	response := exportTo(t, c.grpc, logs, "second")
+	if response.Code() != codes.Internal || response.Message() != "Permanent error: 007" {
+		t.Errorf("got %v: %q, want Internal: 007", response.Code(), response.Message())
 	}
 }
 

@@ -45,9 +45,9 @@ type place struct {
 const (
 	oneNode  = "{type: urn:otapbridge:processor:fault, timeout: 0s, config: {delay: 300s}%s}"
 	waitNode = "{type: urn:otapbridge:processor:fault, config: {delay: 300s, log_cancels: true}}"
-	// busyNode works on one message at a time, and holds another that waits for it.
-	busyNode  = "{type: urn:otapbridge:processor:fault, config: {delay: 300s, max_concurrency: 1}}"
-	busyHolds = 2
+	// busyNode works on one message at a time, and has another that waits for it.
+	busyNode = "{type: urn:otapbridge:processor:fault, config: {delay: 300s, max_concurrency: 1}}"
+	busyHas  = 2
 	// nodeQueue is how many messages fit in the queue before a node.
 	nodeQueue = 128
 )
@@ -75,7 +75,7 @@ var places = []place{
 	{
 		name:       "queued before a node",
 		components: []string{nodesOf(debugNode, busyNode)},
-		fillers:    busyHolds,
+		fillers:    busyHas,
 		uses:       nodeQueue / 2,
 	},
 	{
@@ -87,7 +87,7 @@ var places = []place{
 		name: "inside an engine node",
 		components: []string{nodesOf(debugNode,
 			"{type: processor:attribute, config: {apply_to: [resource], actions: [{action: insert, key: env, value: prod}]}}", busyNode)},
-		fillers: busyHolds + nodeQueue,
+		fillers: busyHas + nodeQueue,
 		uses:    1,
 	},
 	{
@@ -126,7 +126,7 @@ var (
 	saysNothing = regexp.MustCompile("^$")
 )
 
-// TestWhoStopsWhat: wherever a request's work is, the receiver has its answer when the
+// TestWhoStopsWhat: wherever a request's work is, the receiver has its result when the
 // client's deadline has passed or the client has gone away, and nothing is sent on.
 func TestWhoStopsWhat(t *testing.T) {
 	for _, at := range places {
@@ -136,14 +136,14 @@ func TestWhoStopsWhat(t *testing.T) {
 					// A deadline would go with the request.
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
-					answer := make(chan error, 1)
+					result := make(chan error, 1)
 					go func() {
 						_, err := connect(t, c).Export(ctx, oneLog(theRequest))
-						answer <- err
+						result <- err
 					}()
 					awaitText(t, seen, theRequest)
 					cancel()
-					if err := <-answer; status.Code(err) != codes.Canceled {
+					if err := <-result; status.Code(err) != codes.Canceled {
 						t.Errorf("got %v, want Canceled", err)
 					}
 				})
@@ -238,8 +238,8 @@ func (s *stage) tearDown(t testing.TB) {
 }
 
 // run starts a collector, has something done with it, and stops it. The receiver ends
-// only when it has the answer to every request, before the nodes are stopped; failure is
-// what the request's answer says.
+// only when it has the result of every request, before the nodes are stopped; failure is
+// what the request's result says.
 func (p *place) run(t *testing.T, failure *regexp.Regexp, do func(c *collectorProcess, seen string)) {
 	t.Helper()
 	s := p.setUp(t)
@@ -263,17 +263,17 @@ func (p *place) run(t *testing.T, failure *regexp.Regexp, do func(c *collectorPr
 	case sent > 0 && !p.later:
 		t.Errorf("it was sent on: %v", s.arrived.got(logs))
 	}
-	answers := 0
+	results := 0
 	for _, span := range s.own.got(traces) {
 		if span.name == "receiver/otlp/LogsReceived" && failure.MatchString(span.failure) {
-			answers++
+			results++
 		}
 	}
 	if saysCanceled == failure || saysEnded == failure {
-		answers -= p.fillers
+		results -= p.fillers
 	}
-	if answers != 1 {
-		t.Errorf("%d answers say %v, want 1 besides those of %d fillers; all: %v", answers, failure, p.fillers, s.own.got(traces))
+	if results != 1 {
+		t.Errorf("%d results say %v, want 1 besides those of %d fillers; all: %v", results, failure, p.fillers, s.own.got(traces))
 	}
 }
 
@@ -325,11 +325,11 @@ func exportWithTimeout(t *testing.T, to *collectorProcess, body, timeout string)
 		}
 		t.Fatal(err)
 	}
-	answer := response.Trailer
-	if answer.Get("Grpc-Status") == "" {
-		answer = response.Header // there was nothing but a status
+	trailer := response.Trailer
+	if trailer.Get("Grpc-Status") == "" {
+		trailer = response.Header // there was nothing but a status
 	}
-	code, err := strconv.ParseUint(answer.Get("Grpc-Status"), 10, 32)
+	code, err := strconv.ParseUint(trailer.Get("Grpc-Status"), 10, 32)
 	if err != nil {
 		t.Fatalf("no gRPC status: %v; %v, %v", err, response.Header, response.Trailer)
 	}

@@ -77,7 +77,7 @@ func TestSignalHandling(t *testing.T) {
 	expectText(t, command{}.run(t, program), " 0 failed")
 }
 
-// Calls get their answer at their deadline while a node blocks the pipeline's thread.
+// Calls are completed at their deadline while a node blocks the pipeline's thread.
 func TestBlockedNode(t *testing.T) {
 	program := compile(t, "blocked", nil, "tests/c/blocked.c", "tests/c/host.c")
 	expectText(t, command{}.run(t, program), " 0 failed")

@@ -81,13 +81,13 @@ pub const OTAPB_CONTEXT_ENTRY_AUTH_OPAQUE: u32 = 7;
 pub const OTAPB_CONTEXT_ENTRY_TRACE_STATE: u32 = 8;
 /// The W3C baggage header's text. The key is empty. At most one.
 pub const OTAPB_CONTEXT_ENTRY_BAGGAGE: u32 = 9;
-/// A span linked from a merged batch: value is trace id (16 bytes), span id (8),
+/// A span linked from a batch: value is trace id (16 bytes), span id (8),
 /// trace flags (1). The key is empty.
 pub const OTAPB_CONTEXT_ENTRY_LINK: u32 = 10;
 
 /// The call ended: `call_id`, and `error` if it failed.
 pub const OTAPB_EVENT_DONE: u32 = 1;
-/// Output to hand on: `emission_id`, `signal`, `port`, `payload`, `buffer`; and
+/// Output to forward: `emission_id`, `signal`, `port`, `payload`, `buffer`; and
 /// `call_id` if it stems from exactly one call, else 0 with `context` and `origins`.
 /// The host answers every one with otapb_emission_done.
 pub const OTAPB_EVENT_EMIT: u32 = 2;
@@ -121,7 +121,7 @@ pub const OTAPB_EVENT_FLAG_REFERENCE: u32 = 4;
 /// The emission awaited its answer. Without it, it was unknown or had been answered
 /// (counted, never fatal).
 pub const OTAPB_EMISSION_AWAITED: u32 = 1;
-/// The answer was that of the emission's call, too: no OTAPB_EVENT_DONE will follow.
+/// The answer completed the emission's call, too: no OTAPB_EVENT_DONE will follow.
 pub const OTAPB_EMISSION_CALL_DONE: u32 = 2;
 /// And its payload was released: no OTAPB_EVENT_PAYLOAD_RELEASED will follow. Without it,
 /// that event may come before otapb_emission_done returns.
@@ -169,7 +169,7 @@ pub const OTAPB_COMPONENT_FLAG_REFERENCES: u32 = 1;
 /// Bytes that the library lends to the host. `data` is NULL when `len` is 0.
 /// Text is UTF-8 without a terminating zero.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct otapb_slice {
     /// First byte.
     pub data: *const u8,
@@ -189,7 +189,7 @@ pub struct otapb_host_slice {
     pub len: u64,
 }
 
-/// Head of a request context block. A block is contiguous and holds no
+/// Head of a request context block. A block is contiguous and has no
 /// pointers: this head, then `entry_count` times otapb_context_entry starting
 /// at `entry_offset`, then the bytes the entries refer to. All offsets count
 /// from the first byte of the block. Integers are in native byte order. The
@@ -239,6 +239,7 @@ pub struct otapb_context_entry {
 /// An error that the library gives to the host. Freed, with everything it
 /// points to, by otapb_error_release.
 #[repr(C)]
+#[derive(Default)]
 pub struct otapb_error {
     /// Size of this struct in bytes.
     pub size: u32,
@@ -298,6 +299,7 @@ pub struct otapb_host_error {
 /// Something that happened. Valid during the callback only; what `error` and
 /// `buffer` point to belongs to the host from then on.
 #[repr(C)]
+#[derive(Default)]
 pub struct otapb_event {
     /// Size of this struct in bytes, and the distance to the next one.
     pub size: u32,
@@ -329,7 +331,7 @@ pub struct otapb_event {
     pub context: otapb_slice,
     /// Name of the output port.
     pub port: otapb_slice,
-    /// The calls that a merged output stems from, as far as they are known.
+    /// The calls that output of an own request stems from, as far as they are known.
     pub origins: *const u64,
     /// Number of origins.
     pub origin_count: usize,
@@ -405,8 +407,8 @@ pub struct otapb_component_options {
     pub signal: u32,
     /// OTAPB_COMPONENT_FLAG_*.
     pub flags: u32,
-    /// How long nodes have to answer a call that was cancelled or is overdue, in nanoseconds:
-    /// then it is answered in their place, also while a node blocks its thread. 0 means 100 ms.
+    /// How long nodes have to complete a call that was cancelled or is overdue, in nanoseconds:
+    /// then it is completed in their place, also while a node blocks its thread. 0 means 100 ms.
     pub cancel_grace_ns: u64,
 }
 
@@ -418,25 +420,25 @@ pub struct otapb_stats {
     pub size: u32,
     /// Components created and not destroyed.
     pub components: u32,
-    /// Calls accepted and not yet answered.
+    /// Calls accepted and not yet completed.
     pub calls_in_flight: u64,
     /// Payloads of the host that the library still reads.
-    pub payloads_held: u64,
+    pub payloads_unreleased: u64,
     /// Bytes of those payloads.
-    pub payload_bytes_held: u64,
-    /// Emissions delivered and not yet answered.
+    pub payload_bytes_unreleased: u64,
+    /// Emissions that are not answered.
     pub emissions_in_flight: u64,
     /// Buffers delivered and not yet released.
-    pub buffers_held: u64,
+    pub buffers_unreleased: u64,
     /// Errors delivered and not yet released.
-    pub errors_held: u64,
+    pub errors_unreleased: u64,
     /// Request contexts alive in the library.
-    pub contexts_held: u64,
+    pub contexts_alive: u64,
     /// Pipelines running.
     pub pipelines: u64,
     /// Total of calls accepted.
     pub calls_total: u64,
-    /// Total of answers for calls or emissions that were not in flight any more.
+    /// Total of completions of calls and answers to emissions that were not in flight any more.
     pub late_completions_total: u64,
     /// Total of panics contained.
     pub panics_total: u64,

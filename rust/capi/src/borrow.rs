@@ -74,19 +74,6 @@ pub(crate) unsafe fn borrowed<'a>(
     unsafe { bytes(std::ptr::with_exposed_provenance(address), len, name) }
 }
 
-/// UTF-8 text of a host's slice.
-///
-/// # Safety
-/// As for [`borrowed`].
-pub(crate) unsafe fn text<'a>(
-    slice: otapb_host_slice,
-    name: &str,
-) -> Result<&'a str, ProcessingError> {
-    // SAFETY: as promised by the caller.
-    let bytes = unsafe { borrowed(slice, name) }?;
-    std::str::from_utf8(bytes).map_err(|error| wrong(name, format!("is not UTF-8: {error}")))
-}
-
 /// A struct that starts with its size, of which only what the size covers is
 /// read; the rest is zero.
 ///

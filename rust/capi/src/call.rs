@@ -12,8 +12,8 @@ use crate::abi::{
 };
 use crate::borrow::{bytes, wrong};
 use crate::component::component_of;
-use crate::error;
 use crate::panic::{guarded, guarded_or};
+use crate::{error, flags};
 
 /// A payload of the host's, read in place until the last view of it is gone.
 struct HostPayload {
@@ -37,9 +37,9 @@ impl AsRef<[u8]> for HostPayload {
     }
 }
 
-/// Hands a request to a component. When it is accepted, it is answered exactly once,
+/// Hands a request to a component. When it is accepted, it is completed exactly once,
 /// whatever happens (rule 8), and there is exactly one notice that the payload was
-/// released (with the answer, or an event of its own), unless the component is shut
+/// released (with the completion, or an event of its own), unless the component is shut
 /// down first.
 ///
 /// @param component    Never NULL; started.
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn otapb_submit(
 
 /// Hands a request to a component that otapb_component_takes_references: its data stay
 /// with the host. Everything else is as with otapb_submit; the release of a payload is
-/// reported with the answer, because there is none.
+/// reported with the completion, because there is none.
 ///
 /// @param component    Never NULL.
 /// @param call_id      As for otapb_submit.
@@ -137,8 +137,8 @@ fn checked(call_id: u64, signal: u32) -> Result<Signal, ProcessingError> {
 }
 
 /// Tells the component that the caller of `call_id` no longer waits for it.
-/// Work in context-aware nodes stops; the call still gets its
-/// answer. The first cancel of a call counts.
+/// Work in context-aware nodes stops; the call is still completed.
+/// The first cancel of a call counts.
 ///
 /// @param component  NULL is fine.
 /// @param call_id    The call.
@@ -169,14 +169,14 @@ pub unsafe extern "C" fn otapb_cancel(
     })
 }
 
-/// Answers an emission: the host has handed its data on, or failed to.
+/// Answers an emission: the host has forwarded its data, or failed to.
 ///
 /// @param component    NULL is fine.
 /// @param emission_id  The emission.
 /// @param error        Why the data was refused, borrowed for the call; or NULL
 ///                     if it was accepted.
 /// @return OTAPB_EMISSION_*. Where nothing but the call waits for the answer, it is
-///         answered here and not by an event.
+///         completed here and not by an event.
 ///
 /// Threading: any thread, also from inside a callback. Never blocks.
 #[unsafe(no_mangle)]
@@ -198,15 +198,12 @@ pub unsafe extern "C" fn otapb_emission_done(
             })
         });
         let answer = component.emission_done(emission_id, error);
-        [
+        flags([
             (answer.awaited, OTAPB_EMISSION_AWAITED),
             (answer.call_done, OTAPB_EMISSION_CALL_DONE),
             (answer.payload_released, OTAPB_EMISSION_PAYLOAD_RELEASED),
             (answer.keeps_error, OTAPB_EMISSION_KEEPS_ERROR),
-        ]
-        .iter()
-        .filter_map(|(is_so, flag)| is_so.then_some(flag))
-        .sum()
+        ])
     })
 }
 

@@ -16,9 +16,9 @@ use crate::abi::{
     OTAPB_COMPONENT_EXPORTER, OTAPB_COMPONENT_FLAG_REFERENCES, OTAPB_COMPONENT_PROCESSOR,
     OTAPB_COMPONENT_RECEIVER, otapb_component_options, otapb_error, otapb_runtime,
 };
-use crate::borrow::{borrowed, not_null, read_sized, text, wrong};
+use crate::borrow::{borrowed, not_null, read_sized, wrong};
 use crate::library;
-use crate::panic::{guarded, guarded_or};
+use crate::panic::{Errors, guarded, guarded_or};
 
 /// A hosted pipeline. Created by otapb_component_create, freed by
 /// otapb_component_destroy.
@@ -39,11 +39,12 @@ pub(crate) unsafe fn component_of<'a>(
     Ok(&handle.component)
 }
 
-/// Reads a component's options.
+/// Reads a component's options. Node types are known from then on.
 ///
 /// # Safety
 /// `options` is NULL or valid, with slices valid for the call.
 unsafe fn spec(options: *const otapb_component_options) -> Result<ComponentSpec, ProcessingError> {
+    catalogue::install(library::node_types);
     // SAFETY: as promised by the caller.
     let options = unsafe { read_sized(options, "options") }?;
     let kind = match options.kind {
@@ -61,7 +62,9 @@ unsafe fn spec(options: *const otapb_component_options) -> Result<ComponentSpec,
         }
     };
     // SAFETY: as promised by the caller.
-    let name = unsafe { text(options.name, "options.name") }?;
+    let name = unsafe { borrowed(options.name, "options.name") }?;
+    let name = std::str::from_utf8(name)
+        .map_err(|error| wrong("options.name", format!("is not UTF-8: {error}")))?;
     // SAFETY: as promised by the caller.
     let config = unsafe { borrowed(options.config, "options.config") }?;
     if config.is_empty() {
@@ -105,7 +108,6 @@ pub unsafe extern "C" fn otapb_component_validate(
     options: *const otapb_component_options,
 ) -> *mut otapb_error {
     guarded(|| {
-        catalogue::install(library::node_types);
         // SAFETY: NULL or valid, by the function's contract.
         let spec = unsafe { spec(options) }?;
         Ok(validate(&spec)?)
@@ -127,10 +129,10 @@ pub unsafe extern "C" fn otapb_component_warnings(
     options: *const otapb_component_options,
 ) -> *mut otapb_error {
     guarded(|| {
-        catalogue::install(library::node_types);
         // SAFETY: NULL or valid, by the function's contract.
         let spec = unsafe { spec(options) };
-        Ok(found(spec.map(|spec| warnings(&spec)).unwrap_or_default())?)
+        // They come back as errors do; of none NULL is made.
+        Err(spec.map(|spec| warnings(&spec)).unwrap_or_default().into())
     })
 }
 
@@ -150,30 +152,16 @@ pub unsafe extern "C" fn otapb_component_secrets(
     options: *const otapb_component_options,
 ) -> *mut otapb_error {
     guarded(|| {
-        catalogue::install(library::node_types);
         // SAFETY: NULL or valid, by the function's contract.
         let spec = unsafe { spec(options) };
-        let places = spec
-            .map(|spec| secrets(&spec))
-            .unwrap_or_default()
-            .into_iter();
-        let found_places = places
-            .map(|place| ProcessingError::configuration("is a secret", Some(place)))
-            .collect();
-        Ok(found(found_places)?)
+        let places = spec.map(|spec| secrets(&spec)).unwrap_or_default();
+        let secret = |place| ProcessingError::configuration("is a secret", Some(place));
+        // They come back as errors do; of none NULL is made.
+        Err(Errors(places.into_iter().map(secret).collect()))
     })
 }
 
-/// What was found comes back as errors do.
-fn found(findings: Vec<ProcessingError>) -> Result<(), Vec<ProcessingError>> {
-    if findings.is_empty() {
-        Ok(())
-    } else {
-        Err(findings)
-    }
-}
-
-/// Creates a component. It holds no thread until it is started.
+/// Creates a component. It has no thread until it is started.
 ///
 /// @param runtime        Never NULL. Must outlive the component.
 /// @param options        Never NULL; borrowed for the call.

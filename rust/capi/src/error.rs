@@ -14,9 +14,10 @@ use crate::abi::{
     otapb_error, otapb_host_error, otapb_host_slice, otapb_slice,
 };
 use crate::borrow::{borrowed, read_sized};
+use crate::flags;
 
 /// Errors given to hosts and not yet released, in this process.
-pub(crate) static HELD: AtomicU64 = AtomicU64::new(0);
+pub(crate) static UNRELEASED: AtomicU64 = AtomicU64::new(0);
 
 /// An error and the text that it points to. `repr(C)`, so that a pointer to the
 /// first field is a pointer to the whole.
@@ -42,22 +43,19 @@ pub(crate) fn give(error: ProcessingError) -> *mut otapb_error {
 }
 
 fn give_before(error: ProcessingError, next: *mut otapb_error) -> *mut otapb_error {
-    let mut flags = 0;
-    if error.is_permanent() {
-        flags |= OTAPB_ERROR_FLAG_PERMANENT;
-    }
-    if error.is_of_a_part() {
-        flags |= OTAPB_ERROR_FLAG_PART;
-    }
-    if error.retry_after().is_some() {
-        flags |= OTAPB_ERROR_FLAG_RETRY_AFTER;
-    }
-    if error.author_grpc_code().is_some() {
-        flags |= OTAPB_ERROR_FLAG_GRPC_CODE;
-    }
-    if error.author_http_status().is_some() {
-        flags |= OTAPB_ERROR_FLAG_HTTP_STATUS;
-    }
+    let flags = flags([
+        (error.is_permanent(), OTAPB_ERROR_FLAG_PERMANENT),
+        (error.is_of_a_part(), OTAPB_ERROR_FLAG_PART),
+        (error.retry_after().is_some(), OTAPB_ERROR_FLAG_RETRY_AFTER),
+        (
+            error.author_grpc_code().is_some(),
+            OTAPB_ERROR_FLAG_GRPC_CODE,
+        ),
+        (
+            error.author_http_status().is_some(),
+            OTAPB_ERROR_FLAG_HTTP_STATUS,
+        ),
+    ]);
     let message = match error_table::strip(error.message()) {
         Cow::Borrowed(_) => None,
         Cow::Owned(stripped) if stripped.is_empty() => {
@@ -72,13 +70,10 @@ fn give_before(error: ProcessingError, next: *mut otapb_error) -> *mut otapb_err
             grpc_code: error.grpc_code(),
             http_status: i32::from(error.http_status()),
             flags,
-            reserved: 0,
             retry_after_ns: error.retry_after().map_or(0, nanoseconds),
             host_error_id: error.host_error_id(),
-            message: otapb_slice::EMPTY,
-            field: otapb_slice::EMPTY,
-            status_details: otapb_slice::EMPTY,
             next,
+            ..otapb_error::default()
         },
         error,
         message,
@@ -88,7 +83,7 @@ fn give_before(error: ProcessingError, next: *mut otapb_error) -> *mut otapb_err
     given.abi.message = otapb_slice::of(message.unwrap_or(given.error.message()).as_bytes());
     given.abi.field = otapb_slice::of(given.error.field().unwrap_or_default().as_bytes());
     given.abi.status_details = otapb_slice::of(given.error.status_details());
-    let _ = HELD.fetch_add(1, Ordering::Relaxed);
+    let _ = UNRELEASED.fetch_add(1, Ordering::Relaxed);
     Box::into_raw(given).cast()
 }
 
@@ -105,7 +100,7 @@ pub(crate) unsafe fn release(mut error: *mut otapb_error) {
         // SAFETY: not NULL and not the fallback, so it was made by `give_before`
         // out of a box of this type; the caller frees it once.
         let given = unsafe { Box::from_raw(error.cast::<GivenError>()) };
-        let _ = HELD.fetch_sub(1, Ordering::Relaxed);
+        let _ = UNRELEASED.fetch_sub(1, Ordering::Relaxed);
         error = given.abi.next.cast_mut();
     }
 }

@@ -15,10 +15,10 @@ use crate::abi::{
     OTAPB_EVENT_PAYLOAD_RELEASED, OTAPB_EVENT_STATUS, OTAPB_STATUS_OK,
     OTAPB_STATUS_PERMANENT_ERROR, OTAPB_STATUS_RECOVERABLE_ERROR, otapb_event, otapb_slice,
 };
-use crate::error;
+use crate::{error, flags};
 
 /// Buffers given to hosts and not yet released, in this process.
-pub(crate) static HELD: AtomicU64 = AtomicU64::new(0);
+pub(crate) static UNRELEASED: AtomicU64 = AtomicU64::new(0);
 
 /// The host's events callback.
 pub(crate) type EventsFn = unsafe extern "C" fn(u64, *const otapb_event, usize);
@@ -34,7 +34,7 @@ pub struct otapb_buffer {
 
 impl Drop for otapb_buffer {
     fn drop(&mut self) {
-        let _ = HELD.fetch_sub(1, Ordering::Relaxed);
+        let _ = UNRELEASED.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -65,22 +65,8 @@ impl EventSink for HostEvents {
 fn give(component_data: u64, event: Event) -> otapb_event {
     let mut given = otapb_event {
         size: size_of::<otapb_event>() as u32,
-        r#type: 0,
         component_data,
-        call_id: 0,
-        emission_id: 0,
-        flags: 0,
-        signal: 0,
-        status: 0,
-        reserved: 0,
-        error: std::ptr::null_mut(),
-        buffer: std::ptr::null_mut(),
-        payload: otapb_slice::EMPTY,
-        context: otapb_slice::EMPTY,
-        port: otapb_slice::EMPTY,
-        origins: std::ptr::null(),
-        origin_count: 0,
-        host_error_id: 0,
+        ..otapb_event::default()
     };
     match event {
         Event::Done {
@@ -91,9 +77,7 @@ fn give(component_data: u64, event: Event) -> otapb_event {
             given.r#type = OTAPB_EVENT_DONE;
             given.call_id = call_id;
             given.error = error.map_or(std::ptr::null_mut(), error::give);
-            if payload_released {
-                given.flags = OTAPB_EVENT_FLAG_PAYLOAD_RELEASED;
-            }
+            given.flags = flags([(payload_released, OTAPB_EVENT_FLAG_PAYLOAD_RELEASED)]);
         }
         Event::Emit(emission) => give_emission(emission, &mut given),
         Event::EmissionCancelled { id, error } => {
@@ -137,12 +121,10 @@ fn give_emission(emission: Emission, given: &mut otapb_event) {
     given.r#type = OTAPB_EVENT_EMIT;
     given.emission_id = id;
     given.call_id = call_id.unwrap_or(0);
-    if ends_call {
-        given.flags |= OTAPB_EVENT_FLAG_ENDS_CALL;
-    }
-    if by_reference {
-        given.flags |= OTAPB_EVENT_FLAG_REFERENCE;
-    }
+    given.flags = flags([
+        (ends_call, OTAPB_EVENT_FLAG_ENDS_CALL),
+        (by_reference, OTAPB_EVENT_FLAG_REFERENCE),
+    ]);
     given.signal = signal as u32;
     given.port = otapb_slice::of(port.as_bytes());
     let buffer = Box::new(otapb_buffer {
@@ -157,5 +139,5 @@ fn give_emission(emission: Emission, given: &mut otapb_event) {
         given.origin_count = buffer.origins.len();
     }
     given.buffer = Box::into_raw(buffer);
-    let _ = HELD.fetch_add(1, Ordering::Relaxed);
+    let _ = UNRELEASED.fetch_add(1, Ordering::Relaxed);
 }

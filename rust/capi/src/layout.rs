@@ -2,8 +2,7 @@
 
 //! Compile-time proof that the structs are laid out as both sides assume.
 //!
-//! The same numbers are asserted in C (`tests/c/layout.c`) and in Go
-//! (`capi/layout_cgo.go`).
+//! The same numbers are asserted in C and in Go (`capi/layout.h`).
 
 use std::mem::offset_of;
 
@@ -38,9 +37,9 @@ layout!(otapb_log_record, 64, size: 0, level: 4, component_data: 8, target: 16, 
 layout!(otapb_runtime_options, 24, size: 0, abi_version: 4, host_data: 8, log_level: 16, reserved: 20);
 layout!(otapb_component_options, 64, size: 0, kind: 4, host_data: 8, name: 16, config: 32,
     signal: 48, flags: 52, cancel_grace_ns: 56);
-layout!(otapb_stats, 112, size: 0, components: 4, calls_in_flight: 8, payloads_held: 16,
-    payload_bytes_held: 24, emissions_in_flight: 32, buffers_held: 40, errors_held: 48,
-    contexts_held: 56, pipelines: 64, calls_total: 72, late_completions_total: 80,
+layout!(otapb_stats, 112, size: 0, components: 4, calls_in_flight: 8, payloads_unreleased: 16,
+    payload_bytes_unreleased: 24, emissions_in_flight: 32, buffers_unreleased: 40, errors_unreleased: 48,
+    contexts_alive: 56, pipelines: 64, calls_total: 72, late_completions_total: 80,
     panics_total: 88, restarts_total: 96, errors_carried: 104);
 
 /// The context crate reads blocks without knowing the C types: both agree.

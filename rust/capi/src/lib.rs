@@ -29,5 +29,13 @@ pub use otapbridge_engine::NodeFactory;
 #[cfg(panic = "abort")]
 compile_error!("a panic in a node must not end the host: compile with panic = \"unwind\"");
 
+/// The flags of what is so, together.
+fn flags<const N: usize>(flags: [(bool, u32); N]) -> u32 {
+    let set = flags
+        .iter()
+        .filter_map(|(is_so, flag)| is_so.then_some(flag));
+    set.sum()
+}
+
 #[cfg(test)]
 library!();

@@ -50,6 +50,16 @@ pub enum AuthContent<'a> {
     Opaque,
 }
 
+impl<'a> AuthContent<'a> {
+    pub(crate) fn read(value: AuthValue<'a>) -> Self {
+        match value {
+            AuthValue::Text(text) => Self::Text(text.as_bytes()),
+            AuthValue::List(items) => Self::List(items.map(|item| item.as_bytes()).collect()),
+            AuthValue::Opaque => Self::Opaque,
+        }
+    }
+}
+
 impl<'a> Content<'a> {
     /// Reads a context. What need not be text is read as bytes.
     #[must_use]
@@ -72,7 +82,7 @@ impl<'a> Content<'a> {
             auth: context
                 .auth()
                 .iter()
-                .map(|(name, value)| (name.as_bytes(), auth(value)))
+                .map(|(name, value)| (name.as_bytes(), AuthContent::read(value)))
                 .collect(),
             links: context.links().collect(),
         }
@@ -138,12 +148,4 @@ fn metadata(context: &RequestContext) -> Vec<Key<'_>> {
         assert!(at.contains_key(&lower_key(entry.key)), "a key is missing");
     }
     keys
-}
-
-fn auth(value: AuthValue<'_>) -> AuthContent<'_> {
-    match value {
-        AuthValue::Text(text) => AuthContent::Text(text.as_bytes()),
-        AuthValue::List(items) => AuthContent::List(items.map(|item| item.as_bytes()).collect()),
-        AuthValue::Opaque => AuthContent::Opaque,
-    }
 }

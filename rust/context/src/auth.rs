@@ -7,8 +7,8 @@ use crate::block::{
 };
 use crate::metadata::Value;
 
-/// An attribute's value.
-#[derive(Clone, Debug)]
+/// An attribute's value. Two are equal if they are as far as is known.
+#[derive(Clone, Debug, PartialEq)]
 pub enum AuthValue<'a> {
     /// A string.
     Text(Value<'a>),
@@ -18,23 +18,17 @@ pub enum AuthValue<'a> {
     Opaque,
 }
 
-impl AuthValue<'_> {
-    /// Whether both are the same as far as is known.
-    pub(crate) fn same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Text(a), Self::Text(b)) => a == b,
-            (Self::List(a), Self::List(b)) => a.clone().eq(b.clone()),
-            (Self::Opaque, Self::Opaque) => true,
-            _ => false,
-        }
-    }
-}
-
 /// Items of a list, in order.
 #[derive(Clone, Debug)]
 pub struct AuthItems<'a> {
     key: &'a [u8],
     rest: Entries<'a>,
+}
+
+impl PartialEq for AuthItems<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        Iterator::eq(self.clone(), other.clone())
+    }
 }
 
 impl<'a> Iterator for AuthItems<'a> {

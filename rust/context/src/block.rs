@@ -18,36 +18,26 @@ pub(crate) const MAX_ENTRY_COUNT: usize = 65_536;
 
 /// Size of the head.
 pub const HEAD_SIZE: usize = 64;
-/// Offset of `size`.
+/// Size of an entry.
+pub const ENTRY_SIZE: usize = 20;
+
+// Where the head's fields are, by their C names.
 pub(crate) const SIZE_OFFSET: usize = 0;
-/// Offset of `flags`.
 pub(crate) const FLAGS_OFFSET: usize = 4;
-/// Offset of `deadline_remaining_ns`.
 pub(crate) const DEADLINE_REMAINING_NS_OFFSET: usize = 8;
-/// Offset of `deadline_unix_ns`.
 pub(crate) const DEADLINE_UNIX_NS_OFFSET: usize = 16;
-/// Offset of `trace_id`.
 pub(crate) const TRACE_ID_OFFSET: usize = 24;
-/// Offset of `span_id`.
 pub(crate) const SPAN_ID_OFFSET: usize = 40;
-/// Offset of `trace_flags`.
 pub(crate) const TRACE_FLAGS_OFFSET: usize = 48;
-/// Offset of `entry_count`.
 pub(crate) const ENTRY_COUNT_OFFSET: usize = 52;
-/// Offset of `entry_offset`.
 pub(crate) const ENTRY_OFFSET_OFFSET: usize = 56;
 /// Offset of `total_size`.
 pub const TOTAL_SIZE_OFFSET: usize = 60;
 
-/// Size of an entry.
-pub const ENTRY_SIZE: usize = 20;
-/// Offset of an entry's `kind`.
+// Where an entry's fields are. Each length follows its offset.
 pub(crate) const ENTRY_KIND_OFFSET: usize = 0;
-/// Offset of an entry's `key_offset`.
 pub(crate) const ENTRY_KEY_OFFSET_OFFSET: usize = 4;
-/// Offset of an entry's `value_offset`.
 pub(crate) const ENTRY_VALUE_OFFSET_OFFSET: usize = 12;
-/// Offset of an entry's `value_len`.
 pub(crate) const ENTRY_VALUE_LEN_OFFSET: usize = 16;
 
 /// The deadline fields are set.
@@ -117,28 +107,17 @@ impl ContextBlock {
         if bytes.is_empty() {
             return Ok(Self::empty());
         }
-        if bytes.len() < HEAD_SIZE {
-            return Err(invalid(
-                "context.size",
-                format!(
-                    "{} bytes are fewer than the head's {HEAD_SIZE}",
-                    bytes.len()
-                ),
-            ));
-        }
+        let given = bytes.len();
+        require(given >= HEAD_SIZE, "context.size", || {
+            format!("{given} bytes are fewer than the head's {HEAD_SIZE}")
+        })?;
         let total_size = read_u32(bytes, TOTAL_SIZE_OFFSET) as usize;
-        if total_size > MAX_BLOCK_SIZE {
-            return Err(invalid(
-                "context.total_size",
-                format!("{total_size} bytes exceed the limit of {MAX_BLOCK_SIZE}"),
-            ));
-        }
-        if total_size > bytes.len() {
-            return Err(invalid(
-                "context.total_size",
-                format!("{total_size} bytes were announced, {} given", bytes.len()),
-            ));
-        }
+        require(total_size <= MAX_BLOCK_SIZE, "context.total_size", || {
+            format!("{total_size} bytes exceed the limit of {MAX_BLOCK_SIZE}")
+        })?;
+        require(total_size <= given, "context.total_size", || {
+            format!("{total_size} bytes were announced, {given} given")
+        })?;
         // The copy is what is checked: the host's memory could change meanwhile.
         let mut copy = arena::take(total_size);
         copy.extend_from_slice(&bytes[..total_size]);
@@ -316,41 +295,40 @@ fn invalid(field: impl Into<String>, message: impl Into<String>) -> ProcessingEr
     ProcessingError::configuration(message, Some(field.into()))
 }
 
+/// An error about the field, unless the condition holds.
+pub(crate) fn require(
+    condition: bool,
+    field: &str,
+    otherwise: impl FnOnce() -> String,
+) -> Result<(), ProcessingError> {
+    match condition {
+        true => Ok(()),
+        false => Err(invalid(field, otherwise())),
+    }
+}
+
 fn check(block: &[u8]) -> Result<(), ProcessingError> {
     let total_size = block.len();
-    if total_size < HEAD_SIZE {
-        return Err(invalid(
-            "context.total_size",
-            format!("{total_size} bytes are fewer than the head's {HEAD_SIZE}"),
-        ));
-    }
+    require(total_size >= HEAD_SIZE, "context.total_size", || {
+        format!("{total_size} bytes are fewer than the head's {HEAD_SIZE}")
+    })?;
     let announced = read_u32(block, TOTAL_SIZE_OFFSET) as usize;
-    if announced != total_size {
-        return Err(invalid(
-            "context.total_size",
-            format!("{announced} bytes were announced, {total_size} given"),
-        ));
-    }
+    require(announced == total_size, "context.total_size", || {
+        format!("{announced} bytes were announced, {total_size} given")
+    })?;
     let head_size = read_u32(block, SIZE_OFFSET) as usize;
-    if head_size < HEAD_SIZE {
-        return Err(invalid(
-            "context.size",
-            format!("{head_size} is smaller than {HEAD_SIZE}, the head of this ABI version"),
-        ));
-    }
-    if head_size > total_size {
-        return Err(invalid(
-            "context.size",
-            format!("{head_size} exceeds total_size {total_size}"),
-        ));
-    }
+    require(head_size >= HEAD_SIZE, "context.size", || {
+        format!("{head_size} is smaller than {HEAD_SIZE}, the head of this ABI version")
+    })?;
+    require(head_size <= total_size, "context.size", || {
+        format!("{head_size} exceeds total_size {total_size}")
+    })?;
+    let has_span = read_u32(block, FLAGS_OFFSET) & FLAG_SPAN != 0;
     let trace_flags = read_u32(block, TRACE_FLAGS_OFFSET);
-    if read_u32(block, FLAGS_OFFSET) & FLAG_SPAN != 0 && trace_flags > u32::from(u8::MAX) {
-        return Err(invalid(
-            "context.trace_flags",
-            format!("{trace_flags} does not fit into a byte"),
-        ));
-    }
+    let fits = !has_span || trace_flags <= u32::from(u8::MAX);
+    require(fits, "context.trace_flags", || {
+        format!("{trace_flags} does not fit into a byte")
+    })?;
     check_entries(block, head_size)
 }
 
@@ -359,19 +337,14 @@ fn check_entries(block: &[u8], head_size: usize) -> Result<(), ProcessingError> 
     if count == 0 {
         return Ok(());
     }
-    if count > MAX_ENTRY_COUNT {
-        return Err(invalid(
-            "context.entry_count",
-            format!("{count} entries exceed the limit of {MAX_ENTRY_COUNT}"),
-        ));
-    }
+    require(count <= MAX_ENTRY_COUNT, "context.entry_count", || {
+        format!("{count} entries exceed the limit of {MAX_ENTRY_COUNT}")
+    })?;
     let start = read_u32(block, ENTRY_OFFSET_OFFSET) as usize;
-    if start < head_size || !start.is_multiple_of(4) {
-        return Err(invalid(
-            "context.entry_offset",
-            format!("{start} is not a multiple of 4 after the head of {head_size} bytes"),
-        ));
-    }
+    let is_in_place = start >= head_size && start.is_multiple_of(4);
+    require(is_in_place, "context.entry_offset", || {
+        format!("{start} is not a multiple of 4 after the head of {head_size} bytes")
+    })?;
     let table = start
         .checked_add(count * ENTRY_SIZE)
         .and_then(|end| block.get(start..end))
@@ -450,7 +423,7 @@ fn check_range(
     }
 }
 
-fn read_array<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {
+pub(crate) fn read_array<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {
     let mut array = [0; N];
     array.copy_from_slice(&bytes[offset..offset + N]);
     array

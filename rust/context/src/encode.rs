@@ -9,7 +9,7 @@ use crate::block::{
     ContextBlock, ENTRY_ADDRESS, ENTRY_AUTH, ENTRY_AUTH_ITEM, ENTRY_AUTH_LIST, ENTRY_AUTH_OPAQUE,
     ENTRY_BAGGAGE, ENTRY_LINK, ENTRY_METADATA, ENTRY_METADATA_EMPTY, ENTRY_SIZE, ENTRY_TRACE_STATE,
     FLAG_DEADLINE, FLAG_SPAN, FLAG_SPAN_REMOTE, FLAG_TIMEOUT, HEAD_SIZE, MAX_BLOCK_SIZE,
-    MAX_ENTRY_COUNT,
+    MAX_ENTRY_COUNT, require,
 };
 use crate::error::ProcessingError;
 use crate::metadata::lower_key;
@@ -163,23 +163,15 @@ impl BlockBuilder {
     /// # Errors
     /// Configuration, if the block exceeds `MAX_BLOCK_SIZE` or `MAX_ENTRY_COUNT`.
     pub fn build(&self) -> Result<ContextBlock, ProcessingError> {
-        if self.entries.len() > MAX_ENTRY_COUNT {
-            return Err(ProcessingError::configuration(
-                format!(
-                    "{} entries exceed the limit of {MAX_ENTRY_COUNT}",
-                    self.entries.len()
-                ),
-                Some("context.entry_count".into()),
-            ));
-        }
-        let data_offset = HEAD_SIZE + self.entries.len() * ENTRY_SIZE;
+        let count = self.entries.len();
+        require(count <= MAX_ENTRY_COUNT, "context.entry_count", || {
+            format!("{count} entries exceed the limit of {MAX_ENTRY_COUNT}")
+        })?;
+        let data_offset = HEAD_SIZE + count * ENTRY_SIZE;
         let total_size = data_offset + self.bytes.len();
-        if total_size > MAX_BLOCK_SIZE {
-            return Err(ProcessingError::configuration(
-                format!("{total_size} bytes exceed the limit of {MAX_BLOCK_SIZE}"),
-                Some("context.total_size".into()),
-            ));
-        }
+        require(total_size <= MAX_BLOCK_SIZE, "context.total_size", || {
+            format!("{total_size} bytes exceed the limit of {MAX_BLOCK_SIZE}")
+        })?;
 
         let mut block = arena::take(total_size);
         self.write_head(&mut block, total_size);

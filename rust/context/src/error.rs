@@ -149,54 +149,37 @@ impl ProcessingError {
     /// An error of this kind without codes.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        let message = message.into();
-        let details = ErrorDetails::default();
         match kind {
-            ErrorKind::Permanent => Self::Permanent {
-                message,
-                grpc_code: None,
-                http_status: None,
-                details,
-            },
-            ErrorKind::Retryable => Self::Retryable {
-                message,
-                grpc_code: None,
-                http_status: None,
-                retry_after: None,
-                details,
-            },
-            ErrorKind::Cancelled => Self::Cancelled {
-                reason: message,
-                details,
-            },
-            ErrorKind::Timeout => Self::Timeout {
-                deadline: None,
-                message,
-                details,
-            },
-            ErrorKind::ResourceExhausted => Self::ResourceExhausted {
-                message,
-                retry_after: None,
-                details,
-            },
-            ErrorKind::Configuration => Self::Configuration {
-                message,
-                field: None,
-                details,
-            },
+            ErrorKind::Permanent => Self::permanent(message),
+            ErrorKind::Retryable => Self::retryable(message),
+            ErrorKind::Cancelled => Self::cancelled(message),
+            ErrorKind::Timeout => Self::timeout(message, None),
+            ErrorKind::ResourceExhausted => Self::resource_exhausted(message, None),
+            ErrorKind::Configuration => Self::configuration(message, None),
         }
     }
 
     /// See [`Self::Permanent`].
     #[must_use]
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self::new(ErrorKind::Permanent, message)
+        Self::Permanent {
+            message: message.into(),
+            grpc_code: None,
+            http_status: None,
+            details: ErrorDetails::default(),
+        }
     }
 
     /// See [`Self::Retryable`].
     #[must_use]
     pub fn retryable(message: impl Into<String>) -> Self {
-        Self::new(ErrorKind::Retryable, message)
+        Self::Retryable {
+            message: message.into(),
+            grpc_code: None,
+            http_status: None,
+            retry_after: None,
+            details: ErrorDetails::default(),
+        }
     }
 
     /// The data is malformed: permanent with gRPC InvalidArgument, HTTP 400.
@@ -220,7 +203,10 @@ impl ProcessingError {
     /// See [`Self::Cancelled`].
     #[must_use]
     pub fn cancelled(reason: impl Into<String>) -> Self {
-        Self::new(ErrorKind::Cancelled, reason)
+        Self::Cancelled {
+            reason: reason.into(),
+            details: ErrorDetails::default(),
+        }
     }
 
     /// See [`Self::Timeout`]. `deadline` is in nanoseconds since 1970.
@@ -346,9 +332,6 @@ impl ProcessingError {
     /// stay, a delay does not.
     #[must_use]
     pub fn into_permanent(self) -> Self {
-        if self.is_permanent() {
-            return self;
-        }
         let (grpc_code, http_status) = (self.grpc_code(), self.http_status());
         match self {
             Self::Retryable {

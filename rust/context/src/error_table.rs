@@ -2,7 +2,7 @@
 
 //! Lets a structured error travel beside a text.
 //!
-//! The engine hands errors on as reason texts, to which nodes add words of their
+//! The engine passes errors back as reason texts, to which nodes add words of their
 //! own. The table keeps the error and puts a mark into the text, by which
 //! the error is found again wherever the mark ended up. The mark is
 //! `⟦otapbridge-error:<table>-<id>⟧`: printable, so that it also survives a text
@@ -50,12 +50,6 @@ struct State {
 }
 
 impl State {
-    fn remove(&mut self, id: u64) -> bool {
-        let removed = self.entries.remove(&id);
-        self.bytes -= removed.as_ref().map_or(0, Entry::size);
-        removed.is_some()
-    }
-
     /// Makes room for one entry more.
     fn evict(&mut self, capacity: usize, size: usize) {
         while self.entries.len() >= capacity || self.bytes + size > MAX_BYTES {
@@ -161,9 +155,10 @@ impl ErrorTable {
     /// Removes an entry. Whether it was there.
     pub fn forget(&self, id: u64) -> bool {
         let mut state = self.state.lock();
-        let removed = state.remove(id);
+        let removed = state.entries.remove(&id);
+        state.bytes -= removed.as_ref().map_or(0, Entry::size);
         self.len.store(state.entries.len(), Ordering::Release);
-        removed
+        removed.is_some()
     }
 
     /// The id of the newest entry there ever was, for [`forget_until`](Self::forget_until).
@@ -331,14 +326,14 @@ mod tests {
         let table = ErrorTable::new();
         let retryable = table.insert(error("again"));
         let permanent = table.insert(ProcessingError::permanent("never"));
-        let abandoned = table.insert_as(ProcessingError::timeout("late", None), true);
+        let ended = table.insert_as(ProcessingError::timeout("late", None), true);
         for (text, arrives_permanent, expected) in [
             (&retryable, false, ErrorKind::Retryable),
             (&retryable, true, ErrorKind::Permanent),
             (&permanent, false, ErrorKind::Permanent),
             (&permanent, true, ErrorKind::Permanent),
-            (&abandoned, false, ErrorKind::Timeout),
-            (&abandoned, true, ErrorKind::Timeout),
+            (&ended, false, ErrorKind::Timeout),
+            (&ended, true, ErrorKind::Timeout),
         ] {
             let found = table.resolve_as(text, arrives_permanent).expect("mark");
             assert_eq!(found.kind(), expected, "{text} {arrives_permanent}");

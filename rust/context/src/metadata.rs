@@ -194,7 +194,7 @@ impl<'a> Metadata<'a> {
     }
 }
 
-/// A key as a block holds it: in lower case, as Go's `strings.ToLower` writes it, with
+/// A key as a block has it: in lower case, as Go's `strings.ToLower` writes it, with
 /// U+FFFD in place of each byte that is not UTF-8.
 #[must_use]
 pub fn lower_key(key: &[u8]) -> Cow<'_, [u8]> {

@@ -346,7 +346,7 @@ impl RequestContext {
         self.block().links()
     }
 
-    /// A copy of the block that says how much time is left now: what to hand on
+    /// A copy of the block that says how much time is left now: what to forward
     /// when the request leaves Rust.
     #[must_use]
     pub fn to_block(&self) -> ContextBlock {

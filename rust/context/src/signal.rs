@@ -5,7 +5,9 @@
 use std::fmt;
 
 /// What a payload is. The numbers are those of `OTAPB_SIGNAL_*`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[repr(u32)]
 pub enum Signal {
     /// An OTLP `ExportTraceServiceRequest`.

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::block::LINK_SIZE;
+use crate::block::{LINK_SIZE, read_array};
 use crate::error::ProcessingError;
 
 /// Wire form of a linked span: trace id, span id, trace flags.
@@ -56,13 +56,13 @@ impl SpanContext {
     /// The trace id as 32 lower-case hexadecimal digits.
     #[must_use]
     pub fn trace_id_hex(&self) -> String {
-        hex(&self.trace_id)
+        format!("{:032x}", u128::from_be_bytes(self.trace_id))
     }
 
     /// The span id as 16 lower-case hexadecimal digits.
     #[must_use]
     pub fn span_id_hex(&self) -> String {
-        hex(&self.span_id)
+        format!("{:016x}", u64::from_be_bytes(self.span_id))
     }
 
     /// The wire form of a linked span.
@@ -78,13 +78,9 @@ impl SpanContext {
     /// Reads the wire form of a linked span. Links come from elsewhere: `remote` is set.
     #[must_use]
     pub(crate) fn from_link(bytes: &SpanContextBytes) -> Self {
-        let mut trace_id = [0; 16];
-        let mut span_id = [0; 8];
-        trace_id.copy_from_slice(&bytes[..16]);
-        span_id.copy_from_slice(&bytes[16..24]);
         Self {
-            trace_id,
-            span_id,
+            trace_id: read_array(bytes, 0),
+            span_id: read_array(bytes, 16),
             trace_flags: bytes[24],
             remote: true,
         }
@@ -155,16 +151,6 @@ fn unhex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
         *byte = digit(pair[0])? << 4 | digit(pair[1])?;
     }
     Some(bytes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::config::validate::topology;
 use crate::guard::durable_buffer;
 use crate::pipeline::catalogue;
 use crate::pipeline::thread::{Launch, PipelineThread};
+use crate::request::pace::Pace;
 use crate::request::request::{DataSize, PayloadRelease, Request};
 use crate::request::state::{
     EmissionAnswer, PipelineState, Shared, Submission, pipeline_of_emission,
@@ -27,18 +28,18 @@ use crate::request::state::{
 use crate::runtime::{Runtime, RuntimeInner};
 
 /// Reports the release of a call's payload when it is dropped.
-pub struct PayloadGuard(#[expect(dead_code, reason = "held for its drop")] PayloadRelease);
+pub struct PayloadGuard(#[expect(dead_code, reason = "kept for its drop")] PayloadRelease);
 
-/// A hosted pipeline. It holds no thread until it is started, and must be shut
+/// A hosted pipeline. It has no thread until it is started, and must be shut
 /// down before it is dropped for calls in flight to be finished; a drop ends them.
 pub struct Component {
     runtime: Arc<RuntimeInner>,
     shared: Arc<Shared>,
     pipelines: Vec<Arc<PipelineState>>,
-    /// Counts calls, so that the pipelines take turns.
-    turn: AtomicUsize,
+    /// The pipeline of the last call.
+    last: AtomicUsize,
     topology: Arc<Topology>,
-    /// The folder number of each pipeline; those beyond the topology's shards only deliver
+    /// The folder number of each pipeline; those beyond the first `shards` only send
     /// what former ones have left.
     folders: Vec<usize>,
     signal: Option<Signal>,
@@ -76,6 +77,7 @@ impl Component {
             spec.cancel_grace,
             engine_nodes,
             spec.references && catalogue::is_blind(&topology),
+            (topology.shards > 1).then(Pace::new),
         );
         let pipelines = (0..folders.len())
             .map(|index| {
@@ -88,7 +90,7 @@ impl Component {
             runtime: Arc::clone(inner),
             shared,
             pipelines,
-            turn: AtomicUsize::new(0),
+            last: AtomicUsize::new(0),
             topology: Arc::new(topology),
             folders,
             signal: spec.signal,
@@ -123,7 +125,7 @@ impl Component {
                 storage: Storage {
                     component: self.shared.name.clone(),
                     signal: self.signal,
-                    shard: *folder,
+                    number: *folder,
                     shards: self.topology.shards,
                 },
                 reporters: reporters.clone(),
@@ -270,7 +272,7 @@ impl Component {
             return Err(error);
         }
         let open = &self.pipelines[..self.topology.shards];
-        let first = self.turn.fetch_add(1, Ordering::Relaxed);
+        let first = self.choose(open);
         let mut payload = Some(payload);
         for offset in 0..open.len() {
             let pipeline = &open[first.wrapping_add(offset) % open.len()];
@@ -290,6 +292,19 @@ impl Component {
             }
         }
         Err(self.shared.not_running())
+    }
+
+    /// The pipeline for the next call: that of the last one while it keeps up, because a
+    /// thread that is at work need not be woken; else the one with the fewest calls.
+    fn choose(&self, open: &[Arc<PipelineState>]) -> usize {
+        let last = self.last.load(Ordering::Relaxed);
+        if open[last].keeps_up() {
+            return last;
+        }
+        let calls = |index: &usize| open[*index].calls_in_flight();
+        let next = (0..open.len()).min_by_key(calls).unwrap_or(last);
+        self.last.store(next, Ordering::Relaxed);
+        next
     }
 
     fn begin_call(
@@ -347,21 +362,21 @@ impl Component {
 }
 
 /// The number of each pipeline that is to run, by which its folders on disk are named: one for
-/// each shard, and further ones for folders of former shards that hold data.
+/// each of `shards`, and further ones for folders of former pipelines that contain data.
 fn folders(topology: &Topology, spec: &ComponentSpec) -> Result<Vec<usize>, ProcessingError> {
     let root = Path::new(&spec.name);
     let storage = Storage {
         component: spec.name.clone(),
         signal: spec.signal,
-        shard: 0,
+        number: 0,
         shards: topology.shards,
     };
-    let former = durable_buffer::shards_with_data(topology, &storage, &root)?;
+    let former = durable_buffer::pipelines_with_data(topology, &storage, &root)?;
     if let (ComponentKind::Receiver, Some(last)) = (topology.kind, former.last()) {
         // A receiver would receive once more.
         return Err(root.key("shards").error(format!(
-            "there were more shards, and the durable buffer of number {last} still holds data: start once more with {} shards, until \
-             it has delivered them",
+            "there were more pipelines, and the durable buffer of number {last} still contains data: start once more with {} pipelines, until \
+             it has sent them",
             last + 1
         )));
     }

@@ -15,6 +15,7 @@ mod base {
     pub(crate) mod counters;
     pub(crate) mod event;
     pub(crate) mod logging;
+    pub(crate) mod looking;
     pub(crate) mod node_types;
     pub(crate) mod outbox;
     pub(crate) mod payload;
@@ -55,16 +56,16 @@ mod host {
 mod node {
     //! Nodes written against the bridge, and what they work with.
 
+    pub(crate) mod acks;
     pub(crate) mod adapter;
-    pub(crate) mod answers;
     pub(crate) mod concurrent;
-    pub(crate) mod deliveries;
     pub(crate) mod effect_handler;
     pub(crate) mod factory;
     pub(crate) mod held;
     pub(crate) mod own_request;
     pub(crate) mod processor;
     pub(crate) mod receiver;
+    pub(crate) mod sent;
     pub(crate) mod tasks;
 }
 mod pipeline {
@@ -83,6 +84,7 @@ mod request {
     pub(crate) mod errors;
     pub(crate) mod header;
     pub(crate) mod nack;
+    pub(crate) mod pace;
     pub(crate) mod reaper;
     #[expect(clippy::module_inception, reason = "the request itself")]
     pub(crate) mod request;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The batch processor. `processor` sends and answers; in the other files is what
+//! The batch processor. `processor` sends, acks and nacks; in the other files is what
 //! is joined with what, and when it has to go: synchronous, and told the time.
 
 mod config;

@@ -15,14 +15,14 @@ use serde::Deserialize;
 use crate::duration;
 
 /// Processor `urn:otapbridge:processor:fault`: delays, panics or refuses each Nth
-/// message and passes the others on.
+/// message and forwards the others.
 ///
 /// | setting | meaning | default |
 /// | --- | --- | --- |
 /// | `delay` | wait so long first; ends at once when the request does | `0s` |
 /// | `block` | then keep the pipeline's thread so long, as a defect of a node would: nothing else in the pipeline runs | `0s` |
 /// | `panic` | then panic with this text; empty: don't | `""` |
-/// | `error` | else refuse with this error; absent: pass the data on | |
+/// | `error` | else refuse with this error; absent: forward the data | |
 /// | `every` | which messages are hit: each Nth of this node | 1 |
 /// | `max_concurrency` | how many messages are delayed at a time; the others queue | 1000 |
 /// | `log_refusals` | log why what was passed on is refused behind this node | false |
@@ -73,7 +73,7 @@ fn each() -> NonZeroU64 {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ErrorConfig {
-    kind: Kind,
+    kind: ErrorKind,
     #[serde(default = "default_message")]
     message: String,
     grpc_code: Option<i64>,
@@ -87,33 +87,9 @@ fn default_message() -> String {
     "injected by the fault processor".to_owned()
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    Permanent,
-    Retryable,
-    Cancelled,
-    Timeout,
-    ResourceExhausted,
-    Configuration,
-}
-
-impl From<Kind> for ErrorKind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Permanent => Self::Permanent,
-            Kind::Retryable => Self::Retryable,
-            Kind::Cancelled => Self::Cancelled,
-            Kind::Timeout => Self::Timeout,
-            Kind::ResourceExhausted => Self::ResourceExhausted,
-            Kind::Configuration => Self::Configuration,
-        }
-    }
-}
-
 impl ErrorConfig {
     fn error(&self) -> Result<ProcessingError, ProcessingError> {
-        let mut error = ProcessingError::new(self.kind.into(), self.message.as_str());
+        let mut error = ProcessingError::new(self.kind, self.message.as_str());
         if let Some(code) = self.grpc_code {
             error = error.with_grpc_code(in_range(code, 1, 16, "error.grpc_code")?);
         }
@@ -244,7 +220,7 @@ impl ConcurrentContextAwareProcessor for Fault {
             self.strike().await?;
         }
         if self.config.log_refusals {
-            effect_handler.await_answer(&mut data, false);
+            effect_handler.subscribe(&mut data, false);
         }
         let sent = effect_handler.send_message(data).await;
         if let Some(log_cancel) = log_cancel.filter(|_| sent.is_ok()) {
@@ -253,7 +229,7 @@ impl ConcurrentContextAwareProcessor for Fault {
         sent
     }
 
-    /// The answers that `log_refusals` asks for.
+    /// The acks and nacks that `log_refusals` asks for.
     async fn control(
         &self,
         control: NodeControlMsg<OtapPdata>,
@@ -263,7 +239,7 @@ impl ConcurrentContextAwareProcessor for Fault {
             NodeControlMsg::Ack(ack) => effect_handler.ack(*ack.accepted).await,
             NodeControlMsg::Nack(nack) => {
                 log(&effect_handler.error_of(&nack), nack.permanent);
-                effect_handler.hand_on(nack).await
+                effect_handler.notify_nack(nack).await
             }
             _ => Ok(()),
         }

@@ -20,7 +20,7 @@ mod payload;
 
 use payload::Payloads;
 
-/// Requests that await their answer at most; beyond it the next one waits.
+/// Requests that await their ack at most; beyond it the next one waits.
 const MAX_UNDER_WAY: usize = 128;
 
 /// Receiver `urn:otapbridge:receiver:generator`: makes telemetry, each request with
@@ -29,7 +29,7 @@ const MAX_UNDER_WAY: usize = 128;
 /// | setting | meaning | default |
 /// | --- | --- | --- |
 /// | `signal` | `traces`, `metrics` or `logs` | `traces` |
-/// | `interval` | time between requests; `0s`: as fast as they are answered, 128 at a time | `1s` |
+/// | `interval` | time between requests; `0s`: as fast as they are acked, 128 at a time | `1s` |
 /// | `batch_size` | spans, data points or log records of a request | 1 |
 /// | `count` | how many requests; 0: no end | 0 |
 /// | `metadata` | the requests' metadata: a value or a list of values for each key | none |
@@ -42,42 +42,29 @@ pub struct Generator {
 
 /// See [`Generator`].
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
-    #[serde(default)]
-    signal: SignalName,
-    #[serde(
-        default = "default_interval",
-        deserialize_with = "duration::deserialize"
-    )]
+    signal: Signal,
+    #[serde(deserialize_with = "duration::deserialize")]
     interval: Duration,
-    #[serde(default = "default_batch_size")]
     batch_size: u32,
-    #[serde(default)]
     count: u64,
-    #[serde(default)]
     metadata: BTreeMap<String, Values>,
-    #[serde(default, deserialize_with = "duration::deserialize")]
+    #[serde(deserialize_with = "duration::deserialize")]
     timeout: Duration,
-    #[serde(default)]
     traceparent: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum SignalName {
-    #[default]
-    Traces,
-    Metrics,
-    Logs,
-}
-
-impl From<SignalName> for Signal {
-    fn from(name: SignalName) -> Self {
-        match name {
-            SignalName::Traces => Self::Traces,
-            SignalName::Metrics => Self::Metrics,
-            SignalName::Logs => Self::Logs,
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            signal: Signal::Traces,
+            interval: Duration::from_secs(1),
+            batch_size: 1,
+            count: 0,
+            metadata: BTreeMap::new(),
+            timeout: Duration::ZERO,
+            traceparent: None,
         }
     }
 }
@@ -98,14 +85,6 @@ impl Values {
     }
 }
 
-fn default_interval() -> Duration {
-    Duration::from_secs(1)
-}
-
-fn default_batch_size() -> u32 {
-    1
-}
-
 impl ReceiverNode for Generator {
     const URN: &'static str = "urn:otapbridge:receiver:generator";
 
@@ -122,10 +101,7 @@ impl ReceiverNode for Generator {
                 Some("batch_size".to_owned()),
             ));
         }
-        let span = match &config.traceparent {
-            Some(text) => Some(text.parse::<SpanContext>()?),
-            None => None,
-        };
+        let span = config.traceparent.as_deref().map(str::parse).transpose()?;
         let generator = Self { config, span };
         // Metadata that no context can carry are found here, not at run time.
         let _ = generator.context().map_err(|error| {
@@ -157,7 +133,7 @@ impl ContextAwareReceiver for Generator {
         &mut self,
         effect_handler: &ReceiverEffectHandler,
     ) -> Result<(), ProcessingError> {
-        let signal = self.config.signal.into();
+        let signal = self.config.signal;
         let mut payloads = Payloads::new(signal, self.config.batch_size, self.span);
         let mut interval = (!self.config.interval.is_zero()).then(|| {
             let mut interval = tokio::time::interval(self.config.interval);
@@ -199,7 +175,7 @@ impl ContextAwareReceiver for Generator {
                     let request = effect_handler.begin_request(self.context()?);
                     let message = request.message(signal, payloads.next());
                     under_way.push(async move {
-                        effect_handler.deliver(&request, message).await
+                        effect_handler.send_and_wait(&request, message).await
                     });
                 }
             }

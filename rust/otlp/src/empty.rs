@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Leaves out what holds no items.
+//! Leaves out what contains no items.
 
 use otapbridge_context::Signal;
 

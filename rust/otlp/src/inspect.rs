@@ -22,20 +22,18 @@ const MAX_DEPTH: usize = 100;
 #[derive(Clone, Copy, PartialEq)]
 enum Type {
     Request(Signal),
+    /// `ResourceSpans` and its like.
+    ResourceData(Signal),
     Resource,
-    ResourceSpans,
-    ScopeSpans,
+    /// `ScopeSpans` and its like.
+    ScopeData(Signal),
     Span,
     Event,
     Link,
-    ResourceMetrics,
-    ScopeMetrics,
     Metric,
-    MetricData,
+    MetricData(PointKind),
     DataPoint(PointKind),
     Exemplar,
-    ResourceLogs,
-    ScopeLogs,
     LogRecord,
     Scope,
     KeyValue,
@@ -44,7 +42,7 @@ enum Type {
     KeyValueList,
 }
 
-/// Which field of a data point holds its attributes.
+/// Which field of a data point has its attributes.
 #[derive(Clone, Copy, PartialEq)]
 enum PointKind {
     Number,
@@ -59,25 +57,25 @@ impl Type {
     fn child(self, field: u64) -> Option<Self> {
         use Type::*;
         Some(match (self, field) {
-            (Request(Signal::Traces), 1) => ResourceSpans,
-            (Request(Signal::Metrics), 1) => ResourceMetrics,
-            (Request(Signal::Logs), 1) => ResourceLogs,
-            (ResourceSpans | ResourceMetrics | ResourceLogs, 1) => Resource,
-            (ResourceSpans, 2) => ScopeSpans,
-            (ResourceMetrics, 2) => ScopeMetrics,
-            (ResourceLogs, 2) => ScopeLogs,
+            (Request(signal), 1) => ResourceData(signal),
+            (ResourceData(_), 1) => Resource,
+            (ResourceData(signal), 2) => ScopeData(signal),
             (Resource, 1) => KeyValue,
-            (ScopeSpans | ScopeMetrics | ScopeLogs, 1) => Scope,
+            (ScopeData(_), 1) => Scope,
             (Scope, 3) => KeyValue,
-            (ScopeSpans, 2) => Span,
+            (ScopeData(Signal::Traces), 2) => Span,
             (Span, 9) => KeyValue,
             (Span, 11) => Event,
             (Span, 13) => Link,
             (Event, 3) | (Link, 4) => KeyValue,
-            (ScopeMetrics, 2) => Metric,
-            (Metric, 5 | 7 | 9 | 10 | 11) => MetricData,
+            (ScopeData(Signal::Metrics), 2) => Metric,
+            (Metric, 5 | 7) => MetricData(PointKind::Number),
+            (Metric, 9) => MetricData(PointKind::Histogram),
+            (Metric, 10) => MetricData(PointKind::ExponentialHistogram),
+            (Metric, 11) => MetricData(PointKind::Summary),
+            (MetricData(kind), 1) => DataPoint(kind),
             (Metric, 12) => KeyValue,
-            (ScopeLogs, 2) => LogRecord,
+            (ScopeData(Signal::Logs), 2) => LogRecord,
             (LogRecord, 5) => AnyValue,
             (LogRecord, 6) => KeyValue,
             (KeyValue, 2) => AnyValue,
@@ -107,11 +105,7 @@ impl Type {
         const FIXED32: u64 = 5;
         let right = match (self, field) {
             (Request(_) | ArrayValue | KeyValueList, 1) | (KeyValue, 1 | 2) => LEN,
-            (
-                ResourceSpans | ResourceMetrics | ResourceLogs | ScopeSpans | ScopeMetrics
-                | ScopeLogs,
-                1..=3,
-            ) => LEN,
+            (ResourceData(_) | ScopeData(_), 1..=3) => LEN,
             (Resource, 1 | 3) | (Scope, 1..=3) => LEN,
             (Resource, 2) | (Scope, 4) => VARINT,
             (Span, 1..=5 | 9 | 11 | 13 | 15) => LEN,
@@ -122,8 +116,8 @@ impl Type {
             (Event, 2 | 3) | (Link, 1..=4) => LEN,
             (Event, 4) | (Link, 5) => VARINT,
             (Link, 6) => FIXED32,
-            (Metric, 1..=3 | 5 | 7 | 9..=12) | (MetricData, 1) => LEN,
-            (MetricData, 2 | 3) => VARINT,
+            (Metric, 1..=3 | 5 | 7 | 9..=12) | (MetricData(_), 1) => LEN,
+            (MetricData(_), 2 | 3) => VARINT,
             (DataPoint(PointKind::Number), 2..=4 | 6) => FIXED64,
             (DataPoint(PointKind::Number), 5 | 7) => LEN,
             (DataPoint(PointKind::Number), 8) => VARINT,
@@ -164,35 +158,11 @@ impl Type {
                 | Self::KeyValueList
         )
     }
-
-    /// Whether it is a resource's or a scope's part of a request.
-    const fn holds_entries(self) -> bool {
-        use Type::*;
-        matches!(
-            self,
-            ResourceSpans | ResourceMetrics | ResourceLogs | ScopeSpans | ScopeMetrics | ScopeLogs
-        )
-    }
-
-    /// The type of a field when the parent's own field decides it.
-    fn child_below(self, metric_field: u64, field: u64) -> Option<Self> {
-        match (self, field) {
-            (Type::MetricData, 1) => Some(Type::DataPoint(match metric_field {
-                9 => PointKind::Histogram,
-                10 => PointKind::ExponentialHistogram,
-                11 => PointKind::Summary,
-                _ => PointKind::Number,
-            })),
-            _ => self.child(field),
-        }
-    }
 }
 
 /// A message that is being walked.
 struct Open {
     r#type: Type,
-    /// The field of its parent that it is the value of.
-    field: u64,
     end: usize,
     /// How many `AnyValue` it is inside of, itself included.
     depth: usize,
@@ -226,7 +196,6 @@ pub fn inspect(signal: Signal, request: &[u8]) -> Result<Inspected, ProcessingEr
     let mut has_empty = false;
     open.push(Open {
         r#type: Type::Request(signal),
-        field: 0,
         end: request.len(),
         depth: 0,
         entries: 0,
@@ -234,12 +203,12 @@ pub fn inspect(signal: Signal, request: &[u8]) -> Result<Inspected, ProcessingEr
     let mut at = 0;
     while let Some(message) = open.last() {
         if at == message.end {
-            has_empty |= message.r#type.holds_entries() && message.entries == size.entries;
+            let has_entries = matches!(message.r#type, Type::ResourceData(_) | Type::ScopeData(_));
+            has_empty |= has_entries && message.entries == size.entries;
             let _ = open.pop();
             continue;
         }
-        let (r#type, parent_field, end, depth) =
-            (message.r#type, message.field, message.end, message.depth);
+        let (r#type, end, depth) = (message.r#type, message.end, message.depth);
         let rest = &request[..end];
         let tag = varint(rest, &mut at).ok_or_else(malformed)?;
         let (field, wire_type) = (tag >> 3, tag & 7);
@@ -264,15 +233,13 @@ pub fn inspect(signal: Signal, request: &[u8]) -> Result<Inspected, ProcessingEr
             2 => {
                 let len = varint(rest, &mut at).ok_or_else(malformed)?;
                 let value_end = skip(at, len, end).ok_or_else(malformed)?;
-                let Some(child) = r#type.child_below(parent_field, field) else {
+                let Some(child) = r#type.child(field) else {
                     at = value_end;
                     continue;
                 };
                 match child {
-                    Type::ResourceSpans | Type::ResourceMetrics | Type::ResourceLogs => {
-                        size.resources += 1;
-                    }
-                    Type::ScopeSpans | Type::ScopeMetrics | Type::ScopeLogs => size.scopes += 1,
+                    Type::ResourceData(_) => size.resources += 1,
+                    Type::ScopeData(_) => size.scopes += 1,
                     Type::Metric => size.entries += 1,
                     Type::DataPoint(_) => size.items += 1,
                     Type::Span | Type::LogRecord => {
@@ -290,7 +257,6 @@ pub fn inspect(signal: Signal, request: &[u8]) -> Result<Inspected, ProcessingEr
                 }
                 open.push(Open {
                     r#type: child,
-                    field,
                     end: value_end,
                     depth,
                     entries: size.entries,

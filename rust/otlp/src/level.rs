@@ -5,7 +5,7 @@
 
 use otapbridge_context::Signal;
 
-/// A message that holds items, directly or not.
+/// A message that contains items, directly or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// `ExportTraceServiceRequest` and its like.
@@ -23,7 +23,7 @@ pub enum Level {
 /// What a field of a level is. Other fields describe the level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Child {
-    /// A message that holds items.
+    /// A message that contains items.
     Level(Level),
     /// A span, data point or log record.
     Item,

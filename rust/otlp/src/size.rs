@@ -5,6 +5,7 @@
 use std::ops::{AddAssign, Range, SubAssign};
 
 use otapbridge_context::Signal;
+use serde::Deserialize;
 
 use crate::level::{Child, Level};
 use crate::wire::{Malformed, Reader};
@@ -26,7 +27,8 @@ pub struct Size {
 }
 
 /// Which number of a [`Size`] is limited.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
 pub enum Sizer {
     /// Spans, metric data points or log records.
     #[default]
@@ -34,7 +36,8 @@ pub enum Sizer {
     /// Bytes of the request.
     Bytes,
     /// The largest of three numbers: of resources, of scopes, and of spans, metrics or
-    /// log records. A metric counts as one, and is never divided.
+    /// log records. A metric counts as one, and is never divided. No setting.
+    #[serde(skip)]
     Rows,
 }
 
@@ -52,22 +55,11 @@ impl Size {
 
     /// The size that the sizer looks at.
     #[must_use]
-    pub const fn by(self, sizer: Sizer) -> usize {
+    pub fn by(self, sizer: Sizer) -> usize {
         match sizer {
             Sizer::Items => self.items,
             Sizer::Bytes => self.bytes,
-            Sizer::Rows => {
-                let levels = if self.resources > self.scopes {
-                    self.resources
-                } else {
-                    self.scopes
-                };
-                if levels > self.entries {
-                    levels
-                } else {
-                    self.entries
-                }
-            }
+            Sizer::Rows => self.resources.max(self.scopes).max(self.entries),
         }
     }
 

@@ -286,8 +286,8 @@ impl Bridge {
         }
         let stats = self.runtime.stats();
         assert_eq!(stats.calls_in_flight, 0);
-        assert_eq!(stats.payloads_held, 0);
-        assert_eq!(stats.payload_bytes_held, 0);
+        assert_eq!(stats.payloads_unreleased, 0);
+        assert_eq!(stats.payload_bytes_unreleased, 0);
         assert_eq!(stats.emissions_in_flight, 0);
         assert_eq!(stats.pipelines, 0);
         assert_eq!(stats.calls_total, seen.results.len() as u64);

@@ -141,7 +141,7 @@ impl TestHost {
         Call { id, host: self }
     }
 
-    /// Takes what came out so far. When a call was answered with `Ok`, all its output is there.
+    /// Takes what came out so far. When a call was completed with `Ok`, all its output is there.
     #[must_use]
     pub fn outputs(&self) -> Vec<Output> {
         let emissions = self.bridge.host.seen(|seen| take(&mut seen.emissions));
@@ -158,7 +158,7 @@ impl TestHost {
     }
 
     /// Ends the component as the collector does when it stops: what nodes keep back is
-    /// flushed, and every call has its answer when this returns.
+    /// flushed, and every call has its result when this returns.
     pub fn shutdown(&self, timeout: Duration) {
         self.bridge.component.shutdown(timeout);
     }
@@ -189,8 +189,8 @@ impl Call<'_> {
     /// The error that the caller gets.
     ///
     /// # Panics
-    /// After 30 seconds without an answer.
-    pub fn answer(&self) -> Result<(), ProcessingError> {
+    /// After 30 seconds without a result.
+    pub fn result(&self) -> Result<(), ProcessingError> {
         self.host.bridge.host.done(self.id)
     }
 }

@@ -2,7 +2,7 @@
 
 //! Generates the C header from `rust/capi`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::TaskResult;
 
@@ -10,23 +10,20 @@ use crate::TaskResult;
 /// checks libraries anywhere.
 pub(crate) const TEXT: &str = include_str!("../../../include/otapbridge.h");
 
-fn path(root: &Path) -> PathBuf {
-    root.join("include/otapbridge.h")
-}
+const PATH: &str = "include/otapbridge.h";
 
 pub(crate) fn write(root: &Path) -> TaskResult {
-    std::fs::write(path(root), generate(root)?).map_err(|error| error.to_string())
+    std::fs::write(root.join(PATH), generate(root)?).map_err(|error| error.to_string())
 }
 
 pub(crate) fn check(root: &Path) -> TaskResult {
-    let checked_in = std::fs::read(path(root)).map_err(|error| error.to_string())?;
+    let checked_in = std::fs::read(root.join(PATH)).map_err(|error| error.to_string())?;
     if checked_in == generate(root)? {
         Ok(())
     } else {
-        Err(
-            "include/otapbridge.h has drifted from rust/capi: run `make header` and commit it"
-                .to_owned(),
-        )
+        Err(format!(
+            "{PATH} has drifted from rust/capi: run `make header` and commit it"
+        ))
     }
 }
 

@@ -84,14 +84,14 @@ fn each_tenant_has_its_own_quota() {
     let host = hourly(0);
     for tenant in ["acme", "globex"] {
         host.call(Signal::Logs, "", context(tenant, HOUR))
-            .answer()
+            .result()
             .expect("its first");
     }
     assert_eq!(host.outputs().len(), 2);
 
     let error = host
         .call(Signal::Logs, "", context("acme", HOUR))
-        .answer()
+        .result()
         .expect_err("its second");
     assert_eq!(error.kind(), ErrorKind::ResourceExhausted);
     let trace = "0af7651916cd43dd8448eb211c80319c";
@@ -111,7 +111,7 @@ fn each_tenant_has_its_own_quota() {
 fn a_request_without_a_tenant_is_refused() {
     let host = hourly(0);
     let call = host.call(Signal::Logs, "", ContextBlock::empty());
-    let error = call.answer().expect_err("no tenant");
+    let error = call.result().expect_err("no tenant");
     assert!(error.is_permanent());
     assert_eq!((error.grpc_code(), error.http_status()), (16, 401));
     assert_eq!(
@@ -124,22 +124,22 @@ fn a_request_without_a_tenant_is_refused() {
 fn a_request_waits_only_if_its_deadline_leaves_time() {
     let host = hourly(u64::MAX);
     host.call(Signal::Logs, "", context("acme", HOUR))
-        .answer()
+        .result()
         .expect("its first");
 
     let refused = host
         .call(Signal::Logs, "", context("acme", HOUR / 2))
-        .answer();
+        .result();
     let error = refused.expect_err("its turn is too late");
     assert_eq!(error.kind(), ErrorKind::ResourceExhausted);
 
     // This one waits, and another tenant's request does not wait behind it.
     let waiting = host.call(Signal::Logs, "", context("acme", HOUR * 2));
     host.call(Signal::Logs, "", context("globex", HOUR))
-        .answer()
+        .result()
         .expect("its first");
     waiting.cancel("gone");
-    let error = waiting.answer().expect_err("cancelled");
+    let error = waiting.result().expect_err("cancelled");
     assert_eq!(
         (error.kind(), error.message()),
         (ErrorKind::Cancelled, "gone")

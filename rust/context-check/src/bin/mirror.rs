@@ -24,7 +24,7 @@ fn main() -> io::Result<()> {
         }
         let mut block = vec![0; u32::from_ne_bytes(size) as usize];
         input.read_exact(&mut block)?;
-        let (status, answer): (u32, Vec<u8>) = match mirror(&block) {
+        let (status, reply): (u32, Vec<u8>) = match mirror(&block) {
             Ok(block) => (0, block.as_bytes().to_vec()),
             Err(error) => {
                 let field = error.field().unwrap_or_default();
@@ -32,8 +32,8 @@ fn main() -> io::Result<()> {
             }
         };
         output.write_all(&status.to_ne_bytes())?;
-        output.write_all(&(answer.len() as u32).to_ne_bytes())?;
-        output.write_all(&answer)?;
+        output.write_all(&(reply.len() as u32).to_ne_bytes())?;
+        output.write_all(&reply)?;
         output.flush()?;
     }
 }

@@ -9,6 +9,8 @@ use super::ProcessingError;
 
 /// Class of a [`ProcessingError`]. The numbers are those of `OTAPB_ERROR_KIND_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[repr(i32)]
 pub enum ErrorKind {
     /// See [`ProcessingError::Permanent`].
@@ -40,54 +42,36 @@ impl ErrorKind {
         }
     }
 
+    /// Its name; and the message, gRPC code and HTTP status of errors that have none of their own.
+    const fn texts_and_codes(self) -> (&'static str, &'static str, i32, u16) {
+        match self {
+            Self::Permanent => ("permanent", "permanent error", 13, 500),
+            Self::Retryable => ("retryable", "retryable error", 14, 503),
+            Self::Cancelled => ("cancelled", "request cancelled", 1, 499),
+            Self::Timeout => ("timeout", "deadline exceeded", 4, 504),
+            Self::ResourceExhausted => ("resource_exhausted", "resource exhausted", 8, 429),
+            Self::Configuration => ("configuration", "invalid configuration", 3, 400),
+        }
+    }
+
     /// The name as configurations and logs write it, such as `resource_exhausted`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Permanent => "permanent",
-            Self::Retryable => "retryable",
-            Self::Cancelled => "cancelled",
-            Self::Timeout => "timeout",
-            Self::ResourceExhausted => "resource_exhausted",
-            Self::Configuration => "configuration",
-        }
-    }
-
-    /// The gRPC code (`google.rpc.Code`) when the author gave none.
-    #[must_use]
-    pub(crate) const fn default_grpc_code(self) -> i32 {
-        match self {
-            Self::Permanent => 13,
-            Self::Retryable => 14,
-            Self::Cancelled => 1,
-            Self::Timeout => 4,
-            Self::ResourceExhausted => 8,
-            Self::Configuration => 3,
-        }
-    }
-
-    /// The HTTP status when the author gave none.
-    #[must_use]
-    pub(crate) const fn default_http_status(self) -> u16 {
-        match self {
-            Self::Permanent => 500,
-            Self::Retryable => 503,
-            Self::Cancelled => 499,
-            Self::Timeout => 504,
-            Self::ResourceExhausted => 429,
-            Self::Configuration => 400,
-        }
+        self.texts_and_codes().0
     }
 
     pub(crate) const fn default_message(self) -> &'static str {
-        match self {
-            Self::Permanent => "permanent error",
-            Self::Retryable => "retryable error",
-            Self::Cancelled => "request cancelled",
-            Self::Timeout => "deadline exceeded",
-            Self::ResourceExhausted => "resource exhausted",
-            Self::Configuration => "invalid configuration",
-        }
+        self.texts_and_codes().1
+    }
+
+    /// The gRPC code (`google.rpc.Code`) when the author gave none.
+    pub(crate) const fn default_grpc_code(self) -> i32 {
+        self.texts_and_codes().2
+    }
+
+    /// The HTTP status when the author gave none.
+    pub(crate) const fn default_http_status(self) -> u16 {
+        self.texts_and_codes().3
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message;
+use prost_types::{Any, Duration as ProtoDuration};
 use tonic::{Code, Status};
 
 use super::{ErrorKind, ProcessingError};
@@ -27,29 +28,11 @@ struct RpcStatus {
     details: Vec<Any>,
 }
 
-/// `google.protobuf.Any`.
-#[derive(Clone, PartialEq, Message)]
-struct Any {
-    #[prost(string, tag = "1")]
-    type_url: String,
-    #[prost(bytes = "vec", tag = "2")]
-    value: Vec<u8>,
-}
-
 /// `google.rpc.RetryInfo`.
 #[derive(Clone, PartialEq, Message)]
 struct RetryInfo {
     #[prost(message, optional, tag = "1")]
     retry_delay: Option<ProtoDuration>,
-}
-
-/// `google.protobuf.Duration`.
-#[derive(Clone, PartialEq, Message)]
-struct ProtoDuration {
-    #[prost(int64, tag = "1")]
-    seconds: i64,
-    #[prost(int32, tag = "2")]
-    nanos: i32,
 }
 
 impl RpcStatus {
@@ -71,19 +54,14 @@ impl RpcStatus {
     }
 }
 
-impl Any {
-    fn retry_info(delay: Duration) -> Self {
-        let retry_delay = ProtoDuration {
-            seconds: delay.as_secs().min(MAX_SECONDS) as i64,
-            nanos: delay.subsec_nanos() as i32,
-        };
-        let info = RetryInfo {
-            retry_delay: Some(retry_delay),
-        };
-        Self {
-            type_url: RETRY_INFO.to_owned(),
-            value: info.encode_to_vec(),
-        }
+fn retry_info(delay: Duration) -> Any {
+    let retry_delay = Some(ProtoDuration {
+        seconds: delay.as_secs().min(MAX_SECONDS) as i64,
+        nanos: delay.subsec_nanos() as i32,
+    });
+    Any {
+        type_url: RETRY_INFO.to_owned(),
+        value: RetryInfo { retry_delay }.encode_to_vec(),
     }
 }
 
@@ -148,7 +126,7 @@ impl From<ProcessingError> for Status {
         if let Some(delay) = error.retry_after()
             && details.retry_delay().is_none()
         {
-            details.details.push(Any::retry_info(delay));
+            details.details.push(retry_info(delay));
         }
         let mut status = if details.details.is_empty() {
             Self::new(code, message)
@@ -265,14 +243,14 @@ mod tests {
         assert_eq!((status.code, status.message.as_str()), (14, "text"));
         assert_eq!(
             status.details,
-            [other.clone(), Any::retry_info(Duration::from_secs(3))]
+            [other.clone(), retry_info(Duration::from_secs(3))]
         );
         assert_eq!(
             received(Code::Unavailable, bytes.clone()).status_details(),
             bytes
         );
 
-        let own = vec![Any::retry_info(Duration::from_secs(9)), other];
+        let own = vec![retry_info(Duration::from_secs(9)), other];
         let status = details_of(error.with_status_details(given(own.clone())));
         assert_eq!(status.details, own);
     }

@@ -39,7 +39,7 @@ impl RequestContext {
     /// - The deadline is the latest of the inputs, if all have one; it is a mere timeout
     ///   if one of theirs is.
     /// - It is cancelled when the last input is. An input that was dropped without
-    ///   having been cancelled was answered, and the batch is still wanted. The reason is
+    ///   having been cancelled was completed, and the batch is still wanted. The reason is
     ///   Deadline if it was that for every input; the cause is the last one's.
     /// - Metadata, peer address, authentication and baggage are what all inputs have
     ///   alike. Authentication stays whole or goes: attributes of different callers are
@@ -206,6 +206,7 @@ fn shared_content(
 }
 
 /// A metadata key that all inputs so far have alike.
+#[derive(Default)]
 struct SharedKey<'a> {
     key: Cow<'a, [u8]>,
     values: Vec<&'a [u8]>,
@@ -232,9 +233,7 @@ fn shared_metadata<'a>(first: &'a RequestContext, rest: &[RequestContext]) -> Ve
         .map(|(key, values)| SharedKey {
             key,
             values,
-            found: false,
-            matched: 0,
-            differs: false,
+            ..SharedKey::default()
         })
         .collect();
     for input in rest {
@@ -284,15 +283,7 @@ fn add_metadata(block: &mut BlockBuilder, key: &[u8], values: &[&[u8]]) {
 /// an opaque one only the name is known.
 fn add_auth(block: &mut BlockBuilder, first: &RequestContext, rest: &[RequestContext]) {
     let own = sorted_auth(first);
-    let same = |input: &RequestContext| {
-        let other = sorted_auth(input);
-        let pairs = own.iter().zip(&other);
-        own.len() == other.len()
-            && pairs
-                .into_iter()
-                .all(|((name, a), (other, b))| name == other && a.same(b))
-    };
-    if !rest.iter().all(same) {
+    if rest.iter().any(|input| sorted_auth(input) != own) {
         return;
     }
     let (mut entries, mut bytes) = (0, 0);

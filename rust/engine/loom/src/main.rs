@@ -36,6 +36,8 @@ mod request {
     #[rustfmt::skip]
     #[path = "../../../src/request/errors.rs"]
     pub(crate) mod errors;
+    #[path = "../../../src/request/pace.rs"]
+    pub(crate) mod pace;
     pub(crate) mod reaper;
     #[expect(clippy::module_inception, reason = "as in the engine")]
     #[path = "../../../src/request/request.rs"]
@@ -49,8 +51,8 @@ mod models {
     pub(crate) mod calls;
     pub(crate) mod ending;
     pub(crate) mod explore;
-    pub(crate) mod merged;
     pub(crate) mod outbox;
+    pub(crate) mod own_request;
     pub(crate) mod table;
     pub(crate) mod waiting;
     pub(crate) mod world;
@@ -63,7 +65,7 @@ fn main() -> std::process::ExitCode {
     let mut models = Models::default();
     // Those that take long come first.
     models::outbox::add(&mut models);
-    models::merged::add(&mut models);
+    models::own_request::add(&mut models);
     models::waiting::add(&mut models);
     models::table::add(&mut models);
     models::ending::add(&mut models);

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Counters {
     pub(crate) components: AtomicU64,
     pub(crate) calls_in_flight: AtomicU64,
-    pub(crate) payloads_held: AtomicU64,
-    pub(crate) payload_bytes_held: AtomicU64,
+    pub(crate) payloads_unreleased: AtomicU64,
+    pub(crate) payload_bytes_unreleased: AtomicU64,
     pub(crate) emissions_in_flight: AtomicU64,
     pub(crate) pipelines: AtomicU64,
     pub(crate) calls_total: AtomicU64,
@@ -34,21 +34,21 @@ pub(crate) fn decrement(counter: &AtomicU64) {
 pub struct Stats {
     /// Components created and not dropped.
     pub components: u64,
-    /// Calls accepted and not yet answered.
+    /// Calls accepted and not yet completed.
     pub calls_in_flight: u64,
     /// Payloads of the host that the engine still reads.
-    pub payloads_held: u64,
+    pub payloads_unreleased: u64,
     /// Bytes of those payloads.
-    pub payload_bytes_held: u64,
-    /// Emissions delivered and not yet answered.
+    pub payload_bytes_unreleased: u64,
+    /// Emissions that are not answered.
     pub emissions_in_flight: u64,
     /// Request contexts alive.
-    pub contexts_held: u64,
+    pub contexts_alive: u64,
     /// Pipelines running.
     pub pipelines: u64,
     /// Total of calls accepted.
     pub calls_total: u64,
-    /// Total of answers that came too late or twice.
+    /// Total of completions and answers that came too late or twice.
     pub late_completions_total: u64,
     /// Total of panics contained.
     pub panics_total: u64,
@@ -64,10 +64,10 @@ impl Counters {
         Stats {
             components: get(&self.components),
             calls_in_flight: get(&self.calls_in_flight),
-            payloads_held: get(&self.payloads_held),
-            payload_bytes_held: get(&self.payload_bytes_held),
+            payloads_unreleased: get(&self.payloads_unreleased),
+            payload_bytes_unreleased: get(&self.payload_bytes_unreleased),
             emissions_in_flight: get(&self.emissions_in_flight),
-            contexts_held: otapbridge_context::RequestContext::live(),
+            contexts_alive: otapbridge_context::RequestContext::live(),
             pipelines: get(&self.pipelines),
             calls_total: get(&self.calls_total),
             late_completions_total: get(&self.late_completions_total),

@@ -18,7 +18,7 @@ pub enum Event {
         /// The payload was released before; no `PayloadReleased` follows.
         payload_released: bool,
     },
-    /// Output that the host hands on and answers.
+    /// Output that the host forwards and answers.
     Emit(Emission),
     /// Nobody waits for the answer to an emission any more. It is still to be answered.
     EmissionCancelled {
@@ -63,9 +63,9 @@ pub struct Emission {
     pub by_reference: bool,
     /// A context block, when there is no single call.
     pub context: ContextBlock,
-    /// The host's answer ends the call at once: see [`EmissionAnswer`](crate::EmissionAnswer).
+    /// The host's answer is an early one, which ends the call at once: see [`EmissionAnswer`](crate::EmissionAnswer).
     pub ends_call: bool,
-    /// The calls that a merged output stems from, as far as they are known.
+    /// The calls that output of an own request stems from, as far as they are known.
     pub origins: Vec<u64>,
 }
 
@@ -80,7 +80,7 @@ pub enum ComponentStatus {
     PermanentError,
 }
 
-/// Receives events. Called from pipelines' threads and the reaper's with no lock held, for
+/// Receives events. Called from pipelines' threads and the reaper's with no lock taken, for
 /// one component also at the same time; what concerns one call or emission comes in order.
 /// It drains `events`, may call the component's methods, and must not block.
 pub trait EventSink: Send + Sync {

@@ -3,7 +3,7 @@
 //! The queue between a pipeline and its host's event sink.
 //!
 //! Anything may push from any thread. Events leave in order, in batches, from
-//! one thread at a time, and with no lock held.
+//! one thread at a time, and with no lock taken.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

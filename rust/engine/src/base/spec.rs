@@ -31,8 +31,8 @@ pub struct ComponentSpec {
     pub signal: Option<Signal>,
     /// Prefix of paths in errors, such as `processors::otap/scrub`; may be empty.
     pub name: String,
-    /// How long its pipelines have to answer a call that was cancelled or is overdue, before
-    /// it is answered in their place; usually [`DEFAULT_CANCEL_GRACE`].
+    /// How long its pipelines have to complete a call that was cancelled or is overdue, before
+    /// it is completed in their place; usually [`DEFAULT_CANCEL_GRACE`].
     pub cancel_grace: Duration,
     /// Whether the host can keep data that no node looks at.
     pub references: bool,

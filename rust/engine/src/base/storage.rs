@@ -16,7 +16,7 @@ pub(crate) struct Storage {
     /// The component's signal, if it is exactly one.
     pub(crate) signal: Option<Signal>,
     /// The pipeline's number.
-    pub(crate) shard: usize,
+    pub(crate) number: usize,
     /// Pipelines that share what the configuration allows.
     pub(crate) shards: usize,
 }
@@ -36,7 +36,7 @@ impl Storage {
     }
 
     pub(crate) fn folder(&self, path: &Path, node: &str) -> PathBuf {
-        self.node_folder(path, node).join(self.shard.to_string())
+        self.node_folder(path, node).join(self.number.to_string())
     }
 }
 
@@ -59,9 +59,9 @@ fn segment(name: &str) -> String {
 
 /// A folder that is this pipeline's alone, until this is dropped or the process ends.
 #[derive(Debug)]
-pub(crate) struct FolderLock(#[expect(dead_code, reason = "held for its lock")] File);
+pub(crate) struct FolderLock(#[expect(dead_code, reason = "kept for its lock")] File);
 
-/// The lock file is never removed: two could hold locks of that name then.
+/// The lock file is never removed: two could have locks of that name then.
 const LOCK_FILE: &str = ".lock";
 
 impl FolderLock {
@@ -93,9 +93,9 @@ impl FolderLock {
     }
 }
 
-/// Numbers of the folders below a node's that are not among the first `shards` and hold data
+/// Numbers of the folders below a node's that are not among the first `shards` and contain data
 /// of the engine's durable buffer: those of pipelines that there were before.
-pub(crate) fn former_shards(node_folder: &Path, shards: usize) -> io::Result<Vec<usize>> {
+pub(crate) fn former_pipelines(node_folder: &Path, shards: usize) -> io::Result<Vec<usize>> {
     let mut former = Vec::new();
     let entries = match fs::read_dir(node_folder) {
         Ok(entries) => entries,
@@ -104,11 +104,11 @@ pub(crate) fn former_shards(node_folder: &Path, shards: usize) -> io::Result<Vec
     };
     for entry in entries {
         let name = entry?.file_name();
-        let shard = name.to_str().and_then(|name| name.parse::<usize>().ok());
-        if let Some(shard) = shard.filter(|shard| *shard >= shards)
-            && holds_data(&node_folder.join(name).join(ENGINE_FOLDER))?
+        let number = name.to_str().and_then(|name| name.parse::<usize>().ok());
+        if let Some(number) = number.filter(|number| *number >= shards)
+            && contains_data(&node_folder.join(name).join(ENGINE_FOLDER))?
         {
-            former.push(shard);
+            former.push(number);
         }
     }
     former.sort_unstable();
@@ -119,13 +119,13 @@ pub(crate) fn former_shards(node_folder: &Path, shards: usize) -> io::Result<Vec
 /// cores, of which a pipeline here is always the first.
 pub(crate) const ENGINE_FOLDER: &str = "core_0";
 
-/// Whether a folder of the engine's durable buffer holds data that may not have been delivered:
+/// Whether a folder of the engine's durable buffer contains data that may not have been acked:
 /// finished segments, or a write-ahead log (WAL) that goes on behind what was put into segments.
 ///
 /// The layout is quiver's (0.62): `segments/*.qseg`; `wal/quiver.wal` and `wal/quiver.wal.<n>`, whose
 /// header has its size at byte 12 and the position of its first entry at byte 30; and
 /// `wal/quiver.wal.cursor` with the position that was reached at byte 12.
-pub(crate) fn holds_data(folder: &Path) -> io::Result<bool> {
+pub(crate) fn contains_data(folder: &Path) -> io::Result<bool> {
     let segments = files(&folder.join("segments"))?;
     if segments.iter().any(|file| {
         file.extension()
@@ -136,7 +136,7 @@ pub(crate) fn holds_data(folder: &Path) -> io::Result<bool> {
     log_goes_on(folder)
 }
 
-/// Whether the log of such a folder holds data that are in no segment.
+/// Whether the log of such a folder contains data that are in no segment.
 pub(crate) fn log_goes_on(folder: &Path) -> io::Result<bool> {
     const WAL: &str = "quiver.wal";
     const CURSOR: &str = "quiver.wal.cursor";
@@ -206,7 +206,7 @@ mod tests {
         let storage = |component: &str, signal| Storage {
             component: component.to_owned(),
             signal,
-            shard: 1,
+            number: 1,
             shards: 2,
         };
         let path = Path::new("/p");

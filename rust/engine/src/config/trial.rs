@@ -88,6 +88,7 @@ fn build(topology: Topology) -> Result<(), String> {
         DEFAULT_CANCEL_GRACE,
         false,
         false,
+        None,
     );
     let outbox = Outbox::new(0, Arc::new(Nobody));
     let (_submissions, submissions_end) = unbounded_channel();
@@ -95,7 +96,7 @@ fn build(topology: Topology) -> Result<(), String> {
     let _scope = building::begin(Building {
         pipeline: PipelineState::new(&shared, 0, outbox),
         storage: None,
-        answers_at_once: false,
+        early_answers: false,
         submissions: Some(submissions_end),
         answers: Some(answers_end),
     });

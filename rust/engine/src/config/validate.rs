@@ -177,7 +177,7 @@ fn build_errors(topology: &Topology, named: bool, root: &Path) -> Vec<Processing
                 if is_buffer {
                     let part = durable_buffer::share_of(config, shards);
                     let complaint = trial::complaint(&node.urn, &part, &ports)?;
-                    return Some(durable_buffer::of_each_shard(complaint, shards));
+                    return Some(durable_buffer::of_each_pipeline(complaint, shards));
                 }
                 trial::complaint(&node.urn, config, &ports).map(hidden)
             })

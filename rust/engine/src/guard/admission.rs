@@ -22,7 +22,7 @@ use crate::base::counters::increment;
 use crate::base::payload::{routing_only, signal};
 use crate::request::header::request_id;
 use crate::request::nack;
-use crate::request::request::{Request, answered_already};
+use crate::request::request::{Request, ended_already};
 use crate::request::state::PipelineState;
 use crate::request::table::Found;
 
@@ -53,7 +53,7 @@ pub(crate) fn alive(
             Some(error) => Err(error),
             None => Ok(Some(request)),
         },
-        Found::Failed => Err(answered_already()),
+        Found::Failed => Err(ended_already()),
         // An accepted request has no tombstone: further copies go on, as output of no request.
         Found::Gone => Ok(None),
     }
@@ -109,11 +109,11 @@ pub(crate) async fn until_done(
     AssertUnwindSafe(until_done).catch_unwind().await
 }
 
-/// Refuses the message if the node failed on it, and has not answered it already. One whose
+/// Refuses the message if the node failed on it, and has not acked or nacked it already. One whose
 /// request has ended is refused for good.
 ///
 /// # Errors
-/// Only when the pipeline is ending, which answers every call.
+/// Only when the pipeline is ending, which completes every call.
 pub(crate) async fn refuse_failed(
     pipeline: &PipelineState,
     outcome: Outcome,

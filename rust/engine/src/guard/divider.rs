@@ -6,7 +6,7 @@
 //! Above that it refuses some signals, and gives records of others each other's attributes. It also
 //! follows nested values by recursion, and a stack that overflows ends the process. So data are walked here
 //! once: what is nested too deep is refused, and what has more rows is divided into
-//! messages that are converted one by one, and answered together.
+//! messages that are converted one by one, and acked or nacked together.
 //! [`insert`] says where such nodes stand; where nothing converts there is none, and nothing is walked.
 
 use std::collections::{HashMap, VecDeque};
@@ -124,7 +124,7 @@ fn divided(
     Ok(pieces.map(|piece| piece.bytes).collect())
 }
 
-/// So many parts of a message are under way at a time: their answers have room in the queue of the
+/// So many parts of a message are under way at a time: their acks and nacks have room in the queue of the
 /// divider's control messages while it waits for room in the next node's.
 const MAX_UNDER_WAY: usize = 64;
 
@@ -133,16 +133,16 @@ struct Divider {
     /// After the drain's mark all parts are sent at once, without waiting for acks.
     draining: bool,
     pipeline: Arc<PipelineState>,
-    /// Messages whose parts are under way, by the number that comes back with each answer.
+    /// Messages whose parts are under way, by the number that comes back with each ack or nack.
     divided: HashMap<u64, Divided>,
     last: u64,
 }
 
 /// A message that was divided.
 struct Divided {
-    /// What it is answered by; with its data if a node before wants them back.
+    /// What is acked or nacked; with its data if a node before wants them back.
     original: OtapPdata,
-    /// Parts that were sent and are not answered.
+    /// Parts that were sent and are neither acked nor nacked.
     under_way: usize,
     /// What every part begins with: the message's own engine context.
     context: Context,
@@ -257,8 +257,8 @@ impl Divider {
         Ok(())
     }
 
-    /// A part was answered: with the last one, so is the message.
-    async fn answered(
+    /// A part was acked or nacked: with the last one, so is the message.
+    async fn acked_or_nacked(
         &mut self,
         calldata: &CallData,
         error: Option<ProcessingError>,
@@ -310,12 +310,12 @@ impl Processor<OtapPdata> for Divider {
         match msg {
             Message::PData(pdata) => self.data(pdata, effect_handler).await,
             Message::Control(NodeControlMsg::Ack(ack)) => {
-                self.answered(&ack.unwind.route.calldata, None, effect_handler)
+                self.acked_or_nacked(&ack.unwind.route.calldata, None, effect_handler)
                     .await
             }
             Message::Control(NodeControlMsg::Nack(nack)) => {
                 let error = nack::error_of(&self.pipeline.errors, &nack);
-                self.answered(&nack.unwind.route.calldata, Some(error), effect_handler)
+                self.acked_or_nacked(&nack.unwind.route.calldata, Some(error), effect_handler)
                     .await
             }
             Message::Control(NodeControlMsg::Shutdown { reason, .. })

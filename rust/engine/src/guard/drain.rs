@@ -30,7 +30,7 @@ const HEADER: &str = "otapbridge-drain";
 static NAME: LazyLock<ContextEntryName> =
     LazyLock::new(|| ContextEntryName::try_from(HEADER).expect("a printable ASCII name"));
 
-/// Processors that hold messages back: the engine's batch, whose shutdown does no more than send them on, and
+/// Processors that hold messages back: the engine's batch, whose shutdown does no more than forward them, and
 /// two that know what a flush is.
 const FLUSHED: &[&str] = &[BATCH, DURABLE_BUFFER, DIVIDER];
 
@@ -38,7 +38,7 @@ pub(crate) fn is_flushed(urn: &str) -> bool {
     FLUSHED.contains(&urn)
 }
 
-/// A message without data that nobody answers.
+/// A message without data that nobody acks.
 pub(crate) fn mark() -> OtapPdata {
     let mut headers = TransportHeaders::with_capacity(1);
     headers.push(TransportHeader::binary(NAME.clone(), []));
@@ -67,7 +67,7 @@ pub(crate) fn is_flush(reason: &str) -> bool {
 }
 
 /// Sends the mark to every output. Where a next node is gone, there is nothing to flush.
-pub(crate) async fn pass_on(effect_handler: &EffectHandler<OtapPdata>) {
+pub(crate) async fn forward_mark(effect_handler: &EffectHandler<OtapPdata>) {
     for port in effect_handler.connected_ports() {
         let send = effect_handler.send_message_with_source_node_to(port, mark());
         let _ = looking_again(send).await;

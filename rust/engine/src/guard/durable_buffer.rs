@@ -6,9 +6,9 @@
 //! would destroy each other's data. So each pipeline's has a folder of its own ([`Storage`]), takes it by a lock,
 //! and gets its part of `retention_size_cap`.
 //!
-//! It answers before data are written, and says nothing of what was delivered when it ends. So its answers wait
+//! It acks before data are written, and notes nothing of what was acked behind it when it ends. So its acks wait
 //! until it has written what it accepted ([`DurableBuffer::commit`]); and at a drain it sends nothing new, so that what was sent is
-//! answered and noted before the end, and does not come again.
+//! acked and noted before the end, and does not come again.
 //!
 //! It deletes data on a permanent nack. A cancel is one, because its caller no longer waits; but nobody waits for what
 //! comes out of here, so these nacks are made ones that allow a retry.
@@ -42,7 +42,7 @@ use serde_json::{Value, json};
 use crate::base::node_types::DURABLE_BUFFER;
 use crate::base::spec::{self, Topology};
 use crate::base::storage::{
-    ENGINE_FOLDER, FolderLock, Storage, former_shards, holds_data, log_goes_on,
+    ENGINE_FOLDER, FolderLock, Storage, contains_data, former_pipelines, log_goes_on,
 };
 use crate::guard::drain;
 use crate::guard::gate::gated_as;
@@ -105,10 +105,10 @@ fn take_folder(
 ) -> Result<(FolderLock, PathBuf), ConfigError> {
     let config = DurableBufferConfig::deserialize(&node_config.config).map_err(wrong)?;
     let shared = config.path.join(ENGINE_FOLDER);
-    if holds_data(&shared).map_err(wrong)? {
+    if contains_data(&shared).map_err(wrong)? {
         return Err(wrong(format!(
-            "{} holds data of a version in which all pipelines used one folder. Stop the collector and move it to the pipeline that has to \
-             deliver them, such as {}; or remove it",
+            "{} contains data of a version in which all pipelines used one folder. Stop the collector and move it to the pipeline that has to \
+             send them, such as {}; or remove it",
             shared.display(),
             storage
                 .folder(&config.path, node)
@@ -142,20 +142,20 @@ pub(crate) fn share_of(config: &Value, shards: usize) -> Value {
 }
 
 /// The engine's complaint about the part of one of several pipelines, which nobody has configured.
-pub(crate) fn of_each_shard(complaint: String, shards: usize) -> String {
+pub(crate) fn of_each_pipeline(complaint: String, shards: usize) -> String {
     if shards > 1 {
-        format!("of what is divided among {shards} shards: {complaint}")
+        format!("of what is divided among {shards} pipelines: {complaint}")
     } else {
         complaint
     }
 }
 
-/// Numbers of pipelines that there were when the component had more shards, and whose folders
-/// hold data: they have to run once more to deliver them.
+/// Numbers of pipelines that there were when the component had more of them, and whose folders
+/// contain data: they have to run once more to send them.
 ///
 /// # Errors
 /// Configuration when a folder cannot be read.
-pub(crate) fn shards_with_data(
+pub(crate) fn pipelines_with_data(
     topology: &Topology,
     storage: &Storage,
     root: &spec::Path,
@@ -170,7 +170,7 @@ pub(crate) fn shards_with_data(
             continue;
         };
         let folder = storage.node_folder(Path::new(path), &node.name);
-        let former = former_shards(&folder, topology.shards)
+        let former = former_pipelines(&folder, topology.shards)
             .map_err(|error| root.error(format!("{}: {error}", folder.display())))?;
         found.extend(former);
     }
@@ -179,7 +179,7 @@ pub(crate) fn shards_with_data(
     Ok(found)
 }
 
-/// Marks the answers that come back to the buffer from itself.
+/// Marks the acks and nacks that come back to the buffer from itself.
 const ACCEPTED_BY_BUFFER: u64 = 0x6f74_6170_625f_6462;
 
 /// Wakes the buffer to write down what it has accepted. The processor has a slot of its own.
@@ -220,7 +220,7 @@ impl DurableBuffer {
         effect_handler: &mut EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
         // The processor accepts data when they are handed to a thread that will write them, which a process
-        // that is killed never does. So its answer comes here first.
+        // that is killed never does. So its ack comes here first.
         self.last += 1;
         let (context, payload) = pdata.into_parts();
         if context.may_return_payload() {
@@ -320,7 +320,7 @@ impl DurableBuffer {
         self.commit(effect_handler).await
     }
 
-    /// Has the processor write down what it has accepted and what was delivered, and passes its answers on. What it
+    /// Has the processor write down what it has accepted and what was acked behind it, and passes its acks back. What it
     /// could not write is refused, whatever it has said.
     async fn commit(&mut self, effect_handler: &mut EffectHandler<OtapPdata>) -> Result<(), Error> {
         let tick = Message::Control(NodeControlMsg::TimerTick {});

@@ -264,7 +264,7 @@ pub(crate) fn refused(topology: &Topology, path: impl Fn(usize) -> Path) -> Vec<
                     ),
                     (
                         "max_in_flight",
-                        "must be positive: nothing would ever be sent on",
+                        "must be positive: nothing would ever be forwarded",
                     ),
                 ] {
                     let zero = match &node.config[key] {
@@ -375,7 +375,7 @@ fn harm(node: &Node, signal: Signal) -> Option<&'static str> {
     }
 }
 
-/// Where a node's configuration holds secrets: keys, `*` for each item of a list. The
+/// Where a node's configuration has secrets: keys, `*` for each item of a list. The
 /// engine's own type for them is `OpaqueString`.
 pub(crate) fn secrets(urn: &str) -> &'static [&'static [&'static str]] {
     match urn {

@@ -90,8 +90,8 @@ struct LocalGate {
 }
 
 impl LocalGate {
-    /// A node whose control handling failed may hold messages that it will never
-    /// answer: the pipeline ends and answers them.
+    /// A node whose control handling failed may have messages that it will never
+    /// ack or nack: the pipeline ends and completes their calls.
     async fn control(
         &mut self,
         control: NodeControlMsg<OtapPdata>,
@@ -176,7 +176,7 @@ impl local::Processor<OtapPdata> for LocalGate {
                 } else {
                     Ok(())
                 };
-                drain::pass_on(effect_handler).await;
+                drain::forward_mark(effect_handler).await;
                 flushed
             }
             Message::PData(pdata) => self.data(pdata, effect_handler).await,

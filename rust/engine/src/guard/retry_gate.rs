@@ -93,11 +93,11 @@ struct RetryGate {
     waiting: BinaryHeap<Reverse<Instant>>,
 }
 
-/// Size of the queues in a pipeline with a retry node, which can hold as many messages
+/// Size of the queues in a pipeline with a retry node, which have room for as many messages
 /// until their time comes: more than the calls that a host lets in by default.
 pub(crate) const RETRY_QUEUE: usize = 2048;
 
-/// How many messages may wait: the engine holds as many as the node's queue, and refuses
+/// How many messages may wait: the engine keeps as many as the node's queue, and refuses
 /// more with a text of its own. A few places are left for those whose time has come.
 const MAX_WAITING: usize = RETRY_QUEUE - RETRY_QUEUE / 16;
 
@@ -133,7 +133,7 @@ impl RetryGate {
         let is_full = self.waiting.len() >= MAX_WAITING;
         if !in_time || is_full || f64::from(deadline) <= seconds_since_1970() + delay.as_secs_f64()
         {
-            // A deadline of 0 makes the processor give up and pass the nack on.
+            // A deadline of 0 makes the processor give up and pass the nack back.
             nack.unwind.route.calldata[1] = Context8u8::from(0.0_f64);
             return;
         }

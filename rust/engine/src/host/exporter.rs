@@ -47,8 +47,8 @@ pub(crate) static HOST_EXPORTER: ExporterFactory<OtapPdata> = ExporterFactory {
                 answers: building::take_answers()?,
                 unanswered: 0,
                 watches: HashMap::new(),
-                merged: 0,
-                merged_bytes: 0,
+                without_call: 0,
+                bytes_without_call: 0,
             },
             node,
             node_config,
@@ -61,8 +61,8 @@ pub(crate) static HOST_EXPORTER: ExporterFactory<OtapPdata> = ExporterFactory {
 };
 
 /// How much output without a single call may wait for the host's answer.
-const MAX_MERGED: usize = 256;
-const MAX_MERGED_BYTES: usize = 64 * 1024 * 1024;
+const MAX_WITHOUT_CALL: usize = 256;
+const MAX_BYTES_WITHOUT_CALL: usize = 64 * 1024 * 1024;
 
 /// Tells the host when the request behind an emission is cancelled, until it is dropped.
 struct Watch(tokio::task::JoinHandle<()>);
@@ -88,8 +88,8 @@ struct HostExporter {
     /// Emissions whose answers have not come by here.
     unanswered: usize,
     /// How many of them stem from no single call, and their bytes.
-    merged: usize,
-    merged_bytes: usize,
+    without_call: usize,
+    bytes_without_call: usize,
     /// For those of requests that began in the pipeline.
     watches: HashMap<u64, Watch>,
 }
@@ -126,9 +126,9 @@ impl Exporter<OtapPdata> for HostExporter {
 
 impl HostExporter {
     /// Back-pressure for output that no call accounts for: without it a host that
-    /// answers slowly would collect whatever nodes merge and send on.
+    /// answers slowly would collect whatever nodes join and forward.
     fn may_emit(&self) -> bool {
-        self.merged < MAX_MERGED && self.merged_bytes < MAX_MERGED_BYTES
+        self.without_call < MAX_WITHOUT_CALL && self.bytes_without_call < MAX_BYTES_WITHOUT_CALL
     }
 
     async fn emit(
@@ -160,10 +160,10 @@ impl HostExporter {
                 (request.id.call_id(), ContextBlock::empty(), Vec::new())
             }
             Some(own) => (None, own.context.to_block(), own.call_ids().collect()),
-            None => (None, merged_context(&routing), Vec::new()),
+            None => (None, context_of_headers(&routing), Vec::new()),
         };
         let by_reference = self.pipeline.shared.is_blind && bytes.is_empty();
-        let merged_bytes = call_id.is_none().then_some(bytes.len());
+        let bytes_without_call = call_id.is_none().then_some(bytes.len());
         let at_once = call_id.is_some()
             && self
                 .pipeline
@@ -182,7 +182,7 @@ impl HostExporter {
         };
         let emitted = || Emitted {
             request: request.clone(),
-            merged_bytes,
+            bytes_without_call,
             way_back: match routing.take() {
                 Some(routing) if !at_once => WayBack::ThroughNodes(routing),
                 _ => WayBack::ToCaller,
@@ -198,9 +198,9 @@ impl HostExporter {
             (Err(_), None) => return Ok(()),
         };
         self.unanswered += usize::from(!at_once);
-        if let Some(len) = merged_bytes {
-            self.merged += 1;
-            self.merged_bytes += len;
+        if let Some(len) = bytes_without_call {
+            self.without_call += 1;
+            self.bytes_without_call += len;
         }
         if let Some(request) = request.filter(|request| !request.is_call()) {
             let _ = self.watches.insert(id, Watch::of(id, request));
@@ -215,14 +215,14 @@ impl HostExporter {
     ) -> Result<(), Error> {
         let Answer {
             emission_id,
-            merged_bytes,
+            bytes_without_call,
             routing,
             error,
         } = answer;
         self.unanswered -= 1;
-        if let Some(len) = merged_bytes {
-            self.merged -= 1;
-            self.merged_bytes -= len;
+        if let Some(len) = bytes_without_call {
+            self.without_call -= 1;
+            self.bytes_without_call -= len;
             let _ = self.watches.remove(&emission_id);
         }
         match error {
@@ -250,7 +250,7 @@ impl HostExporter {
 }
 
 /// The context of output without a single origin: what the engine still knows.
-fn merged_context(pdata: &OtapPdata) -> ContextBlock {
+fn context_of_headers(pdata: &OtapPdata) -> ContextBlock {
     let mut block = BlockBuilder::new();
     if let Some(address) = pdata.peer_addr() {
         let _ = block.address("tcp", &address.to_string());

@@ -25,12 +25,14 @@ use otel_arrow_dfe_telemetry::metrics::MetricSetSnapshot;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::base::counters::increment;
+use crate::base::looking::Looking;
 use crate::base::payload::otlp_payload;
 use crate::base::sending::{looking_again, turns};
 use crate::guard::drain;
 use crate::request::building;
 use crate::request::header::engine_context;
 use crate::request::nack;
+use crate::request::pace::Meter;
 use crate::request::state::{PipelineState, Submission};
 use crate::request::table::{Key, RequestId};
 
@@ -46,7 +48,7 @@ pub(crate) static HOST_RECEIVER: ReceiverFactory<OtapPdata> = ReceiverFactory {
             HostReceiver {
                 pipeline: building::pipeline()?,
                 submissions: building::take_submissions()?,
-                answers_at_once: building::answers_at_once()?,
+                early_answers: building::early_answers()?,
             },
             node,
             node_config,
@@ -62,7 +64,7 @@ struct HostReceiver {
     pipeline: Arc<PipelineState>,
     submissions: UnboundedReceiver<Submission>,
     /// Every node makes one thing at most of each message.
-    answers_at_once: bool,
+    early_answers: bool,
 }
 
 /// A message that waits for room in the next node's queue.
@@ -76,9 +78,9 @@ impl Receiver<OtapPdata> for HostReceiver {
         effect_handler: EffectHandler<OtapPdata>,
     ) -> Result<TerminalState, Error> {
         let _deliverer = deliver_events(&self.pipeline);
-        if self.answers_at_once {
+        if self.early_answers {
             let this = effect_handler.receiver_id();
-            self.pipeline.answer_at_once(this.index);
+            self.pipeline.allow_early_answers(this.index);
         }
         let pipeline = Arc::clone(&self.pipeline);
         let completer = tokio::task::spawn_local(complete_cancelled(pipeline));
@@ -95,12 +97,22 @@ const TURNS: usize = 8;
 /// engine nodes may never do so. Never ends.
 async fn complete_cancelled(pipeline: Arc<PipelineState>) {
     loop {
-        let cancelled = pipeline.abandoned().await;
+        let cancelled = pipeline.cancelled_calls().await;
         turns(TURNS).await;
         for call in cancelled {
             call.complete_cancelled();
         }
     }
+}
+
+/// Waits for calls, and looks for them for a moment before the thread sleeps.
+async fn receive(
+    submissions: &mut UnboundedReceiver<Submission>,
+    incoming: &mut Vec<Submission>,
+    looking: &mut Looking,
+) -> usize {
+    looking.look(|| !submissions.is_empty()).await;
+    submissions.recv_many(incoming, BURST).await
 }
 
 impl HostReceiver {
@@ -115,6 +127,8 @@ impl HostReceiver {
         let mut draining: Option<Instant> = None;
         let mut open = true;
         let mut marked = false;
+        let mut looking = Looking::new();
+        let mut meter = Meter::new();
         loop {
             while sending.is_none() {
                 let Some(submission) = burst.pop_front() else {
@@ -140,10 +154,10 @@ impl HostReceiver {
             tokio::select! {
                 biased;
                 message = control.recv() => match message? {
-                    NodeControlMsg::Ack(ack) => self.answer(&ack.unwind.route.calldata, None),
+                    NodeControlMsg::Ack(ack) => self.complete(&ack.unwind.route.calldata, None),
                     NodeControlMsg::Nack(nack) => {
                         let error = nack::error_of(&self.pipeline.errors, &nack);
-                        self.answer(&nack.unwind.route.calldata, Some(error));
+                        self.complete(&nack.unwind.route.calldata, Some(error));
                     }
                     NodeControlMsg::DrainIngress { deadline, .. } => {
                         self.pipeline.begin_drain(deadline);
@@ -159,9 +173,10 @@ impl HostReceiver {
                     sending = None;
                     self.sent(sent)?;
                 },
-                received = self.submissions.recv_many(&mut incoming, BURST), if may_receive => {
-                    // The component closed the queue: only answers are left.
+                received = receive(&mut self.submissions, &mut incoming, &mut looking), if may_receive => {
+                    // The component closed the queue: only acks and nacks are left.
                     open = received > 0;
+                    self.pipeline.calls_taken(received, &mut meter);
                     burst.extend(incoming.drain(..));
                 },
                 () = self.pipeline.settled(), if draining.is_some() => {},
@@ -170,7 +185,7 @@ impl HostReceiver {
         }
     }
 
-    /// Sends a submission on, or hands back the send that has to wait for room.
+    /// Forwards a submission, or returns the send that has to wait for room.
     fn forward(
         &self,
         submission: Submission,
@@ -217,12 +232,12 @@ impl HostReceiver {
     }
 
     /// A send fails only when the next node is gone, which ends the pipeline and
-    /// answers what is in flight.
+    /// completes what is in flight.
     fn sent(&self, sent: Result<(), TypedError<OtapPdata>>) -> Result<(), Error> {
         sent.map_err(Error::from)
     }
 
-    fn answer(&self, calldata: &CallData, error: Option<ProcessingError>) {
+    fn complete(&self, calldata: &CallData, error: Option<ProcessingError>) {
         let &[call_id, number] = calldata.as_slice() else {
             return;
         };

@@ -65,7 +65,7 @@ impl<P: ContextAwareProcessor> Adapter<P> {
             .running
             .get_or_insert_with(|| Running::new(effect_handler, pipeline))
             .handler;
-        let Some(control) = handler.tasks.deliveries.resolve(pipeline, control) else {
+        let Some(control) = handler.tasks.sent.resolve(pipeline, control) else {
             return Ok(());
         };
         let handled = self
@@ -74,7 +74,7 @@ impl<P: ContextAwareProcessor> Adapter<P> {
         contained(pipeline, effect_handler, handled).await
     }
 
-    /// Nothing comes any more but answers.
+    /// Nothing comes any more but acks and nacks.
     async fn drain(&mut self, effect_handler: &EffectHandler<OtapPdata>) -> Result<(), Error> {
         let pipeline = &self.pipeline;
         let handler = &mut self
@@ -89,7 +89,7 @@ impl<P: ContextAwareProcessor> Adapter<P> {
             self.processor.flush_all(handler, deadline),
         )
         .await;
-        handler.tasks.pass_mark_on(effect_handler.clone(), deadline);
+        handler.tasks.forward_mark(effect_handler.clone(), deadline);
         flushed
     }
 

@@ -119,7 +119,7 @@ impl<P: ConcurrentContextAwareProcessor + 'static> ConcurrentAdapter<P> {
         let pipeline = Arc::clone(&self.pipeline);
         let processor = Rc::clone(&self.processor);
         let handler = &mut self.running(effect_handler).handler;
-        let Some(control) = handler.tasks.deliveries.resolve(&pipeline, control) else {
+        let Some(control) = handler.tasks.sent.resolve(&pipeline, control) else {
             return Ok(());
         };
         contained(
@@ -131,7 +131,7 @@ impl<P: ConcurrentContextAwareProcessor + 'static> ConcurrentAdapter<P> {
     }
 
     /// Starts the work on a message. The node goes on reading control messages, because
-    /// those inside may await answers.
+    /// those inside may await acks.
     async fn data(
         &mut self,
         pdata: OtapPdata,
@@ -161,7 +161,7 @@ impl<P: ConcurrentContextAwareProcessor + 'static> ConcurrentAdapter<P> {
             drop(place);
             let routing = handler.end();
             spare.borrow_mut().push(handler);
-            // Fails only when the pipeline is ending, which answers every call.
+            // Fails only when the pipeline is ending, which completes every call.
             let _ = refuse_failed(&pipeline, outcome, &context, routing, &nacker).await;
         });
         // Most work is done at once, and needs no task.
@@ -191,7 +191,7 @@ where
                 running
                     .handler
                     .tasks
-                    .pass_mark_on(effect_handler.clone(), deadline);
+                    .forward_mark(effect_handler.clone(), deadline);
                 Ok(())
             }
             Message::PData(pdata) => self.data(pdata, effect_handler).await,

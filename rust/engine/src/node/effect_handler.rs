@@ -26,8 +26,8 @@ use tokio::sync::mpsc;
 use crate::base::payload::{from_otlp_bytes, signal};
 use crate::base::sending::looking_again;
 use crate::guard::admission::{Entered, panic_error, refuse_failed, until_done};
-use crate::node::deliveries::Busy;
 use crate::node::own_request::OwnRequest;
+use crate::node::sent::Busy;
 use crate::node::tasks::{Tasks, TasksOwner};
 use crate::request::nack;
 use crate::request::request::DataSize;
@@ -39,7 +39,7 @@ pub struct ContextAwareEffectHandler<PData = OtapPdata> {
     /// Shared by the node's handlers: a copy would copy the table of its outputs.
     inner: Rc<EffectHandler<PData>>,
     context: RequestContext,
-    /// What an answer to the message needs; see [`crate::guard::admission::Entered`].
+    /// What the message's ack or nack needs; see [`crate::guard::admission::Entered`].
     routing: Option<OtapPdata>,
     /// Set if the request's data stay with the host.
     reference: Option<DataSize>,
@@ -64,8 +64,8 @@ impl<PData> ContextAwareEffectHandler<PData> {
         Rc::clone(&self.inner)
     }
 
-    pub(crate) fn unanswered(&self) -> mpsc::UnboundedSender<OtapPdata> {
-        self.tasks.unanswered.clone()
+    pub(crate) fn dropped(&self) -> mpsc::UnboundedSender<OtapPdata> {
+        self.tasks.dropped.clone()
     }
 
     /// The context of the request; an empty one for control messages and for
@@ -112,8 +112,8 @@ impl ContextAwareEffectHandler {
         inner: EffectHandler<OtapPdata>,
         pipeline: Arc<PipelineState>,
     ) -> (Self, TasksOwner) {
-        let (unanswered, mut messages) = mpsc::unbounded_channel();
-        let tasks = Tasks::new(unanswered);
+        let (dropped, mut messages) = mpsc::unbounded_channel();
+        let tasks = Tasks::new(dropped);
         let inner = Rc::new(inner);
         let nacker = Rc::clone(&inner);
         let nack_pipeline = Arc::clone(&pipeline);
@@ -121,7 +121,7 @@ impl ContextAwareEffectHandler {
             while let Some(message) = messages.recv().await {
                 let error = ProcessingError::retryable("a node dropped the data unprocessed");
                 let nack = nack::nack(&nack_pipeline, error, false, message);
-                // Fails only when the pipeline is ending, which answers every call.
+                // Fails only when the pipeline is ending, which completes every call.
                 let _ = nacker.notify_nack(nack).await;
             }
         });
@@ -149,7 +149,7 @@ impl ContextAwareEffectHandler {
                 encoding: None,
                 tasks: Rc::clone(&self.tasks),
             },
-            busy: drain_waits.then(|| self.tasks.deliveries.busy()),
+            busy: drain_waits.then(|| self.tasks.sent.busy()),
         }
     }
 
@@ -197,7 +197,7 @@ impl ContextAwareEffectHandler {
         acked.map_err(nack::error_of_engine)
     }
 
-    /// Refuses a message; for nodes that hold several and answer each on its own.
+    /// Refuses a message; for nodes that hold several and ack or nack each on its own.
     ///
     /// # Errors
     /// Retryable when the pipeline is ending.
@@ -264,7 +264,7 @@ impl ContextAwareEffectHandler {
         self.tasks.spawn(async move {
             let work = async move { work(handler).await };
             let outcome = until_done(&context, work).await;
-            // Fails only when the pipeline is ending, which answers every call.
+            // Fails only when the pipeline is ending, which completes every call.
             let _ = refuse_failed(&pipeline, outcome, &context, routing, &inner).await;
         });
     }
@@ -288,7 +288,7 @@ impl ContextAwareEffectHandler {
 }
 
 /// The effect handler of work that runs beside a node's message handling, and may
-/// therefore wait for answers: the node takes them meanwhile.
+/// therefore wait for acks: the node takes them meanwhile.
 pub struct TaskEffectHandler<PData = OtapPdata> {
     handler: ContextAwareEffectHandler<PData>,
     /// A drain waits for it; none for work that may never end.
@@ -298,7 +298,7 @@ pub struct TaskEffectHandler<PData = OtapPdata> {
 impl TaskEffectHandler {
     pub(crate) fn begin(&mut self, context: RequestContext, entered: Entered) {
         self.handler.begin(context, entered);
-        self.busy = Some(self.handler.tasks.deliveries.busy());
+        self.busy = Some(self.handler.tasks.sent.busy());
     }
 
     pub(crate) fn end(&mut self) -> Option<OtapPdata> {
@@ -322,23 +322,23 @@ impl<PData> DerefMut for TaskEffectHandler<PData> {
 }
 
 impl TaskEffectHandler {
-    /// Sends a message of `request` to the default output and waits for its answer:
+    /// Sends a message of `request` to the default output and waits for its ack:
     /// until every output that stems from it was acknowledged, or one refused.
-    /// It ends with the request, except that an answer is waited for which the host owes.
+    /// It ends with the request, except that it waits for an answer that the host owes.
     ///
     /// # Errors
     /// Why it was refused; Cancelled or Timeout when the request ended first.
-    pub async fn deliver(
+    pub async fn send_and_wait(
         &mut self,
         request: &OwnRequest,
         mut data: OtapPdata,
     ) -> Result<(), ProcessingError> {
         let Self { handler, busy } = self;
-        let deliveries = &handler.tasks.deliveries;
-        let awaited = deliveries.expect();
+        let sent = &handler.tasks.sent;
+        let awaited = sent.expect();
         let inner = &handler.inner;
         inner.subscribe_to(Interests::ACKS_OR_NACKS, awaited.calldata(), &mut data);
         let send = handler.in_turn(inner.send_message_with_source_node(data));
-        deliveries.deliver(request, awaited, busy, send).await
+        sent.send_and_wait(request, awaited, busy, send).await
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Messages that a node keeps back, to answer them when it has sent their data on
+//! Messages that a node keeps back, to ack or nack them when it has sent their data on
 //! in another shape.
 
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::node::own_request::{OwnRequest, all_origins};
 use crate::request::header::request_id;
 use crate::request::request::Request;
 
-/// A message whose data a node has taken and whose answer it owes. Answer it with
+/// A message whose data a node has taken and whose ack or nack it owes, by
 /// [`Held::ack`] or [`Held::nack`]; one that is dropped is refused as retryable.
 pub struct Held {
-    /// `None` once it is answered.
+    /// `None` once it is acked or nacked.
     message: Option<OtapPdata>,
     context: RequestContext,
     request: Option<Arc<Request>>,
-    unanswered: mpsc::UnboundedSender<OtapPdata>,
+    dropped: mpsc::UnboundedSender<OtapPdata>,
 }
 
 impl Held {
@@ -81,28 +81,28 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(message) = self.message.take() {
-            // When the pipeline is gone, its calls are answered without it.
-            let _ = self.unanswered.send(message);
+            // When the pipeline is gone, its calls are completed without it.
+            let _ = self.dropped.send(message);
         }
     }
 }
 
 impl ContextAwareEffectHandler {
     /// Keeps a message back whose data this node has taken. What goes back to a
-    /// node before that wants the data with a nack is what `data` still holds.
+    /// node before that wants the data with a nack is what `data` still contains.
     ///
     /// ```no_run
     /// use otapbridge::prelude::*;
     /// use otapbridge::Held;
     ///
-    /// /// Sends the joined data of messages that were held back, and answers each.
+    /// /// Sends the joined data of messages that were held back, and acks or nacks each.
     /// fn send(held: Vec<Held>, joined: Bytes, effect_handler: &ContextAwareEffectHandler) {
     ///     let request = effect_handler.merge(&held, &["x-tenant"]);
     ///     let batch = request.message(Signal::Logs, joined);
     ///     effect_handler.spawn_background(async move |mut task| {
-    ///         let result = task.deliver(&request, batch).await;
+    ///         let result = task.send_and_wait(&request, batch).await;
     ///         for one in held {
-    ///             // Fails only when the pipeline is ending, which answers every call.
+    ///             // Fails only when the pipeline is ending, which completes every call.
     ///             let _ = match &result {
     ///                 Ok(()) => one.ack(&task).await,
     ///                 Err(error) => one.nack(&task, error.clone()).await,
@@ -130,7 +130,7 @@ impl ContextAwareEffectHandler {
             message: Some(message),
             context: request_context,
             request,
-            unanswered: self.unanswered(),
+            dropped: self.dropped(),
         }
     }
 

@@ -19,7 +19,7 @@ use crate::request::state::PipelineState;
 /// pipeline ends when this is dropped: if something of it was refused, gates refuse the rest.
 pub struct OwnRequest {
     pub(crate) request: Arc<Request>,
-    /// Something of it was not delivered.
+    /// Something of it was not acked.
     pub(crate) failed: AtomicBool,
     /// It may cancel its context: no other request shares it.
     owns_context: bool,
@@ -34,13 +34,13 @@ impl OwnRequest {
         owns_context: bool,
     ) -> Self {
         let requests = &pipeline.shared.requests;
-        let is_merged = !origins.is_empty();
-        let reference = (is_merged && pipeline.shared.is_blind).then(|| total_size(&origins));
+        let has_origins = !origins.is_empty();
+        let reference = (has_origins && pipeline.shared.is_blind).then(|| total_size(&origins));
         let request = Request::new(requests.own_id(), context, pipeline, origins, reference);
         pipeline.request_begun(false);
         let _ = requests.insert(Arc::clone(&request));
-        // A merged one ends with those that it was made of.
-        if !is_merged {
+        // One with origins ends with them.
+        if !has_origins {
             request.watch_deadline();
         }
         Self {

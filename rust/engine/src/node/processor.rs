@@ -62,7 +62,7 @@ pub trait ContextAwareProcessor<PData = OtapPdata> {
     ///
     /// For a data message, `effect_handler` carries the context of its request,
     /// and the returned future is dropped at the request's cancel or deadline:
-    /// hold nothing across an await that must not be dropped. An error refuses
+    /// keep nothing across an await that must not be dropped. An error refuses
     /// the message: the caller gets it as it is.
     ///
     /// # Errors
@@ -74,8 +74,8 @@ pub trait ContextAwareProcessor<PData = OtapPdata> {
         effect_handler: &mut ContextAwareEffectHandler<PData>,
     ) -> Result<(), ProcessingError>;
 
-    /// Sends on what the node keeps back, when the component is shut down: no data
-    /// message comes after it, and what is sent by `deadline` may still be answered.
+    /// Forwards what the node keeps back, when the component is shut down: no data
+    /// message comes after it, and what is sent by `deadline` may still be acked.
     ///
     /// # Errors
     /// Any [`ProcessingError`]; it ends the pipeline.
@@ -96,7 +96,7 @@ pub trait ContextAwareProcessor<PData = OtapPdata> {
 ///
 /// use otapbridge::prelude::*;
 ///
-/// /// Sends on each message a second later.
+/// /// Forwards each message a second later.
 /// struct Late;
 ///
 /// #[async_trait(?Send)]
@@ -152,10 +152,10 @@ pub trait ProcessorNode: Sized + 'static {
     /// The configuration. It should refuse unknown fields.
     type Config: DeserializeOwned;
 
-    /// Whether the node makes one thing at most of each message: it sends that on once,
+    /// Whether the node makes one thing at most of each message: it forwards that once,
     /// changed or not, or accepts or refuses it. Where all nodes do, the host's answer
     /// reaches the caller without a way back through the pipeline. A node that says so
-    /// and sends more has callers answered by the first of them.
+    /// and sends more has calls completed by the answer to the first of them.
     const AT_MOST_ONE_OUTPUT: bool = false;
 
     /// Whether the node never looks at the data of a message, nor makes other data of one,

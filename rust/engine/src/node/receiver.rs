@@ -30,9 +30,9 @@ use crate::base::sending::looking_again;
 use crate::guard::admission::panic_error;
 use crate::guard::drain;
 use crate::host::receiver::terminal_state;
-use crate::node::deliveries::Deliveries;
 use crate::node::factory::{self, Factory, NodeFactory};
 use crate::node::own_request::OwnRequest;
+use crate::node::sent::Sent;
 use crate::request::building;
 use crate::request::state::PipelineState;
 
@@ -40,7 +40,7 @@ use crate::request::state::PipelineState;
 #[async_trait(?Send)]
 pub trait ContextAwareReceiver {
     /// Runs until the source is exhausted, or until [`ReceiverEffectHandler::draining`]
-    /// resolves and what was sent is answered. The future is dropped when the
+    /// resolves and what was sent is acked or nacked. The future is dropped when the
     /// component's shutdown deadline passes.
     ///
     /// # Errors
@@ -103,7 +103,7 @@ pub fn receiver_factory<N: ReceiverNode>() -> NodeFactory {
 pub struct ReceiverEffectHandler {
     inner: EffectHandler<OtapPdata>,
     pipeline: Arc<PipelineState>,
-    deliveries: Rc<Deliveries>,
+    sent: Rc<Sent>,
     draining: watch::Receiver<bool>,
 }
 
@@ -114,13 +114,13 @@ impl ReceiverEffectHandler {
         OwnRequest::begin(&self.pipeline, context, Vec::new(), true)
     }
 
-    /// Sends a message of `request` into the pipeline and waits for its answer, until
+    /// Sends a message of `request` into the pipeline and waits for its ack, until
     /// the request ends. Several may be under way at a time.
     ///
     /// # Errors
     /// Why it was refused; Cancelled or Timeout when the request ended first;
     /// Retryable when the component is draining.
-    pub async fn deliver(
+    pub async fn send_and_wait(
         &self,
         request: &OwnRequest,
         mut data: OtapPdata,
@@ -130,13 +130,13 @@ impl ReceiverEffectHandler {
                 "the component is being shut down",
             ));
         }
-        let awaited = self.deliveries.expect();
+        let awaited = self.sent.expect();
         let interests = Interests::ACKS_OR_NACKS;
         self.inner
             .subscribe_to(interests, awaited.calldata(), &mut data);
         let send = looking_again(self.inner.send_message_with_source_node(data));
-        self.deliveries
-            .deliver(request, awaited, &mut None, send)
+        self.sent
+            .send_and_wait(request, awaited, &mut None, send)
             .await
     }
 
@@ -160,11 +160,11 @@ impl<R: ContextAwareReceiver> Receiver<OtapPdata> for Adapter<R> {
         effect_handler: EffectHandler<OtapPdata>,
     ) -> Result<TerminalState, Error> {
         let (drain, draining) = watch::channel(false);
-        let deliveries = Rc::new(Deliveries::default());
+        let sent = Rc::new(Sent::default());
         let handler = ReceiverEffectHandler {
             inner: effect_handler.clone(),
             pipeline: Arc::clone(&self.pipeline),
-            deliveries: Rc::clone(&deliveries),
+            sent: Rc::clone(&sent),
             draining,
         };
         let mut receiving = Some(Box::pin(
@@ -187,9 +187,9 @@ impl<R: ContextAwareReceiver> Receiver<OtapPdata> for Adapter<R> {
                         deadline = Some(until);
                         self.pipeline.begin_drain(until);
                         let _ = drain.send(true);
-                        let (deliveries, handler) = (Rc::clone(&deliveries), effect_handler.clone());
+                        let (sent, handler) = (Rc::clone(&sent), effect_handler.clone());
                         marking = Some(Box::pin(async move {
-                            deliveries.idle(until).await;
+                            sent.idle(until).await;
                             // Without a next node there is nothing to flush.
                             let send = handler.send_message_with_source_node(drain::mark());
                             let _ = looking_again(send).await;
@@ -198,7 +198,7 @@ impl<R: ContextAwareReceiver> Receiver<OtapPdata> for Adapter<R> {
                     NodeControlMsg::Shutdown { deadline, .. } => {
                         return Ok(terminal_state(deadline));
                     }
-                    control => drop(deliveries.resolve(&self.pipeline, control)),
+                    control => drop(sent.resolve(&self.pipeline, control)),
                 },
                 () = async { marking.as_mut().expect("guarded").await }, if marking.is_some() => {
                     marking = None;

@@ -14,25 +14,25 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::guard::drain;
-use crate::node::deliveries::Deliveries;
+use crate::node::sent::Sent;
 
 /// A node's tasks.
 pub(crate) struct Tasks {
     set: RefCell<JoinSet<()>>,
-    pub(crate) deliveries: Rc<Deliveries>,
-    /// Held by the one that waits for room in a next node's queue; the others queue for it.
+    pub(crate) sent: Rc<Sent>,
+    /// Taken by the one that waits for room in a next node's queue; the others queue for it.
     pub(crate) sending: tokio::sync::Mutex<()>,
-    /// Messages that were held back and dropped without an answer.
-    pub(crate) unanswered: mpsc::UnboundedSender<OtapPdata>,
+    /// Messages that were held back and dropped without an ack or nack.
+    pub(crate) dropped: mpsc::UnboundedSender<OtapPdata>,
 }
 
 impl Tasks {
-    pub(crate) fn new(unanswered: mpsc::UnboundedSender<OtapPdata>) -> Rc<Self> {
+    pub(crate) fn new(dropped: mpsc::UnboundedSender<OtapPdata>) -> Rc<Self> {
         Rc::new(Self {
             set: RefCell::default(),
-            deliveries: Rc::default(),
+            sent: Rc::default(),
             sending: tokio::sync::Mutex::new(()),
-            unanswered,
+            dropped,
         })
     }
 
@@ -43,12 +43,12 @@ impl Tasks {
         let _ = set.spawn_local(work);
     }
 
-    /// Sends the drain's mark on when nothing can come before it any more.
-    pub(crate) fn pass_mark_on(&self, effect_handler: EffectHandler<OtapPdata>, deadline: Instant) {
-        let deliveries = Rc::clone(&self.deliveries);
+    /// Forwards the drain's mark when nothing can come before it any more.
+    pub(crate) fn forward_mark(&self, effect_handler: EffectHandler<OtapPdata>, deadline: Instant) {
+        let sent = Rc::clone(&self.sent);
         self.spawn(async move {
-            deliveries.idle(deadline).await;
-            drain::pass_on(&effect_handler).await;
+            sent.idle(deadline).await;
+            drain::forward_mark(&effect_handler).await;
         });
     }
 }

@@ -80,13 +80,13 @@ pub(crate) fn has_at_most_one_output(topology: &Topology) -> bool {
     let at_most_one = |node: &Node| {
         let urn = node.urn.as_str();
         let node_type = get().node_type(urn);
-        // What it divides it answers itself, so that its parts are not answered for the call.
+        // What it divides it acks itself, so that an answer to a part does not complete the call.
         urn == DIVIDER || node_type.is_some_and(|node| node.at_most_one_output)
     };
     topology.kind == ComponentKind::Processor && topology.nodes.iter().all(at_most_one)
 }
 
-/// Whether no node of a pipeline looks at data, and each passes what it gets on to one other.
+/// Whether no node of a pipeline looks at data, and each forwards what it gets to one other.
 pub(crate) fn is_blind(topology: &Topology) -> bool {
     let is_blind = |node: &Node| {
         let node_type = get().node_type(node.urn.as_str());

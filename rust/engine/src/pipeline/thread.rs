@@ -166,7 +166,7 @@ fn supervise(launch: &Launch, control: &Control, ready: Ready) {
             ProcessingError::retryable(format!("the pipeline ended: {ended}"))
         };
         pipeline.complete_all(&error);
-        pipeline.abandon_emissions();
+        pipeline.cancel_emissions();
         let unheard = ready.lock().take();
         if let Some(ready) = unheard {
             let _ = ready.send(Err(ProcessingError::configuration(ended, None)));
@@ -276,8 +276,8 @@ fn run_engine(
     } = launch;
     let group = PipelineGroupId::from(pipeline.shared.name.clone());
     let id = PipelineId::from(match storage.signal {
-        Some(signal) => format!("{}-{}", signal.as_str(), storage.shard),
-        None => storage.shard.to_string(),
+        Some(signal) => format!("{}-{}", signal.as_str(), storage.number),
+        None => storage.number.to_string(),
     });
     let config = pipeline_config(topology, &group, &id)?;
     let (submissions, submissions_end) = async_mpsc::unbounded_channel();
@@ -296,7 +296,7 @@ fn run_engine(
     let scope = building::begin(Building {
         pipeline: Arc::clone(pipeline),
         storage: Some(storage.clone()),
-        answers_at_once: catalogue::has_at_most_one_output(topology),
+        early_answers: catalogue::has_at_most_one_output(topology),
         submissions: Some(submissions_end),
         answers: Some(answers_end),
     });

@@ -19,7 +19,7 @@ pub(crate) struct Building {
     /// Where its nodes may keep what outlives them; none in a trial.
     pub(crate) storage: Option<Storage>,
     /// Every node makes one thing at most of each message.
-    pub(crate) answers_at_once: bool,
+    pub(crate) early_answers: bool,
     pub(crate) submissions: Option<UnboundedReceiver<Submission>>,
     pub(crate) answers: Option<UnboundedReceiver<Answer>>,
 }
@@ -50,8 +50,8 @@ pub(crate) fn storage() -> Result<Option<Storage>, ConfigError> {
     take(|building| Some(building.storage.clone()))
 }
 
-pub(crate) fn answers_at_once() -> Result<bool, ConfigError> {
-    take(|building| Some(building.answers_at_once))
+pub(crate) fn early_answers() -> Result<bool, ConfigError> {
+    take(|building| Some(building.early_answers))
 }
 
 pub(crate) fn take_submissions() -> Result<UnboundedReceiver<Submission>, ConfigError> {

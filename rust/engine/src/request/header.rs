@@ -14,8 +14,8 @@ use crate::request::request::Request;
 use crate::request::table::{Key, RequestId};
 
 /// Names the request a message stems from. It survives clones, splits and every
-/// 1:1 node, and does not survive a merge. It never leaves the process: the
-/// host exporter hands on OTLP bytes and, for merged output, headers without it.
+/// 1:1 node, and does not survive where data are joined. It never leaves the process: the
+/// host exporter emits OTLP bytes and, for output of no request, headers without it.
 pub(crate) const REQUEST_ID_HEADER: &str = "otapbridge-request-id";
 
 static REQUEST_ID_NAME: LazyLock<ContextEntryName> = LazyLock::new(|| {

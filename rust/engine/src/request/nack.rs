@@ -18,10 +18,10 @@ use crate::request::state::PipelineState;
 pub(crate) fn nack(
     pipeline: &PipelineState,
     error: ProcessingError,
-    abandoned: bool,
+    ended: bool,
     refused: OtapPdata,
 ) -> NackMsg<OtapPdata> {
-    let permanent = abandoned || is_final(&error);
+    let permanent = ended || is_final(&error);
     let of_the_data = is_of_the_data(&error);
     let reason = pipeline.carry(request_id(&refused), error, permanent);
     if permanent && !of_the_data {
@@ -137,7 +137,7 @@ pub fn error_of_engine(error: Error) -> ProcessingError {
     meant.with_source(error)
 }
 
-/// Why a message could not be sent on.
+/// Why a message could not be forwarded.
 pub(crate) fn send_error(error: TypedError<OtapPdata>) -> ProcessingError {
     match error {
         TypedError::Error(error) => ProcessingError::configuration(error.to_string(), None),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! The runtime's one clock: a thread that cancels requests whose deadline has passed,
-//! answers calls that their pipeline has not answered within the grace, and delivers events
+//! completes calls that their pipeline has not completed within the grace, and delivers events
 //! that have waited for their pipeline's thread so long.
 //!
 //! It has a thread of its own, so that no node that blocks its pipeline's thread delays it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A request: a call of the host, or one that began inside a pipeline, such as a merged
+//! A request: a call of the host, or one that began inside a pipeline, such as a
 //! batch or what a receiver makes.
 //!
 //! All decisions about a request are made under its lock. So a call is completed once, its
@@ -58,11 +58,11 @@ struct State {
     errors: Vec<u64>,
 }
 
-pub(crate) fn answered_already() -> ProcessingError {
-    ProcessingError::cancelled("the request was answered already")
+pub(crate) fn ended_already() -> ProcessingError {
+    ProcessingError::cancelled("the request has ended already")
 }
 
-/// Why work on a call stops that was answered with an error.
+/// Why work on a call stops that was completed with an error.
 fn ended_by(error: &ProcessingError) -> CancelReason {
     match error.kind() {
         ErrorKind::Timeout => CancelReason::Deadline,
@@ -114,24 +114,24 @@ impl Request {
         self.origins.iter().filter_map(|origin| origin.id.call_id())
     }
 
-    /// Answers a call. Late and duplicate answers are counted.
+    /// Completes a call. Late and second completions are counted.
     pub(crate) fn complete(&self, error: Option<ProcessingError>) {
         if !self.complete_if(|_| true, error) {
             increment(&self.pipeline.shared.counters.late_completions_total);
         }
     }
 
-    /// Answers a call that is cancelled, unless the host has output with its data.
+    /// Completes a call that is cancelled, unless the host has output with its data.
     pub(crate) fn complete_cancelled(&self) {
         let _ = self.complete_if(|state| state.at_host == 0, self.context.error());
     }
 
-    /// Answers a call without an event: the host is told directly, and whether the payload
-    /// was released. `None` if the call was answered before.
+    /// Completes a call without an event: the host is told directly, and whether the payload
+    /// was released. `None` if the call was completed before.
     pub(crate) fn complete_here(&self, error: Option<ProcessingError>) -> Option<bool> {
         let mut released = None;
         let reason = error.as_ref().map(ended_by);
-        let _ = self.answer(
+        let _ = self.complete_by(
             |_| true,
             reason,
             |payload_released| {
@@ -150,7 +150,7 @@ impl Request {
             return false;
         };
         let reason = error.as_ref().map(ended_by);
-        self.answer(may, reason, |payload_released| {
+        self.complete_by(may, reason, |payload_released| {
             self.pipeline.push(Event::Done {
                 call_id,
                 error,
@@ -159,18 +159,18 @@ impl Request {
         })
     }
 
-    fn answer(
+    fn complete_by(
         &self,
         may: impl FnOnce(&mut State) -> bool,
         failed: Option<CancelReason>,
         report: impl FnOnce(bool),
     ) -> bool {
-        let answered = self.end_if(may, failed.is_some(), report);
-        if answered && let Some(reason) = failed {
+        let completed = self.end_if(may, failed.is_some(), report);
+        if completed && let Some(reason) = failed {
             // Who still works on it may stop.
             let _ = self.context.cancel(reason, "");
         }
-        answered
+        completed
     }
 
     /// Ends a request that began inside the pipeline.
@@ -179,7 +179,7 @@ impl Request {
     }
 
     /// Ends a call that was not submitted after all: the host hears no more of it. False if
-    /// it was answered before.
+    /// it was completed before.
     pub(crate) fn undo(&self) -> bool {
         let no_report = |state: &mut State| {
             state.payload_released = true;
@@ -219,7 +219,7 @@ impl Request {
             && !reported
             && let Some(call_id) = self.id.call_id()
         {
-            // Under the lock, so that it comes after the answer.
+            // Under the lock, so that it comes after the completion.
             self.pipeline.push(Event::PayloadReleased { call_id });
         }
     }
@@ -228,21 +228,21 @@ impl Request {
     pub(crate) fn cancel(self: &Arc<Self>, reason: CancelReason, cause: &str) -> bool {
         let counted = self.context.cancel(reason, cause);
         // Also if a node has cancelled it before.
-        self.abandon();
+        self.complete_soon();
         counted
     }
 
-    /// Nobody waits any more: the pipeline answers a call in a few turns, and the
+    /// Nobody waits any more: the pipeline completes a call in a few turns, and the
     /// reaper does if it has not done so within the grace.
-    fn abandon(self: &Arc<Self>) {
+    fn complete_soon(self: &Arc<Self>) {
         if self.is_call() {
-            self.pipeline.abandon(self);
+            self.pipeline.call_cancelled(self);
             let shared = &self.pipeline.shared;
             shared.reaper.look_at(self, Instant::now() + shared.grace);
         }
     }
 
-    /// For the reaper: cancels it if its time is up, or answers it if the grace is over.
+    /// For the reaper: cancels it if its time is up, or completes it if the grace is over.
     /// Says when to look again.
     pub(crate) fn reap(self: &Arc<Self>) -> Option<Instant> {
         if self.context.is_cancelled() {
@@ -275,7 +275,7 @@ impl Request {
             // Under the lock, so that no output of it goes to the host any more.
             let _ = self.context.cancel(CancelReason::Deadline, "");
         }
-        self.abandon();
+        self.complete_soon();
         None
     }
 
@@ -287,7 +287,7 @@ impl Request {
     pub(crate) fn emit(&self, hand_over: impl FnOnce()) -> Result<(), ProcessingError> {
         let mut state = self.state.lock();
         if state.ended {
-            return Err(answered_already());
+            return Err(ended_already());
         }
         if let Some(error) = self.context.error() {
             return Err(error);
@@ -368,9 +368,9 @@ impl PayloadRelease {
     pub(crate) fn new(call: Arc<Request>, len: usize) -> Self {
         let len = len as u64;
         let counters = &call.pipeline.shared.counters;
-        increment(&counters.payloads_held);
+        increment(&counters.payloads_unreleased);
         let _ = counters
-            .payload_bytes_held
+            .payload_bytes_unreleased
             .fetch_add(len, Ordering::Relaxed);
         Self { call, len }
     }
@@ -379,9 +379,9 @@ impl PayloadRelease {
 impl Drop for PayloadRelease {
     fn drop(&mut self) {
         let counters = &self.call.pipeline.shared.counters;
-        decrement(&counters.payloads_held);
+        decrement(&counters.payloads_unreleased);
         let _ = counters
-            .payload_bytes_held
+            .payload_bytes_unreleased
             .fetch_sub(self.len, Ordering::Relaxed);
         self.call.payload_released();
     }

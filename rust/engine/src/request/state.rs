@@ -19,6 +19,7 @@ use crate::base::outbox::Outbox;
 use crate::base::sync::{
     AtomicBool, AtomicUsize, Instant, Mutex, Notify, RwLock, UnboundedSender, yield_now,
 };
+use crate::request::pace::{Backlog, Meter, Pace};
 use crate::request::reaper::Reaper;
 use crate::request::request::Request;
 use crate::request::table::RequestTable;
@@ -29,12 +30,14 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<Counters>,
     pub(crate) requests: RequestTable,
     pub(crate) reaper: Arc<Reaper>,
-    /// How long a pipeline has to answer a call that is cancelled.
+    /// How long a pipeline has to complete a call that is cancelled.
     pub(crate) grace: Duration,
     /// Nodes of the engine's own are in the pipelines: they read metadata as transport headers.
     pub(crate) has_engine_nodes: bool,
     /// No node looks at data, which stay with the host.
     pub(crate) is_blind: bool,
+    /// What calls cost, if there are several pipelines to choose from.
+    pub(crate) pace: Option<Pace>,
     /// A pipeline's restarts are used up: the component never reports health again.
     given_up: AtomicBool,
 }
@@ -47,6 +50,7 @@ impl Shared {
         grace: Duration,
         has_engine_nodes: bool,
         is_blind: bool,
+        pace: Option<Pace>,
     ) -> Arc<Self> {
         Arc::new(Self {
             name,
@@ -56,6 +60,7 @@ impl Shared {
             grace,
             has_engine_nodes,
             is_blind,
+            pace,
             given_up: AtomicBool::new(false),
         })
     }
@@ -95,7 +100,7 @@ pub(crate) struct Emitted {
     pub(crate) request: Option<Arc<Request>>,
     pub(crate) way_back: WayBack,
     /// Its size, if it stems from no single call.
-    pub(crate) merged_bytes: Option<usize>,
+    pub(crate) bytes_without_call: Option<usize>,
 }
 
 /// What became of the host's answer to an emission.
@@ -116,7 +121,7 @@ pub struct EmissionAnswer {
 pub(crate) struct Answer {
     pub(crate) emission_id: u64,
     /// Its size, if it stems from no single call.
-    pub(crate) merged_bytes: Option<usize>,
+    pub(crate) bytes_without_call: Option<usize>,
     pub(crate) routing: OtapPdata,
     pub(crate) error: Option<ProcessingError>,
 }
@@ -148,24 +153,25 @@ pub(crate) struct PipelineState {
     host_error_released: HostErrorReleased,
     /// `None` while the pipeline does not run.
     ingress: RwLock<Option<Ingress>>,
-    /// Calls that are not answered, and requests that began here and have not ended.
+    /// Calls that are not completed, and requests that began here and have not ended.
     calls: AtomicUsize,
     own_requests: AtomicUsize,
-    /// Calls that nobody waits for any more and that are not answered. They keep the pipeline,
+    backlog: Backlog,
+    /// Calls that nobody waits for any more and that are not completed. They keep the pipeline,
     /// and one may come when that has ended, so they are not kept here.
-    abandoned: Mutex<Vec<Weak<Request>>>,
-    some_abandoned: Notify,
+    cancelled_calls: Mutex<Vec<Weak<Request>>>,
+    some_cancelled: Notify,
     emissions: Mutex<HashMap<u64, Emitted>>,
     next_emission: AtomicU64,
     /// When a drain that is under way must have ended.
     drain_until: Mutex<Option<Instant>>,
     drain_begun: Notify,
-    /// The engine's number of the host receiver if the host's answers may end calls at once,
+    /// The engine's number of the host receiver if the host may answer early,
     /// else `usize::MAX`.
-    answering_entry: AtomicUsize,
-    /// Nodes that still have to note on disk what was delivered.
+    early_answer_entry: AtomicUsize,
+    /// Nodes that still have to note on disk what was acked.
     stores: AtomicUsize,
-    /// The last call was answered during a drain, or a store was drained.
+    /// The last call was completed during a drain, or a store was drained.
     settled: Notify,
     /// The drain's mark has reached the host: all that was sent before it has.
     all_sent: AtomicBool,
@@ -196,13 +202,14 @@ impl PipelineState {
             ingress: RwLock::default(),
             calls: AtomicUsize::new(0),
             own_requests: AtomicUsize::new(0),
-            abandoned: Mutex::default(),
-            some_abandoned: Notify::new(),
+            backlog: Backlog::default(),
+            cancelled_calls: Mutex::default(),
+            some_cancelled: Notify::new(),
             emissions: Mutex::default(),
             next_emission: AtomicU64::new(1),
             drain_until: Mutex::default(),
             drain_begun: Notify::new(),
-            answering_entry: AtomicUsize::new(usize::MAX),
+            early_answer_entry: AtomicUsize::new(usize::MAX),
             stores: AtomicUsize::new(0),
             settled: Notify::new(),
             all_sent: AtomicBool::new(false),
@@ -217,6 +224,7 @@ impl PipelineState {
 
     pub(crate) fn open(&self, ingress: Ingress) {
         self.all_sent.store(false, Ordering::Release);
+        self.backlog.clear();
         *self.ingress.write() = Some(ingress);
     }
 
@@ -246,12 +254,27 @@ impl PipelineState {
         let Some(submissions) = submissions else {
             return Ok(false);
         };
-        match submissions.send(submission()?) {
+        let submission = submission()?;
+        self.backlog.call_queued();
+        match submissions.send(submission) {
             // The host hears of this call once: as the error of its submission, unless it was
-            // answered meanwhile.
+            // completed meanwhile.
             Err(refused) if refused.0.call.undo() => Err(self.shared.not_running()),
             _ => Ok(true),
         }
+    }
+
+    /// The host receiver has taken calls.
+    pub(crate) fn calls_taken(&self, count: usize, meter: &mut Meter) {
+        if let Some(pace) = &self.shared.pace {
+            self.backlog.calls_taken(count as u64, pace, meter);
+        }
+    }
+
+    /// Whether a further call would be worked on soon.
+    pub(crate) fn keeps_up(&self) -> bool {
+        let pace = self.shared.pace.as_ref();
+        pace.is_none_or(|pace| self.backlog.is_short(pace))
     }
 
     /// A call has come, or a request began here.
@@ -278,7 +301,7 @@ impl PipelineState {
         self.forget_errors(errors);
     }
 
-    /// Number of calls that await their answer.
+    /// Number of calls that are not completed.
     pub(crate) fn calls_in_flight(&self) -> usize {
         self.calls.load(Ordering::Acquire)
     }
@@ -288,41 +311,42 @@ impl PipelineState {
         self.calls_in_flight() == 0 && self.own_requests.load(Ordering::Acquire) == 0
     }
 
-    /// Answers every call with `error`.
+    /// Completes every call with `error`.
     pub(crate) fn complete_all(&self, error: &ProcessingError) {
         for call in self.shared.requests.calls_of(self) {
             call.complete(Some(error.clone()));
         }
-        self.abandoned.lock().clear();
+        self.cancelled_calls.lock().clear();
     }
 
-    /// Nobody waits for a call any more.
-    pub(crate) fn abandon(&self, call: &Arc<Request>) {
-        self.abandoned.lock().push(Arc::downgrade(call));
-        self.some_abandoned.notify_one();
+    /// A call was cancelled, or its deadline passed: nobody waits for it any more.
+    pub(crate) fn call_cancelled(&self, call: &Arc<Request>) {
+        self.cancelled_calls.lock().push(Arc::downgrade(call));
+        self.some_cancelled.notify_one();
     }
 
     /// The calls that nobody waits for, since the last time: at least one.
-    pub(crate) async fn abandoned(&self) -> Vec<Arc<Request>> {
+    pub(crate) async fn cancelled_calls(&self) -> Vec<Arc<Request>> {
         loop {
-            let abandoned = std::mem::take(&mut *self.abandoned.lock());
-            let abandoned: Vec<_> = abandoned.iter().filter_map(Weak::upgrade).collect();
-            if !abandoned.is_empty() {
-                return abandoned;
+            let cancelled = std::mem::take(&mut *self.cancelled_calls.lock());
+            let cancelled: Vec<_> = cancelled.iter().filter_map(Weak::upgrade).collect();
+            if !cancelled.is_empty() {
+                return cancelled;
             }
-            self.some_abandoned.notified().await;
+            self.some_cancelled.notified().await;
         }
     }
 
-    /// Lets the host's answers end calls at once; `host_receiver` is the engine's number of it.
-    pub(crate) fn answer_at_once(&self, host_receiver: usize) {
-        self.answering_entry.store(host_receiver, Ordering::Release);
+    /// Allows early answers; `host_receiver` is the engine's number of it.
+    pub(crate) fn allow_early_answers(&self, host_receiver: usize) {
+        self.early_answer_entry
+            .store(host_receiver, Ordering::Release);
     }
 
-    /// Whether the answer to a message may end its call at once: no node behind the host
+    /// Whether the answer to output of a message may be an early one: no node behind the host
     /// receiver has subscribed to the message's ack.
     pub(crate) fn only_call_waits(&self, last_subscriber: Option<&Frame>) -> bool {
-        let entry = self.answering_entry.load(Ordering::Acquire);
+        let entry = self.early_answer_entry.load(Ordering::Acquire);
         last_subscriber.is_some_and(|frame| frame.node_id == entry)
     }
 
@@ -373,7 +397,7 @@ impl PipelineState {
         let Emitted {
             request,
             way_back,
-            merged_bytes,
+            bytes_without_call,
         } = emitted;
         let mut answer = EmissionAnswer {
             awaited: true,
@@ -385,10 +409,10 @@ impl PipelineState {
                 let error = error.map(|error| error.reporting_release(&self.host_error_released));
                 if let Some(ingress) = self.ingress.read().as_ref() {
                     // A closed queue means the pipeline ended, and with it the calls
-                    // this answer was for.
+                    // that this answer was for.
                     let _ = ingress.answers.send(Answer {
                         emission_id,
-                        merged_bytes,
+                        bytes_without_call,
                         routing,
                         error,
                     });
@@ -409,7 +433,7 @@ impl PipelineState {
     }
 
     /// Forgets what a pipeline that ended was waiting for.
-    pub(crate) fn abandon_emissions(&self) {
+    pub(crate) fn cancel_emissions(&self) {
         // At a shutdown the host needs no notice: it has asked for it.
         let unexpected = self.drain_until().is_none();
         let emissions = {
@@ -434,7 +458,7 @@ impl PipelineState {
 
     /// Delivers what is left, and then nothing any more: the pipeline's thread has ended.
     pub(crate) fn close_outbox(&self) {
-        // Who answers a call at this moment has taken it out of the table, and not yet said so.
+        // Who completes a call at this moment has taken it out of the table, and not yet said so.
         while self.calls_in_flight() > 0 {
             yield_now();
         }

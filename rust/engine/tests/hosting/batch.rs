@@ -337,20 +337,20 @@ fn partitions_do_not_mix_and_are_limited() {
 }
 
 #[test]
-fn what_is_pending_at_shutdown_is_sent_and_answered() {
+fn what_is_pending_at_shutdown_is_sent_and_its_calls_completed() {
     let bridge = Bridge::accepting(batch(100, json!({})));
     for call in 1..=10 {
         bridge.submit(call, &logs(&["body"])).unwrap();
     }
     let seen = bridge.finish();
     assert_eq!(seen.results.len(), 10);
-    for (call, answers) in &seen.results {
-        assert!(answers[0].is_none(), "call {call}: {:?}", answers[0]);
+    for (call, results) in &seen.results {
+        assert!(results[0].is_none(), "call {call}: {:?}", results[0]);
     }
 }
 
 #[test]
-fn batches_of_batches_answer_everyone() {
+fn batches_of_batches_complete_every_call() {
     let bridge = Bridge::start(json!({
         "nodes": {
             "first": batch(2, json!({})),

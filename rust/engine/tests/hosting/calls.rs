@@ -9,7 +9,7 @@ use crate::harness::{Bridge, logs};
 use crate::nodes::{TEST_NODE, behave};
 
 #[test]
-fn output_is_the_input_in_place_and_the_answer_is_the_hosts() {
+fn output_is_the_input_in_place_and_the_result_is_the_hosts_answer() {
     let bridge = Bridge::start(behave(json!({"pass": {}})));
     let payload = logs(&["one"]);
     bridge.submit(7, &payload).unwrap();

@@ -108,7 +108,7 @@ fn a_deadline_in_the_past_is_refused_at_once() {
 }
 
 #[test]
-fn a_cancel_of_what_the_host_holds_still_gets_the_hosts_answer() {
+fn a_call_that_is_cancelled_while_the_host_has_its_output_ends_by_the_hosts_answer() {
     let bridge = Bridge::start(pass());
     bridge
         .submit_with(1, &logs(&["x"]), ContextBlock::empty())
@@ -122,7 +122,7 @@ fn a_cancel_of_what_the_host_holds_still_gets_the_hosts_answer() {
 }
 
 #[test]
-fn a_call_that_a_node_forgot_is_answered_at_its_end() {
+fn a_call_that_a_node_forgot_is_completed_at_its_end() {
     let bridge = Bridge::accepting(behave(json!({"forget": {}})));
     bridge
         .submit_with(1, &logs(&["x"]), deadline(Duration::from_millis(20)))

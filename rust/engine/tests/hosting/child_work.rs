@@ -31,7 +31,7 @@ pub(crate) struct Spawn(Child);
 pub(crate) enum Child {
     /// Sends the message on.
     Send,
-    /// Sends it on twice, and answers by both answers.
+    /// Forwards it twice, and acks or nacks it by both results.
     SendTwice,
     /// Fails.
     Fail,
@@ -82,7 +82,7 @@ impl ContextAwareProcessor for Spawn {
                     let request = handler.merge([&held], &[]);
                     for _ in 0..2 {
                         let message = request.message(signal, bytes.clone());
-                        if let Err(error) = handler.deliver(&request, message).await {
+                        if let Err(error) = handler.send_and_wait(&request, message).await {
                             return held.nack(&handler, error).await;
                         }
                     }
@@ -111,7 +111,7 @@ impl ContextAwareProcessor for Spawn {
 
 const RELAY_NODE: &str = "urn:test:processor:relay";
 
-/// Sends one message at a time and waits for its answer.
+/// Sends one message at a time and waits for its ack.
 pub(crate) struct Relay;
 
 impl ProcessorNode for Relay {
@@ -143,7 +143,7 @@ impl ConcurrentContextAwareProcessor for Relay {
         let held = effect_handler.hold(data);
         let request = effect_handler.merge([&held], &[]);
         let message = request.message(signal, bytes);
-        match effect_handler.deliver(&request, message).await {
+        match effect_handler.send_and_wait(&request, message).await {
             Ok(()) => held.ack(effect_handler).await,
             Err(error) => held.nack(effect_handler, error).await,
         }
@@ -151,7 +151,7 @@ impl ConcurrentContextAwareProcessor for Relay {
 }
 
 #[test]
-fn messages_that_wait_for_a_place_do_not_keep_answers_from_those_inside() {
+fn messages_that_wait_for_a_place_do_not_keep_acks_from_those_inside() {
     let bridge = Bridge::start(json!({"type": RELAY_NODE}));
     for call in 1..=3 {
         bridge.submit(call, &logs(&["body"])).unwrap();
@@ -167,8 +167,8 @@ fn messages_that_wait_for_a_place_do_not_keep_answers_from_those_inside() {
 }
 
 #[test]
-fn time_at_the_host_does_not_count_for_a_node_that_awaits_its_answer() {
-    for (node, deliveries) in [
+fn time_at_the_host_does_not_count_for_a_node_that_awaits_its_ack() {
+    for (node, messages) in [
         (json!({"type": RELAY_NODE}), 1),
         (
             json!({"type": SPAWN_NODE, "config": {"child": "send_twice"}}),
@@ -180,7 +180,7 @@ fn time_at_the_host_does_not_count_for_a_node_that_awaits_its_answer() {
         bridge
             .submit_with(1, &logs(&["body"]), timeout(after))
             .unwrap();
-        for _ in 0..deliveries {
+        for _ in 0..messages {
             let emission = bridge.host.emission();
             bridge.outlast(after * 2);
             bridge
@@ -211,7 +211,7 @@ fn a_cancel_meanwhile_ends_the_wait_for_a_host_that_takes_longer_than_the_timeou
 }
 
 #[test]
-fn an_answer_that_is_awaited_ends_with_the_request() {
+fn a_message_that_is_sent_and_awaited_ends_with_its_request() {
     let bridge = Bridge::start(json!({"type": RELAY_NODE}));
     let body = logs(&["body"]);
     bridge.submit(1, &body).unwrap();
@@ -310,7 +310,7 @@ fn a_panic_of_the_nodes_own_work_is_contained() {
 }
 
 #[test]
-fn several_messages_of_one_request_are_answered_together() {
+fn several_messages_of_one_request_have_one_result() {
     let bridge = Bridge::start(json!({"type": SPAWN_NODE, "config": {"child": "send_twice"}}));
     bridge.submit(1, &logs(&["body"])).unwrap();
     let first = bridge.host.emission();

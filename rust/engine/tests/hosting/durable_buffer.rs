@@ -55,7 +55,7 @@ fn accept(bridge: &Bridge, count: u64) {
     }
 }
 
-/// A run in which everything is acknowledged and nothing can be delivered.
+/// A run in which everything is acknowledged and nothing is accepted behind it.
 fn acknowledged_only(directory: &Directory, shards: usize, count: u64) {
     let refuse = || Some(Err(ProcessingError::retryable("not now")));
     let bridge = Bridge::start_with(config(directory, shards), move |_| refuse());
@@ -72,21 +72,24 @@ fn every_pipeline_has_a_folder_of_its_own() {
     assert_eq!(bodies(&bridge, 30), expected(30));
     let _ = bridge.finish();
     let component = Path::new(directory.path()).join("processors%3A%3Aotap%2Ftest/any/node");
-    for shard in ["0", "1"] {
+    for number in ["0", "1"] {
         assert!(
-            component.join(shard).join("core_0/wal/quiver.wal").exists(),
-            "{shard}"
+            component
+                .join(number)
+                .join("core_0/wal/quiver.wal")
+                .exists(),
+            "{number}"
         );
     }
 }
 
 #[test]
-fn what_former_shards_left_is_delivered() {
+fn what_former_pipelines_left_is_sent() {
     let directory = Directory::new("former");
     acknowledged_only(&directory, 3, 30);
     let bridge = Bridge::start(config(&directory, 1));
     assert_eq!(bodies(&bridge, 30), expected(30));
-    // New calls go to the one shard that there is.
+    // New calls go to the one pipeline that there is.
     bridge.submit(1, &logs(&["item-new"])).unwrap();
     bridge.host.done(1).unwrap();
     while body(&{
@@ -217,9 +220,9 @@ fn a_folder_of_the_old_kind_with_data_is_named() {
     let error = start(config(&directory, 1))
         .map(drop)
         .expect_err("old data");
-    assert!(error.message().contains("core_0 holds data"), "{error}");
+    assert!(error.message().contains("core_0 contains data"), "{error}");
     assert!(error.message().contains("move it"), "{error}");
-    // Moved to where it says, they are delivered.
+    // Moved to where it says, they are sent.
     std::fs::rename(root.join("core_0"), &folder).unwrap();
     let bridge = Bridge::start(config(&directory, 1));
     assert_eq!(bodies(&bridge, 3), expected(3));

@@ -179,7 +179,7 @@ fn calls_behind_a_full_pipeline_end_although_it_has_nothing_to_do() {
 }
 
 #[test]
-fn the_host_hears_that_a_pipeline_ended_whose_merged_output_it_holds() {
+fn the_host_hears_that_a_pipeline_ended_whose_batch_it_has() {
     let bridge = Bridge::start(json!({
         "nodes": {
             "batch": batch(2, 0),

@@ -55,7 +55,7 @@ fn malformed_data_is_the_callers_fault() {
 }
 
 #[test]
-fn a_batch_answers_every_caller_with_the_batchs_result() {
+fn every_caller_gets_its_batchs_result() {
     let config = json!({
         "type": "processor:batch",
         "config": {"otlp": {"min_size": 1, "sizer": "bytes"}, "max_batch_duration": "50ms"},
@@ -125,7 +125,7 @@ fn data_nested_too_deep_for_the_engine_is_refused_and_costs_nothing_else() {
 }
 
 #[test]
-fn merged_output_that_the_host_does_not_answer_is_bounded() {
+fn output_without_a_call_that_the_host_does_not_answer_is_bounded() {
     let config = json!({
         "type": "processor:batch",
         "config": {"otlp": {"min_size": 2_000_000, "sizer": "bytes"}, "max_batch_duration": "1s"},
@@ -146,7 +146,7 @@ fn merged_output_that_the_host_does_not_answer_is_bounded() {
     });
     assert!(
         bridge.host.seen(|seen| seen.emissions.len()) < 60,
-        "output was not held back"
+        "output did not wait for room"
     );
     // Answering makes room for the rest.
     for call in 1..=200 {

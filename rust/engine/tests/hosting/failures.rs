@@ -39,10 +39,10 @@ fn a_nodes_error_keeps_its_kind_code_and_delay() {
 }
 
 #[test]
-fn a_node_that_answers_twice_is_heard_once() {
+fn a_node_that_ends_a_message_twice_is_heard_once() {
     let bridge = Bridge::start(behave(json!({"send_and_fail": {}})));
     bridge.submit(1, &logs(&["x"])).unwrap();
-    // Whichever comes first counts: the host holds its answer back until then.
+    // Whichever comes first counts: the host waits with its answer until then.
     let error = bridge.host.done(1).unwrap_err();
     assert_eq!(error.message(), "failed after all");
     let late = bridge.runtime.stats().late_completions_total;
@@ -55,7 +55,7 @@ fn a_node_that_answers_twice_is_heard_once() {
 }
 
 #[test]
-fn a_pipeline_that_dies_answers_its_calls_and_comes_back() {
+fn a_pipeline_that_dies_completes_its_calls_and_comes_back() {
     let config = json!({
         "nodes": {
             "breaks": behave(json!({"break_pipeline": {}})),

@@ -26,8 +26,8 @@ struct Case {
     config: Value,
     /// Its output ports; none is the default one.
     ports: &'static [&'static str],
-    /// It answers before it puts out.
-    answers_at_once: bool,
+    /// It acks before it puts out.
+    acks_at_once: bool,
 }
 
 fn case(name: &'static str, config: Value) -> Case {
@@ -36,7 +36,7 @@ fn case(name: &'static str, config: Value) -> Case {
         variant: "",
         config,
         ports: &[],
-        answers_at_once: false,
+        acks_at_once: false,
     }
 }
 
@@ -76,12 +76,12 @@ fn cases(directory: &str) -> Vec<Case> {
         },
         case("debug", json!({"verbosity": "basic"})),
         Case {
-            answers_at_once: true,
+            acks_at_once: true,
             ..case("durable_buffer", buffer("pass", "pass_through"))
         },
         Case {
             variant: ", `convert_to_arrow`",
-            answers_at_once: true,
+            acks_at_once: true,
             ..case("durable_buffer", buffer("arrow", "convert_to_arrow"))
         },
         Case {
@@ -159,26 +159,26 @@ impl Case {
             .submit_signal(1, signal, payload, ContextBlock::empty())
             .unwrap();
         let mut outputs = Vec::new();
-        let mut answer = None;
-        while answer.is_none()
-            || self.answers_at_once && matches!(answer, Some(Ok(()))) && outputs.is_empty()
+        let mut result = None;
+        while result.is_none()
+            || self.acks_at_once && matches!(result, Some(Ok(()))) && outputs.is_empty()
         {
-            let emission = bridge.host.wait("an answer or an output", |seen| {
+            let emission = bridge.host.wait("a result or an output", |seen| {
                 if !seen.emissions.is_empty() {
                     return Some(Some(seen.emissions.remove(0)));
                 }
-                (answer.is_none() && seen.results.contains_key(&1)).then_some(None)
+                (result.is_none() && seen.results.contains_key(&1)).then_some(None)
             });
             match emission {
                 Some(emission) => {
                     assert!(bridge.emission_done(emission.id, None));
                     outputs.push(Bytes::copy_from_slice(&emission.payload));
                 }
-                None => answer = Some(bridge.host.done(1)),
+                None => result = Some(bridge.host.done(1)),
             }
         }
         let _ = bridge.finish();
-        answer.expect("it was awaited").map(|()| outputs)
+        result.expect("it was awaited").map(|()| outputs)
     }
 }
 

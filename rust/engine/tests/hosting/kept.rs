@@ -58,7 +58,7 @@ fn cases(directory: &str) -> Vec<Case> {
             json!({"otlp": {"min_size": 1, "sizer": "bytes"}, "max_batch_duration": "20ms"}),
         ),
         Case {
-            variant: ", merged",
+            variant: ", joined",
             calls: 2,
             ..case(
                 "batch",
@@ -196,7 +196,7 @@ impl Case {
         }
     }
 
-    /// Makes the calls and returns their answers.
+    /// Makes the calls and returns their results.
     fn call(
         &self,
         bridge: &Bridge,
@@ -217,8 +217,8 @@ impl Case {
         let list = format!("{}{}", self.name, self.variant);
         let config = self.before(&json!({"note": {"list": list}}));
         let bridge = Bridge::accepting(config);
-        for answer in self.call(&bridge, noted_context) {
-            answer.unwrap_or_else(|error| panic!("{}: {error}", list));
+        for result in self.call(&bridge, noted_context) {
+            result.unwrap_or_else(|error| panic!("{}: {error}", list));
         }
         let seen = || -> Vec<Noted> {
             let notes = NOTES.lock();
@@ -239,20 +239,20 @@ impl Case {
             let first = !refused.swap(true, Ordering::SeqCst);
             Some(if first { Err(host_error()) } else { Ok(()) })
         });
-        let answer = self.call(&bridge, ContextBlock::empty);
+        let result = self.call(&bridge, ContextBlock::empty);
         let _ = bridge.finish();
-        answer
+        result
     }
 
     /// What the caller hears of a refusal that is a text and a bit.
     fn refused_plainly(&self, permanent: bool) -> Vec<Result<(), ProcessingError>> {
         let refuse = json!({"refuse_plainly": {"permanent": permanent}});
         let bridge = Bridge::accepting(self.before(&refuse));
-        let answer = self.call(&bridge, ContextBlock::empty);
+        let result = self.call(&bridge, ContextBlock::empty);
         // A durable buffer has not given up.
         bridge.component.shutdown(Duration::from_millis(200));
         let _ = bridge.finish();
-        answer
+        result
     }
 
     /// The row of the document's table.
@@ -268,11 +268,11 @@ impl Case {
                 && error.message() == given.message()
                 && error.host_error_id() == given.host_error_id()
         };
-        let all = |answers: &[Result<(), ProcessingError>],
+        let all = |results: &[Result<(), ProcessingError>],
                    matches: &dyn Fn(&ProcessingError) -> bool| {
-            answers
+            results
                 .iter()
-                .all(|answer| answer.as_ref().is_err_and(matches))
+                .all(|result| result.as_ref().is_err_and(matches))
         };
         let structured = if all(&by_host, &|error| same(error, &host_error())) {
             "kept"
@@ -344,7 +344,7 @@ fn the_document_tells_what_each_processor_keeps() {
 }
 
 #[test]
-fn every_caller_of_a_merged_batch_gets_the_hosts_error() {
+fn every_caller_of_a_batch_gets_the_hosts_error() {
     let config = json!({
         "type": "processor:batch",
         "config": {"otlp": {"min_size": 100_000, "sizer": "bytes"}, "max_batch_duration": "200ms"},
@@ -354,7 +354,7 @@ fn every_caller_of_a_merged_batch_gets_the_hosts_error() {
         bridge.submit(call, &logs(&["x"])).unwrap();
     }
     let emission = bridge.host.emission();
-    assert_eq!(emission.call_id, None, "the calls were not merged");
+    assert_eq!(emission.call_id, None, "the calls were not joined");
     assert!(bridge.emission_done(emission.id, Some(host_error())));
     drop(emission);
     for call in 1..=3 {

@@ -165,9 +165,9 @@ fn through(
         look(signal, &emission.payload, &mut seen);
         assert!(bridge.emission_done(emission.id, None));
     }
-    let answer = bridge.host.done(1);
+    let result = bridge.host.done(1);
     let _ = bridge.finish();
-    answer.map(|()| seen)
+    result.map(|()| seen)
 }
 
 #[test]
@@ -278,8 +278,8 @@ fn tenants(name: &str, config: &Value, signal: Signal, min_size: u64) {
         assert!(bridge.emission_done(emission.id, None));
     }
     for call in 1..=call {
-        let answer = bridge.host.done(call);
-        answer.unwrap_or_else(|error| panic!("{name} {}: {error}", signal.as_str()));
+        let result = bridge.host.done(call);
+        result.unwrap_or_else(|error| panic!("{name} {}: {error}", signal.as_str()));
     }
     for (item, [own, scope, resource]) in &seen {
         let number: i64 = item.parse().unwrap();
@@ -318,7 +318,7 @@ fn a_message_of_many_parts_does_not_stall() {
     let _ = bridge.finish();
 }
 
-/// The limit of a node's data points holds also behind a node that has converted them.
+/// The limit of a node's data points applies also behind a node that has converted them.
 #[test]
 fn points_are_limited_before_the_first_conversion() {
     let points: Vec<Value> = (0..100)
@@ -436,7 +436,7 @@ fn what_has_no_items_does_not_break_an_insert() {
         });
         let seen = through("attribute", &config, Signal::Logs, &payload).unwrap();
         assert_eq!(seen.len(), 2, "{action}");
-        // Nothing is left of it, and it is answered all the same.
+        // Nothing is left of it, and it is completed all the same.
         let empty = json!({resources: [tagged(json!([]))]});
         let empty: Bytes = encode(request(Signal::Logs), &empty).into();
         let seen = through("attribute", &config, Signal::Logs, &empty).unwrap();
@@ -444,9 +444,9 @@ fn what_has_no_items_does_not_break_an_insert() {
     }
 }
 
-/// What a divided message is answered with.
+/// When a divided message is acked or nacked.
 #[test]
-fn a_divided_message_is_answered_when_all_parts_are() {
+fn a_divided_message_is_acked_when_all_parts_are() {
     let payload = items(
         Signal::Logs,
         (0..3 * MANY).map(|n| numbered(Signal::Logs, n, false)),
@@ -462,7 +462,7 @@ fn a_divided_message_is_answered_when_all_parts_are() {
             assert_eq!(part.call_id, Some(1), "it is still the call's own output");
             assert!(
                 bridge.host.seen(|seen| seen.results.is_empty()),
-                "answered before part {index}"
+                "completed before part {index}"
             );
             let error = refused.contains(&index).then(|| {
                 ProcessingError::retryable("no room").with_retry_after(Duration::from_secs(1))
@@ -470,14 +470,14 @@ fn a_divided_message_is_answered_when_all_parts_are() {
             assert!(bridge.emission_done(part.id, error));
         }
         match (refused.len(), bridge.host.done(1)) {
-            (0, answer) => answer.unwrap(),
-            (1, answer) => {
-                let error = answer.unwrap_err();
+            (0, result) => result.unwrap(),
+            (1, result) => {
+                let error = result.unwrap_err();
                 assert!(error.is_permanent(), "parts of it were accepted: {error}");
                 assert!(error.message().contains("no room"), "{error}");
             }
-            (_, answer) => {
-                let error = answer.unwrap_err();
+            (_, result) => {
+                let error = result.unwrap_err();
                 assert!(!error.is_permanent(), "{error}");
                 assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
             }

@@ -117,11 +117,11 @@ impl ContextAwareProcessor for Login {
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Behaviour {
-    /// Hands on what comes.
+    /// Forwards what comes.
     Pass {},
     /// Waits for the end of the request.
     Wait {},
-    /// Hands on when it has `LEAVE_TO_SEND`.
+    /// Forwards when it has `LEAVE_TO_SEND`.
     WaitForLeave {},
     /// Panics.
     Panic {},
@@ -134,17 +134,17 @@ pub(crate) enum Behaviour {
     Report {},
     /// Accepts and drops.
     Swallow {},
-    /// Neither sends nor answers.
+    /// Neither sends nor acks.
     Forget {},
     /// Fails at the first control message after a data message, and ends its pipeline.
     BreakPipeline {},
-    /// Answers a message twice: sends it on and fails.
+    /// Ends a message twice: forwards it and fails.
     SendAndFail {},
-    /// Hands on, and goes on working until it has `LEAVE_TO_END`.
+    /// Forwards, and goes on working until it has `LEAVE_TO_END`.
     Linger {},
-    /// Hands on, and refuses with what it saw of the refusal behind it.
+    /// Forwards, and refuses with what it saw of the refusal behind it.
     Watch {},
-    /// Hands on, and notes what it sees of the request.
+    /// Forwards, and notes what it sees of the request.
     Note { list: String },
     /// Refuses as the engine's own nodes do, with a text only.
     RefusePlainly { permanent: bool },
@@ -260,7 +260,7 @@ impl ContextAwareProcessor for Behave {
             }
             Behaviour::Watch {} => {
                 let mut pdata = pdata;
-                effect_handler.await_answer(&mut pdata, false);
+                effect_handler.subscribe(&mut pdata, false);
                 effect_handler.send_message(pdata).await
             }
             Behaviour::Note { list } => {
@@ -309,7 +309,7 @@ fn report(effect_handler: &ContextAwareEffectHandler) -> String {
 pub(crate) const MEETING_NODE: &str = "urn:test:processor:meet";
 
 /// Waits with each message until as many are inside as may be at a time, and then
-/// hands them on.
+/// forwards them.
 pub(crate) struct Meet {
     config: MeetConfig,
     inside: Cell<usize>,

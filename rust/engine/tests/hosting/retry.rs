@@ -152,7 +152,7 @@ fn a_retry_after_the_requests_deadline_is_not_waited_for() {
 }
 
 #[test]
-fn a_caller_that_leaves_while_its_data_waits_is_answered_and_its_data_let_go() {
+fn a_call_that_is_cancelled_while_its_data_waits_is_completed_and_its_data_let_go() {
     for asked in [None, Some(Duration::from_millis(800))] {
         let bridge = Bridge::start(retry("400ms", "60s"));
         bridge.submit(1, &logs(&["x"])).unwrap();

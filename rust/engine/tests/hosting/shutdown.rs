@@ -32,7 +32,7 @@ fn calls_in_flight_finish_within_the_time_they_are_given() {
 }
 
 #[test]
-fn calls_that_do_not_finish_are_answered_with_a_retryable_error() {
+fn calls_that_do_not_finish_get_a_retryable_error() {
     let bridge = Bridge::start(pass());
     for call in 1..=100 {
         bridge.submit(call, &logs(&["x"])).unwrap();
@@ -46,12 +46,12 @@ fn calls_that_do_not_finish_are_answered_with_a_retryable_error() {
         }
     });
     // What the host still looks at is released with it, without an event.
-    assert!(bridge.runtime.stats().payloads_held <= 100);
+    assert!(bridge.runtime.stats().payloads_unreleased <= 100);
     bridge.host.wait("the emissions", |seen| {
         seen.emissions.clear();
         Some(())
     });
-    assert_eq!(bridge.runtime.stats().payloads_held, 0);
+    assert_eq!(bridge.runtime.stats().payloads_unreleased, 0);
     bridge.runtime.shutdown(Duration::ZERO);
 }
 
@@ -105,7 +105,7 @@ fn what_a_batch_holds_is_flushed_and_its_callers_get_the_result() {
 }
 
 #[test]
-fn what_cancelled_callers_left_in_a_batch_is_still_delivered() {
+fn what_cancelled_callers_left_in_a_batch_is_still_sent() {
     let bridge = Bridge::start(batch());
     bridge.submit(1, &logs(&["left behind"])).unwrap();
     // By then the batch has taken the message in, of which nothing tells: it may keep the payload.

@@ -17,29 +17,32 @@ use crate::duration;
 
 /// What is written in the configuration.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
-    #[serde(
-        default = "default_flush_timeout",
-        deserialize_with = "duration::deserialize"
-    )]
+    #[serde(deserialize_with = "duration::deserialize")]
     flush_timeout: Duration,
-    #[serde(default)]
-    sizer: SizerConfig,
-    #[serde(default = "default_min_size")]
+    sizer: Sizer,
     min_size: usize,
-    #[serde(default)]
     max_size: usize,
-    #[serde(default)]
     partition: PartitionConfig,
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            flush_timeout: Duration::from_millis(200),
+            sizer: Sizer::Items,
+            min_size: 8192,
+            max_size: 0,
+            partition: PartitionConfig::default(),
+        }
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 struct PartitionConfig {
-    #[serde(default)]
     metadata_keys: Vec<String>,
-    #[serde(default = "default_cardinality_limit")]
     cardinality_limit: usize,
 }
 
@@ -47,39 +50,9 @@ impl Default for PartitionConfig {
     fn default() -> Self {
         Self {
             metadata_keys: Vec::new(),
-            cardinality_limit: default_cardinality_limit(),
+            cardinality_limit: 1000,
         }
     }
-}
-
-/// What sizes count, as it is configured.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum SizerConfig {
-    #[default]
-    Items,
-    Bytes,
-}
-
-impl From<SizerConfig> for Sizer {
-    fn from(config: SizerConfig) -> Self {
-        match config {
-            SizerConfig::Items => Self::Items,
-            SizerConfig::Bytes => Self::Bytes,
-        }
-    }
-}
-
-fn default_flush_timeout() -> Duration {
-    Duration::from_millis(200)
-}
-
-fn default_min_size() -> usize {
-    8192
-}
-
-fn default_cardinality_limit() -> usize {
-    1000
 }
 
 /// A configuration that was checked.
@@ -127,7 +100,7 @@ impl Config {
         }
         Ok(Settings {
             flush_timeout: self.flush_timeout,
-            sizer: self.sizer.into(),
+            sizer: self.sizer,
             min_size: self.min_size,
             max_size,
             metadata_keys: metadata_keys(&self.partition.metadata_keys)?,

@@ -4,7 +4,7 @@
 
 use otapbridge::Bytes;
 
-/// One request with everything that the parts hold, in their order.
+/// One request with everything that the parts contain, in their order.
 ///
 /// A request is a list of resources, a repeated field, and protobuf reads the
 /// concatenation of two messages as one with both lists. The parts must be well

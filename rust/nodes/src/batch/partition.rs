@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use otapbridge::{Bytes, Metadata, ProcessingError, Signal};
+use slab::Slab;
 
 use super::config::Settings;
 use super::outgoing::{Batch, Part};
@@ -32,7 +33,7 @@ pub(crate) struct ItemId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct QueueId {
     partition: PartitionId,
-    signal: usize,
+    signal: Signal,
 }
 
 /// A request's data.
@@ -58,9 +59,8 @@ pub(crate) struct Added {
 pub(crate) struct Partitions {
     settings: Settings,
     by_key: HashMap<PartitionKey, PartitionId>,
-    /// By id; `None` is free.
-    partitions: Vec<Option<Partition>>,
-    free: Vec<PartitionId>,
+    /// By id.
+    partitions: Slab<Partition>,
     /// When which data has to go.
     due: BTreeSet<(Instant, QueueId)>,
     last_item: u64,
@@ -80,8 +80,7 @@ impl Partitions {
         Self {
             settings,
             by_key: HashMap::new(),
-            partitions: Vec::new(),
-            free: Vec::new(),
+            partitions: Slab::new(),
             due: BTreeSet::new(),
             last_item: 0,
         }
@@ -111,10 +110,7 @@ impl Partitions {
         let key = PartitionKey::of(&self.settings.metadata_keys, metadata);
         let partition = self.open(key)?;
         self.last_item += 1;
-        let queue = QueueId {
-            partition,
-            signal: index(signal),
-        };
+        let queue = QueueId { partition, signal };
         let item = ItemId {
             number: self.last_item,
             queue,
@@ -129,14 +125,8 @@ impl Partitions {
             .change(queue, |pending, settings| {
                 pending.add(settings, item, request, now)
             })
-            .unwrap_or_else(|| Ok(Vec::new()));
-        let batches = match batches {
-            Ok(batches) => batches,
-            Err(error) => {
-                self.close_if_idle(partition);
-                return Err(error);
-            }
-        };
+            .unwrap_or_else(|| Ok(Vec::new()))
+            .inspect_err(|_| self.close_if_idle(partition))?;
         Ok(Added {
             item,
             batches: batches
@@ -185,9 +175,9 @@ impl Partitions {
         batches
     }
 
-    /// A batch was answered. To be called once for each.
+    /// A batch was acked or nacked. To be called once for each.
     pub(crate) fn finished(&mut self, partition: PartitionId) {
-        if let Some(partition) = self.partition_mut(partition) {
+        if let Some(partition) = self.partitions.get_mut(partition.0) {
             partition.under_way = partition.under_way.saturating_sub(1);
         }
         self.close_if_idle(partition);
@@ -197,10 +187,6 @@ impl Partitions {
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.by_key.len()
-    }
-
-    fn partition_mut(&mut self, id: PartitionId) -> Option<&mut Partition> {
-        self.partitions.get_mut(id.0)?.as_mut()
     }
 
     /// The partition of this key, made if need be.
@@ -219,34 +205,22 @@ impl Partitions {
                 Some(self.settings.flush_timeout.max(RETRY_AFTER)),
             ));
         }
-        let partition = Some(Partition {
+        let id = PartitionId(self.partitions.insert(Partition {
             key: key.clone(),
             pending: Default::default(),
             under_way: 0,
-        });
-        let id = match self.free.pop() {
-            Some(id) => {
-                self.partitions[id.0] = partition;
-                id
-            }
-            None => {
-                self.partitions.push(partition);
-                PartitionId(self.partitions.len() - 1)
-            }
-        };
+        }));
         let _ = self.by_key.insert(key, id);
         Ok(id)
     }
 
     fn close_if_idle(&mut self, id: PartitionId) {
-        let Some(slot) = self.partitions.get_mut(id.0) else {
-            return;
-        };
-        if let Some(partition) = slot.take_if(|partition| {
+        let is_idle = self.partitions.get(id.0).is_some_and(|partition| {
             partition.under_way == 0 && partition.pending.iter().all(Pending::is_empty)
-        }) {
+        });
+        if is_idle {
+            let partition = self.partitions.remove(id.0);
             let _ = self.by_key.remove(&partition.key);
-            self.free.push(id);
         }
     }
 
@@ -256,8 +230,9 @@ impl Partitions {
         queue: QueueId,
         change: impl FnOnce(&mut Pending<ItemId>, &Settings) -> T,
     ) -> Option<T> {
-        let partition = self.partitions.get_mut(queue.partition.0)?.as_mut()?;
-        let pending = &mut partition.pending[queue.signal];
+        let partition = self.partitions.get_mut(queue.partition.0)?;
+        // Signals are numbered from 1 on.
+        let pending = &mut partition.pending[queue.signal as usize - 1];
         let before = pending.next_flush();
         let result = change(pending, &self.settings);
         let after = pending.next_flush();
@@ -273,23 +248,14 @@ impl Partitions {
     }
 
     fn hand_out(&mut self, queue: QueueId, parts: Vec<Part<ItemId>>) -> Batch<ItemId> {
-        if let Some(partition) = self.partition_mut(queue.partition) {
+        if let Some(partition) = self.partitions.get_mut(queue.partition.0) {
             partition.under_way += 1;
         }
         Batch {
-            signal: Signal::ALL[queue.signal],
+            signal: queue.signal,
             partition: queue.partition,
             parts,
         }
-    }
-}
-
-/// Place in `Signal::ALL`.
-fn index(signal: Signal) -> usize {
-    match signal {
-        Signal::Traces => 0,
-        Signal::Metrics => 1,
-        Signal::Logs => 2,
     }
 }
 

@@ -50,9 +50,9 @@ struct State {
 /// A caller whose data is pending or under way.
 struct Caller {
     held: Held,
-    /// Batches with its data that are not answered.
+    /// Batches with its data that are neither acked nor nacked.
     under_way: usize,
-    /// Those of them that hold data of others, too.
+    /// Those of them that contain data of others, too.
     joined: usize,
     /// None of its data is pending.
     all_sent: bool,
@@ -199,13 +199,13 @@ impl State {
 
     /// Takes a caller's data out of its batch when its request ends before it was sent.
     fn watch(self: &Rc<Self>, item: ItemId, effect_handler: &Handler) -> oneshot::Sender<()> {
-        let (watch, answered) = oneshot::channel();
+        let (watch, completed) = oneshot::channel();
         let state = Rc::clone(self);
         let context = effect_handler.context().clone();
         effect_handler.spawn_background(async move |handler| {
             let error = tokio::select! {
                 error = context.done() => error,
-                _ = answered => return,
+                _ = completed => return,
             };
             let _ = state.partitions.borrow_mut().remove(item);
             let caller = {
@@ -214,7 +214,7 @@ impl State {
                     return;
                 };
                 if caller.under_way > 0 && caller.joined == 0 {
-                    // All that was sent of it went alone: its answer counts.
+                    // All that was sent of it went alone: its result counts.
                     if !caller.all_sent {
                         caller.all_sent = true;
                         let _ = caller.error.get_or_insert(error);
@@ -224,7 +224,7 @@ impl State {
                 callers.remove(&item)
             };
             if let Some(caller) = caller {
-                // Fails only when the pipeline is ending, which answers every call.
+                // Fails only when the pipeline is ending, which completes every call.
                 let _ = caller.held.nack(&handler, error).await;
             }
         });
@@ -232,12 +232,12 @@ impl State {
     }
 
     /// Sends a batch, without the data of callers that no longer wait, and sees to
-    /// its answer. Others can be under way at the same time.
+    /// its result. Others can be under way at the same time.
     fn send(self: &Rc<Self>, mut batch: Outgoing<ItemId>, effect_handler: &Handler) {
         let mut callers = self.callers.borrow_mut();
         batch.parts.retain(|part| {
             let caller = callers.get_mut(&part.id);
-            // One that ended is answered by its watch.
+            // One that ended is nacked by its watch.
             let Some(caller) = caller.filter(|caller| !caller.held.context().is_done()) else {
                 return false;
             };
@@ -271,24 +271,24 @@ impl State {
         drop(batch);
         let state = Rc::clone(self);
         effect_handler.spawn_background(async move |mut handler| {
-            let result = handler.deliver(&request, message).await;
+            let result = handler.send_and_wait(&request, message).await;
             drop(request);
             state.partitions.borrow_mut().finished(partition);
             for item in items {
-                state.answer(item, joined, &result, &handler).await;
+                state.finish(item, joined, &result, &handler).await;
             }
         });
     }
 
-    /// One batch with data of this caller was answered.
-    async fn answer(
+    /// One batch with data of this caller was acked or nacked.
+    async fn finish(
         &self,
         item: ItemId,
         joined: bool,
         result: &Result<(), ProcessingError>,
         effect_handler: &Handler,
     ) {
-        let answered = {
+        let completed = {
             let mut callers = self.callers.borrow_mut();
             let Some(caller) = callers.get_mut(&item) else {
                 return;
@@ -320,11 +320,11 @@ impl State {
             error,
             accepted,
             ..
-        }) = answered
+        }) = completed
         else {
             return;
         };
-        // Fails only when the pipeline is ending, which answers every call.
+        // Fails only when the pipeline is ending, which completes every call.
         let _ = match error {
             None => held.ack(effect_handler).await,
             // Sent again, the part that was accepted would be there twice.

@@ -77,7 +77,7 @@ pub(super) fn decode(signal: Signal, bytes: &[u8]) -> Request {
 pub(super) struct Atom {
     /// From the request inwards, each without its children.
     pub(super) levels: Vec<(usize, Vec<u8>)>,
-    /// An item's field; `None` is a level that holds nothing.
+    /// An item's field; `None` is a level that contains nothing.
     pub(super) item: Option<Vec<u8>>,
 }
 
@@ -168,7 +168,7 @@ pub(super) fn contents(atoms: &[Atom]) -> Vec<Contents<'_>> {
         .collect()
 }
 
-/// The request that holds these atoms.
+/// The request that contains these atoms.
 pub(super) fn request_of(atoms: &[Atom]) -> Request {
     fn decode<M: Message + Default>(bytes: &[u8]) -> M {
         M::decode(bytes).expect("a level's own encoding")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What is asked of items. The fields of one `include` or `exclude` hold together;
+//! What is asked of items. The fields of one `include` or `exclude` must all match;
 //! a field that is not named asks for nothing. The engine's `include` does that, too; its
 //! `exclude` drops what matches the resource, the attributes or the other fields of a
 //! record or span, whichever. Field numbers are those of opentelemetry-proto 1.x.

@@ -213,7 +213,7 @@ fn an_absent_severity_text_matches_nothing() {
 }
 
 #[test]
-fn conditions_of_a_log_record_hold_together() {
+fn conditions_of_a_log_record_must_all_match() {
     let right = LogRecord {
         severity_number: 13,
         severity_text: "WARN".to_owned(),

@@ -5,7 +5,7 @@
 //! The requests of all signals share the shape that matters here: field 1 of the
 //! request is a message per resource, its field 2 a message per scope, and that
 //! one's field 2 an item. The walk notes what leaves; then the rest is copied once,
-//! as it is but for the lengths of what holds less than before.
+//! as it is but for the lengths of what contains less than before.
 
 use std::ops::Range;
 
@@ -50,7 +50,7 @@ struct Walk<'a> {
 
 impl Rules {
     /// Takes out of an export request what does not stay, and the scopes and
-    /// resources that hold nothing any more.
+    /// resources that contain nothing any more.
     ///
     /// # Errors
     /// InvalidArgument when what is looked at is malformed.
@@ -134,7 +134,7 @@ impl Walk<'_> {
         children: &Children,
     ) -> Children {
         if children.removed == 0 {
-            // Also one that holds nothing: it did not before, either.
+            // Also one that contains nothing: it did not before, either.
             self.edits.truncate(first_edit);
             return Children {
                 left: 1,

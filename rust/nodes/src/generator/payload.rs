@@ -5,6 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use otapbridge::{Bytes, Signal, SpanContext};
+use otapbridge_otlp::wire::push_len_field;
 
 const SERVICE_NAME: &str = "otapbridge-generator";
 const SCOPE_NAME: &str = "urn:otapbridge:receiver:generator";
@@ -37,29 +38,29 @@ impl Payloads {
     pub(super) fn next(&mut self) -> Bytes {
         let items: Vec<u8> = match self.signal {
             Signal::Traces => (0..self.batch_size)
-                .flat_map(|_| message(2, &self.span()))
+                .flat_map(|_| field(2, &self.span()))
                 .collect(),
             Signal::Logs => (0..self.batch_size)
-                .flat_map(|_| message(2, &self.log_record()))
+                .flat_map(|_| field(2, &self.log_record()))
                 .collect(),
             Signal::Metrics => {
                 let points: Vec<u8> = (0..self.batch_size)
-                    .flat_map(|_| message(1, &self.point()))
+                    .flat_map(|_| field(1, &self.point()))
                     .collect();
                 let metric = [
                     text(1, "generated"),
                     text(2, "Number of the data point."),
                     text(3, "1"),
-                    message(5, &points),
+                    field(5, &points),
                 ];
-                message(2, &metric.concat())
+                field(2, &metric.concat())
             }
         };
-        let service = [text(1, "service.name"), message(2, &text(1, SERVICE_NAME))];
-        let resource = message(1, &service.concat());
-        let scope = message(1, &text(1, SCOPE_NAME));
-        let of_scope = message(2, &[scope, items].concat());
-        message(1, &[message(1, &resource), of_scope].concat()).into()
+        let service = [text(1, "service.name"), field(2, &text(1, SERVICE_NAME))];
+        let resource = field(1, &service.concat());
+        let scope = field(1, &text(1, SCOPE_NAME));
+        let of_scope = field(2, &[scope, items].concat());
+        field(1, &[field(1, &resource), of_scope].concat()).into()
     }
 
     fn number(&mut self) -> u64 {
@@ -72,12 +73,12 @@ impl Payloads {
         let end = unix_nanos();
         let start = end.saturating_sub(SPAN_DURATION.as_nanos() as u64);
         let (trace_id, parent) = match self.parent {
-            Some(parent) => (parent.trace_id, bytes(4, &parent.span_id)),
+            Some(parent) => (parent.trace_id, field(4, &parent.span_id)),
             None => (self.trace_id(number), Vec::new()),
         };
         [
-            bytes(1, &trace_id),
-            bytes(2, &self.span_id(number)),
+            field(1, &trace_id),
+            field(2, &self.span_id(number)),
             parent,
             text(5, &format!("generated {number}")),
             vec![6 << 3, 1],
@@ -90,14 +91,14 @@ impl Payloads {
     fn log_record(&mut self) -> Vec<u8> {
         let number = self.number();
         let span = match self.parent {
-            Some(parent) => [bytes(9, &parent.trace_id), bytes(10, &parent.span_id)].concat(),
+            Some(parent) => [field(9, &parent.trace_id), field(10, &parent.span_id)].concat(),
             None => Vec::new(),
         };
         [
             fixed64(1, unix_nanos()),
             vec![2 << 3, 9],
             text(3, "INFO"),
-            message(5, &text(1, &format!("generated {number}"))),
+            field(5, &text(1, &format!("generated {number}"))),
             span,
         ]
         .concat()
@@ -139,22 +140,12 @@ fn fixed64(number: u8, value: u64) -> Vec<u8> {
     field
 }
 
-fn text(number: u8, value: &str) -> Vec<u8> {
-    bytes(number, value.as_bytes())
+fn text(number: u32, value: &str) -> Vec<u8> {
+    field(number, value.as_bytes())
 }
 
-fn message(number: u8, value: &[u8]) -> Vec<u8> {
-    bytes(number, value)
-}
-
-fn bytes(number: u8, value: &[u8]) -> Vec<u8> {
-    let mut field = vec![number << 3 | 2];
-    let mut len = value.len();
-    while len >= 0x80 {
-        field.push(len as u8 | 0x80);
-        len >>= 7;
-    }
-    field.push(len as u8);
-    field.extend_from_slice(value);
+fn field(number: u32, value: &[u8]) -> Vec<u8> {
+    let mut field = Vec::new();
+    push_len_field(&mut field, number, value);
     field
 }

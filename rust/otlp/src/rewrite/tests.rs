@@ -7,7 +7,7 @@ use prost::Message;
 use super::*;
 
 /// The shape that the three export requests share, decoded by prost as an
-/// independent reader. What a scope holds is opaque here.
+/// independent reader. What a scope contains is opaque here.
 #[derive(Clone, PartialEq, Message)]
 struct Request {
     #[prost(message, repeated, tag = "1")]

@@ -149,10 +149,10 @@ fn inputs_that_were_cancelled_before_count() {
 }
 
 #[test]
-fn an_input_that_was_answered_keeps_the_batch_alive() {
-    let (answered, cancelled) = (plain(), plain());
-    let merged = RequestContext::merged(&[answered.clone(), cancelled.clone()], &[]);
-    drop(answered);
+fn an_input_that_was_completed_keeps_the_batch_alive() {
+    let (completed, cancelled) = (plain(), plain());
+    let merged = RequestContext::merged(&[completed.clone(), cancelled.clone()], &[]);
+    drop(completed);
     cancelled.cancel(CancelReason::Cancelled, "");
     assert!(!merged.is_cancelled());
 

@@ -17,14 +17,14 @@ const CALL: u64 = 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Happening {
-    /// The pipeline answers it.
+    /// The pipeline acks it.
     Ack,
     Nack,
     /// The host cancels it.
     Cancel,
     /// The reaper looks.
     Reap,
-    /// The pipeline answers what nobody waits for.
+    /// The pipeline completes what nobody waits for.
     Sweep,
     /// Its time is up, then the grace.
     Deadline,
@@ -40,7 +40,7 @@ enum Happening {
     HandAtOnce,
     /// The host takes what is there for it, and answers output.
     Host,
-    /// As this, and it uses the call's id again when it has its answer.
+    /// As this, and it uses the call's id again when the call is completed.
     HostAgain,
     /// The pipeline has the host's answers.
     Answers,
@@ -124,7 +124,7 @@ impl Call {
             Host => world.answer(request),
             HostAgain => {
                 world.answer(request);
-                if world.host.has_answer(CALL) {
+                if world.host.is_completed(CALL) {
                     let (again, payload) = world.begin_call(CALL, RequestContext::new(None, false));
                     drop(payload);
                     // It is not that call that is checked.
@@ -147,7 +147,7 @@ impl Call {
         // Nobody but the reaper may be left for a call whose caller has gone.
         world.shared.reaper.finish();
         if limited || request.context.is_cancelled() {
-            assert!(request.has_ended(), "nobody answers it");
+            assert!(request.has_ended(), "nobody completes it");
         }
         world.take_answers(&request);
         world.sweep();

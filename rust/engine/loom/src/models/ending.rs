@@ -37,7 +37,7 @@ fn end_pipeline(world: &World, is_shutdown: bool) {
     world.pipeline.close();
     let error = ProcessingError::retryable("the pipeline ended");
     world.pipeline.complete_all(&error);
-    world.pipeline.abandon_emissions();
+    world.pipeline.cancel_emissions();
     world.pipeline.outbox.deliver();
     if is_shutdown {
         world.pipeline.close_outbox();
@@ -45,7 +45,7 @@ fn end_pipeline(world: &World, is_shutdown: bool) {
     }
 }
 
-/// Who holds output of the call, and how its answer goes back.
+/// Who has output of the call, and how its answer goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Output {
     None,
@@ -103,7 +103,7 @@ fn end_with(models: &mut Models, is_shutdown: bool, output: Output, happenings: 
     });
 }
 
-struct Payload(#[expect(dead_code, reason = "held for its drop")] PayloadRelease);
+struct Payload(#[expect(dead_code, reason = "kept for its drop")] PayloadRelease);
 
 impl AsRef<[u8]> for Payload {
     fn as_ref(&self) -> &[u8] {

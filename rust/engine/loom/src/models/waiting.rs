@@ -27,7 +27,7 @@ pub(crate) fn add(models: &mut Models) {
             cancel(2),
             Box::new(move || {
                 while sweeping.pipeline.calls_in_flight() > 0 {
-                    for call in block_on(sweeping.pipeline.abandoned()) {
+                    for call in block_on(sweeping.pipeline.cancelled_calls()) {
                         call.complete_cancelled();
                     }
                 }

@@ -37,7 +37,7 @@ pub(crate) enum Heard {
         failed: bool,
         released: bool,
     },
-    /// As `Done`, by the result of an emission's answer.
+    /// As `Done`, by an early answer.
     DoneAtOnce {
         call: u64,
         failed: bool,
@@ -106,26 +106,25 @@ impl Host {
         self.closed.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn has_answer(&self, call: u64) -> bool {
-        let is_answer =
-            |heard: &Heard| matches!(heard, Heard::Done { call: of, .. } if *of == call);
-        self.heard.lock().iter().any(is_answer)
+    pub(crate) fn is_completed(&self, call: u64) -> bool {
+        let is_done = |heard: &Heard| matches!(heard, Heard::Done { call: of, .. } if *of == call);
+        self.heard.lock().iter().any(is_done)
     }
 
     pub(crate) fn heard(&self) -> Vec<Heard> {
         self.heard.lock().clone()
     }
 
-    /// How the call was answered, checked: once, with its payload's release reported once and
+    /// How the call was completed, checked: once, with its payload's release reported once and
     /// not before, and no output of it after.
     pub(crate) fn check_call(&self, call: u64) -> Outcome {
         let heard = self.heard();
-        let answers = positions(
+        let results = positions(
             &heard,
             |heard| matches!(heard, Heard::Done { call: of, .. } | Heard::DoneAtOnce { call: of, .. } if *of == call),
         );
-        assert_eq!(answers.len(), 1, "one answer: {heard:?}");
-        let (failed, flag, by_event) = match heard[answers[0]] {
+        assert_eq!(results.len(), 1, "one result: {heard:?}");
+        let (failed, flag, by_event) = match heard[results[0]] {
             Heard::Done {
                 failed, released, ..
             } => (failed, released, true),
@@ -141,15 +140,15 @@ impl Host {
             "one report of the release: {heard:?}"
         );
         let output = positions(&heard, |heard| *heard == Heard::Emit { call: Some(call) });
-        // An answer without an event is not in the outbox's order.
+        // A result without an event is not in the outbox's order.
         if by_event {
             assert!(
-                reports.iter().all(|report| *report > answers[0]),
-                "a release before the answer: {heard:?}"
+                reports.iter().all(|report| *report > results[0]),
+                "a release before the result: {heard:?}"
             );
             assert!(
-                output.iter().all(|output| *output < answers[0]),
-                "output after the answer: {heard:?}"
+                output.iter().all(|output| *output < results[0]),
+                "output after the result: {heard:?}"
             );
         }
         Outcome { failed, by_event }
@@ -193,7 +192,7 @@ pub(crate) struct World {
     pub(crate) host: Arc<Host>,
     pub(crate) submissions: Arc<UnboundedReceiver<Submission>>,
     pub(crate) answers: Arc<UnboundedReceiver<Answer>>,
-    answered_at_once: Arc<Mutex<Vec<u64>>>,
+    answered_early: Arc<Mutex<Vec<u64>>>,
 }
 
 impl World {
@@ -207,6 +206,7 @@ impl World {
             GRACE,
             false,
             false,
+            None,
         );
         let outbox = Outbox::new(0, Arc::clone(&host) as Arc<dyn EventSink>);
         let pipeline = PipelineState::new(&shared, 0, outbox);
@@ -222,7 +222,7 @@ impl World {
             host,
             submissions: Arc::new(submissions_end),
             answers: Arc::new(answers_end),
-            answered_at_once: Arc::default(),
+            answered_early: Arc::default(),
         }
     }
 
@@ -241,7 +241,7 @@ impl World {
         (call, payload)
     }
 
-    /// The answer to a call comes to the host receiver.
+    /// The ack or nack of a call comes to the host receiver.
     pub(crate) fn complete(&self, call: &Request, error: Option<ProcessingError>) {
         match self.shared.requests.in_flight(call.id) {
             Some(call) => call.complete(error),
@@ -256,9 +256,9 @@ impl World {
         }
     }
 
-    /// The pipeline's answerer has its turn.
+    /// The host receiver completes what nobody waits for.
     pub(crate) fn sweep(&self) {
-        for call in poll_once(self.pipeline.abandoned()).unwrap_or_default() {
+        for call in poll_once(self.pipeline.cancelled_calls()).unwrap_or_default() {
             call.complete_cancelled();
         }
     }
@@ -269,13 +269,13 @@ impl World {
         let emitted = || {
             if let Some(call) = call_id {
                 assert!(
-                    !self.answered_at_once.lock().contains(&call),
-                    "output after the answer"
+                    !self.answered_early.lock().contains(&call),
+                    "output after the result"
                 );
             }
             Emitted {
                 request: Some(Arc::clone(request)),
-                merged_bytes: None,
+                bytes_without_call: None,
                 way_back: if at_once {
                     WayBack::ToCaller
                 } else {
@@ -322,7 +322,7 @@ impl World {
         }
         if answer.call_done {
             let call = request.id.call_id().expect("it is a call");
-            self.answered_at_once.lock().push(call);
+            self.answered_early.lock().push(call);
             self.host.hear(Heard::DoneAtOnce {
                 call,
                 failed,
@@ -358,8 +358,8 @@ impl World {
         assert!(self.pipeline.is_idle());
         for counter in [
             &counters.calls_in_flight,
-            &counters.payloads_held,
-            &counters.payload_bytes_held,
+            &counters.payloads_unreleased,
+            &counters.payload_bytes_unreleased,
             &counters.emissions_in_flight,
         ] {
             assert_eq!(counter.load(Ordering::Relaxed), 0);

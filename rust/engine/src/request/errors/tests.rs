@@ -49,9 +49,9 @@ impl EventSink for Refusing {
 }
 
 /// Fails so many calls, up to `at_once` in flight, and says how many errors were
-/// kept at most when a call was answered, and how many are left.
+/// kept at most when a call was completed, and how many are left.
 fn fail_calls(config: &Value, at_once: u64) -> (usize, usize) {
-    let (done, answers) = mpsc::channel();
+    let (done, results) = mpsc::channel();
     let host = Arc::new(Refusing {
         component: OnceLock::new(),
         done: Mutex::new(done),
@@ -75,8 +75,8 @@ fn fail_calls(config: &Value, at_once: u64) -> (usize, usize) {
     assert!(host.component.set(Arc::downgrade(&component)).is_ok());
     component.start(PATIENCE).expect("started");
     let (mut most, mut submitted) = (0, 0);
-    for answered in 0..CALLS {
-        while submitted < CALLS.min(answered + at_once) {
+    for completed in 0..CALLS {
+        while submitted < CALLS.min(completed + at_once) {
             submitted += 1;
             component
                 .submit(
@@ -91,7 +91,7 @@ fn fail_calls(config: &Value, at_once: u64) -> (usize, usize) {
                 )
                 .expect("accepted");
         }
-        let error = answers.recv_timeout(PATIENCE).expect("an answer");
+        let error = results.recv_timeout(PATIENCE).expect("a result");
         let error = error.expect("the host refuses everything");
         assert_ne!(
             error.host_error_id(),

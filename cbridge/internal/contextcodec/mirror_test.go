@@ -2,7 +2,7 @@
 
 //go:build cgo && linux && amd64
 
-package cbridge
+package contextcodec
 
 import (
 	"bufio"
@@ -39,7 +39,7 @@ func startMirror(t *testing.T) *mirror {
 	t.Helper()
 	// Built by make, so that it is never older than its sources, however the test was started.
 	build := exec.CommandContext(t.Context(), "make", "context-mirror-path")
-	build.Dir = ".."
+	build.Dir = "../../.."
 	build.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		name, _, _ := strings.Cut(variable, "=")
 		return slices.Contains([]string{"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}, name)
@@ -107,7 +107,7 @@ func TestBothDecodersAgree(t *testing.T) {
 	mirror := startMirror(t)
 	var refused, readable int
 	agree := func(t require.TestingT, block []byte) {
-		ours, ourErr := decodeContext(block)
+		ours, ourErr := Decode(block)
 		reflected, theirErr := mirror.reflect(t, block)
 		if ourErr != nil {
 			refused++
@@ -119,23 +119,23 @@ func TestBothDecodersAgree(t *testing.T) {
 		}
 		readable++
 		require.NoError(t, theirErr)
-		theirs, err := decodeContext(reflected)
+		theirs, err := Decode(reflected)
 		require.NoError(t, err)
-		ourContext, cancel := ours.context(context.Background())
+		ourContext, cancel := ours.Context(context.Background())
 		defer cancel(nil)
-		theirContext, cancel := theirs.context(context.Background())
+		theirContext, cancel := theirs.Context(context.Background())
 		defer cancel(nil)
 		requireSameContent(t, ourContext, theirContext)
-		require.Equal(t, ours.hasDeadline, theirs.hasDeadline)
+		require.Equal(t, ours.HasDeadline, theirs.HasDeadline)
 	}
 
 	t.Run("damaged", func(t *testing.T) {
-		var encoder contextEncoder
+		var encoder Encoder
 		for range 5 {
 			rapid.Check(t, func(t *rapid.T) {
 				ctx, stop := anyContext(t, anyOddAddress)
 				defer stop()
-				block, err := encoder.encode(ctx, 0)
+				block, err := encoder.Encode(ctx, 0)
 				require.NoError(t, err)
 				if len(block) == 0 {
 					return
@@ -165,7 +165,7 @@ func TestBothDecodersAgree(t *testing.T) {
 
 // keptByRust are the blocks that the fuzz target in Rust keeps.
 func keptByRust(t *testing.T) [][]byte {
-	return filesOf(t, "../rust/context/fuzz/corpus/context_block")
+	return filesOf(t, "../../../rust/context/fuzz/corpus/context_block")
 }
 
 // keptByGo are those of FuzzDecodeContext, which go test runs by itself.
@@ -197,7 +197,7 @@ func filesOf(t *testing.T, folder string) [][]byte {
 // TestKeysAreLowerCaseTheSameWay: Go's and Rust's text functions differ in some letters.
 func TestKeysAreLowerCaseTheSameWay(t *testing.T) {
 	mirror := startMirror(t)
-	var encoder contextEncoder
+	var encoder Encoder
 	encoder.reset()
 	for letter := rune(0); letter <= unicode.MaxRune; letter++ {
 		if unicode.ToLower(letter) != letter {
@@ -217,12 +217,12 @@ func TestKeysAreLowerCaseTheSameWay(t *testing.T) {
 	reflected, err := mirror.reflect(t, block)
 	require.NoError(t, err)
 	for _, block := range [][]byte{block, reflected} {
-		decoded, err := decodeContext(block)
+		decoded, err := Decode(block)
 		require.NoError(t, err)
 		require.Equal(t, []string{"\u03a3"}, decoded.info.Metadata.Get("a\u03c3"), "a final sigma is no special case")
 	}
 	// Go's decoder would lower what is not: so look at what Rust wrote.
-	written := contextBytes(reflected)
+	written := blockBytes(reflected)
 	for i := range int(written.word(capi.ContextOffsetEntryCount)) {
 		entry := written[capi.ContextHeadSize+i*capi.ContextEntrySize:]
 		key, _ := written.slice(entry.word(4), entry.word(8))

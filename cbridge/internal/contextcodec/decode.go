@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cbridge
+package contextcodec
 
 import (
 	"context"
@@ -20,52 +20,53 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
 )
 
-// requestContext is what a request context block says, copied out of it.
-type requestContext struct {
-	hasDeadline bool
-	remaining   time.Duration
-	span        trace.SpanContext
-	info        client.Info
-	baggage     baggage.Baggage
-	links       []trace.Link
+// Content is what a block says, copied out of it.
+type Content struct {
+	HasDeadline bool
+	// Remaining is the time left before the deadline, from when the block was written.
+	Remaining time.Duration
+	span      trace.SpanContext
+	info      client.Info
+	baggage   baggage.Baggage
+	links     []trace.Link
 }
 
-// linksKey is the context key of links; see LinksFromContext.
+// linksKey is the context key of links.
 type linksKey struct{}
 
-// LinksFromContext returns the spans whose requests were merged into this one, or
-// nil. A merged request has no span context of its own.
+// LinksFromContext is cbridge.LinksFromContext.
 func LinksFromContext(ctx context.Context) []trace.Link {
 	links, _ := ctx.Value(linksKey{}).([]trace.Link)
 	return links
 }
 
-// context adds what the block said to parent. The cancel function must be called.
-func (r *requestContext) context(parent context.Context) (context.Context, context.CancelCauseFunc) {
+// Context adds what the block said to parent. The cancel function must be called.
+func (c *Content) Context(parent context.Context) (context.Context, context.CancelCauseFunc) {
 	ctx := parent
-	if r.info.Addr != nil || r.info.Auth != nil || hasMetadata(r.info.Metadata) {
-		ctx = client.NewContext(ctx, r.info)
+	if c.info.Addr != nil || c.info.Auth != nil || hasMetadata(c.info.Metadata) {
+		ctx = client.NewContext(ctx, c.info)
 	}
 	switch {
-	case r.span.IsValid() && r.span.IsRemote():
-		ctx = trace.ContextWithRemoteSpanContext(ctx, r.span)
-	case r.span.IsValid():
-		ctx = trace.ContextWithSpanContext(ctx, r.span)
+	case c.span.IsValid() && c.span.IsRemote():
+		ctx = trace.ContextWithRemoteSpanContext(ctx, c.span)
+	case c.span.IsValid():
+		ctx = trace.ContextWithSpanContext(ctx, c.span)
 	}
-	if r.baggage.Len() > 0 {
-		ctx = baggage.ContextWithBaggage(ctx, r.baggage)
+	if c.baggage.Len() > 0 {
+		ctx = baggage.ContextWithBaggage(ctx, c.baggage)
 	}
-	if len(r.links) > 0 {
-		ctx = context.WithValue(ctx, linksKey{}, r.links)
+	if len(c.links) > 0 {
+		ctx = context.WithValue(ctx, linksKey{}, c.links)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	if !r.hasDeadline {
+	if !c.HasDeadline {
 		return ctx, cancel
 	}
-	ctx, stop := context.WithTimeoutCause(ctx, r.remaining,
-		newProcessingError(capi.ErrorKindTimeout, "", "the deadline of the request passed"))
+	ctx, stop := context.WithTimeoutCause(ctx, c.Remaining,
+		errormapping.New(capi.ErrorKindTimeout, "", "the deadline of the request passed"))
 	return ctx, func(cause error) {
 		cancel(cause)
 		stop()
@@ -79,29 +80,29 @@ func hasMetadata(metadata client.Metadata) bool {
 	return false
 }
 
-// decodeContext reads a block. It copies what it keeps and reads nothing outside
+// Decode reads a block. It copies what it keeps and reads nothing outside
 // of the block, whatever the block says. An empty block is an empty context.
-func decodeContext(block []byte) (*requestContext, error) {
-	decoded := &requestContext{}
+func Decode(block []byte) (*Content, error) {
+	decoded := &Content{}
 	if len(block) == 0 {
 		return decoded, nil
 	}
-	head, err := readContextHead(block)
+	head, err := readHead(block)
 	if err != nil {
 		return nil, err
 	}
 	flags := capi.ContextFlags(head.word(capi.ContextOffsetFlags))
 	// A timeout bounds the time in Rust, which is over.
 	if flags&(capi.ContextFlagDeadline|capi.ContextFlagTimeout) == capi.ContextFlagDeadline {
-		decoded.hasDeadline = true
-		decoded.remaining = time.Duration(binary.NativeEndian.Uint64(head[capi.ContextOffsetDeadlineRemaining:]))
+		decoded.HasDeadline = true
+		decoded.Remaining = time.Duration(binary.NativeEndian.Uint64(head[capi.ContextOffsetDeadlineRemaining:]))
 	}
 	traceFlags := head.word(capi.ContextOffsetTraceFlags)
 	if flags&capi.ContextFlagSpan != 0 && traceFlags > math.MaxUint8 {
 		return nil, fmt.Errorf("context block: trace_flags %d do not fit into a byte", traceFlags)
 	}
 
-	reader := contextReader{metadata: map[string][]string{}, auth: authAttributes{}}
+	reader := entryReader{metadata: map[string][]string{}, auth: authAttributes{}}
 	offset := int(head.word(capi.ContextOffsetEntryOffset))
 	for i := range int(head.word(capi.ContextOffsetEntryCount)) {
 		entry := head[offset+i*capi.ContextEntrySize:][:capi.ContextEntrySize]
@@ -135,14 +136,14 @@ func decodeContext(block []byte) (*requestContext, error) {
 	return decoded, nil
 }
 
-// contextBytes is a block or a part of one.
-type contextBytes []byte
+// blockBytes is a block or a part of one.
+type blockBytes []byte
 
-func (b contextBytes) word(offset int) uint32 { return binary.NativeEndian.Uint32(b[offset:]) }
+func (b blockBytes) word(offset int) uint32 { return binary.NativeEndian.Uint32(b[offset:]) }
 
 // slice reports whether the range lies within the block. The offset of an empty one
 // means nothing.
-func (b contextBytes) slice(offset, length uint32) ([]byte, bool) {
+func (b blockBytes) slice(offset, length uint32) ([]byte, bool) {
 	if length == 0 {
 		return nil, true
 	}
@@ -152,25 +153,25 @@ func (b contextBytes) slice(offset, length uint32) ([]byte, bool) {
 	return b[offset:][:length], true
 }
 
-// readContextHead checks that the head and all entries lie within the block, as the
+// readHead checks that the head and all entries lie within the block, as the
 // library does, and cuts off what follows the block.
-func readContextHead(block contextBytes) (contextBytes, error) {
+func readHead(block blockBytes) (blockBytes, error) {
 	if len(block) < capi.ContextHeadSize {
 		return nil, fmt.Errorf("context block: %d bytes are fewer than its head of %d", len(block), capi.ContextHeadSize)
 	}
 	size, total := block.word(capi.ContextOffsetSize), block.word(capi.ContextOffsetTotalSize)
 	offset, count := block.word(capi.ContextOffsetEntryOffset), block.word(capi.ContextOffsetEntryCount)
 	switch {
-	case total > maxBlockSize:
-		return nil, fmt.Errorf("context block: total_size %d exceeds the limit of %d", total, maxBlockSize)
+	case total > MaxBlockSize:
+		return nil, fmt.Errorf("context block: total_size %d exceeds the limit of %d", total, MaxBlockSize)
 	case uint64(total) > uint64(len(block)) || total < capi.ContextHeadSize:
 		return nil, fmt.Errorf("context block: total_size %d does not fit its %d bytes", total, len(block))
 	case size < capi.ContextHeadSize || size > total:
 		return nil, fmt.Errorf("context block: size %d is not between %d and total_size %d", size, capi.ContextHeadSize, total)
 	case count == 0:
 		return block[:total:total], nil
-	case count > maxEntryCount:
-		return nil, fmt.Errorf("context block: %d entries exceed the limit of %d", count, maxEntryCount)
+	case count > MaxEntryCount:
+		return nil, fmt.Errorf("context block: %d entries exceed the limit of %d", count, MaxEntryCount)
 	case offset < size || offset%4 != 0:
 		return nil, fmt.Errorf("context block: entry_offset %d is wrong after a head of %d bytes", offset, size)
 	case uint64(offset)+uint64(count)*capi.ContextEntrySize > uint64(total):
@@ -179,8 +180,8 @@ func readContextHead(block contextBytes) (contextBytes, error) {
 	return block[:total:total], nil
 }
 
-// contextReader collects entries.
-type contextReader struct {
+// entryReader collects entries.
+type entryReader struct {
 	metadata   map[string][]string
 	auth       authAttributes
 	list       openList
@@ -198,7 +199,7 @@ type openList struct {
 	name       string
 }
 
-func (r *contextReader) add(kind capi.ContextEntryKind, key string, value []byte) error {
+func (r *entryReader) add(kind capi.ContextEntryKind, key string, value []byte) error {
 	if kind == capi.ContextEntryAuthItem {
 		if !r.list.open || r.list.name != key {
 			return errors.New("a list's item does not follow its list")
@@ -247,7 +248,7 @@ func (r *contextReader) add(kind capi.ContextEntryKind, key string, value []byte
 }
 
 // addAuth reports whether the attribute was added: the first of a name counts.
-func (r *contextReader) addAuth(name string, value any) bool {
+func (r *entryReader) addAuth(name string, value any) bool {
 	if _, exists := r.auth[name]; exists {
 		return false
 	}
@@ -255,7 +256,7 @@ func (r *contextReader) addAuth(name string, value any) bool {
 	return true
 }
 
-func (r *contextReader) once(kind capi.ContextEntryKind) error {
+func (r *entryReader) once(kind capi.ContextEntryKind) error {
 	if r.seen&(1<<kind) != 0 {
 		return fmt.Errorf("kind %d may occur only once", kind)
 	}

@@ -4,8 +4,8 @@
  * @file layout.h
  *
  * The ABI's layout on 64-bit systems, written down by hand: a change of the
- * header that moves a field fails to compile. Included by layout.c (C11) and
- * layout.cpp (C++11), which define ASSERT.
+ * header that moves a field fails to compile. Included by layout_cgo.go, and by
+ * tests/c/layout.c (C11) and layout.cpp (C++11). They define ASSERT.
  */
 #include <otapbridge.h>
 
@@ -102,12 +102,12 @@ SIZE(otapb_stats, 112);
 FIELD(otapb_stats, size, 0);
 FIELD(otapb_stats, components, 4);
 FIELD(otapb_stats, calls_in_flight, 8);
-FIELD(otapb_stats, payloads_held, 16);
-FIELD(otapb_stats, payload_bytes_held, 24);
+FIELD(otapb_stats, payloads_unreleased, 16);
+FIELD(otapb_stats, payload_bytes_unreleased, 24);
 FIELD(otapb_stats, emissions_in_flight, 32);
-FIELD(otapb_stats, buffers_held, 40);
-FIELD(otapb_stats, errors_held, 48);
-FIELD(otapb_stats, contexts_held, 56);
+FIELD(otapb_stats, buffers_unreleased, 40);
+FIELD(otapb_stats, errors_unreleased, 48);
+FIELD(otapb_stats, contexts_alive, 56);
 FIELD(otapb_stats, pipelines, 64);
 FIELD(otapb_stats, calls_total, 72);
 FIELD(otapb_stats, late_completions_total, 80);

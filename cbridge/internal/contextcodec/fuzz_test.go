@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cbridge
+package contextcodec
 
 import (
 	"encoding/binary"
@@ -12,13 +12,14 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/cbridge/internal/contextcodec/contexttest"
 )
 
 // FuzzDecodeContext: whatever the bytes, decoding neither panics nor reads outside, and
 // what decodes is encoded and decoded again to the same content.
 func FuzzDecodeContext(f *testing.F) {
-	var encoder contextEncoder
-	block, err := encoder.encode(fullContext(f), 0)
+	var encoder Encoder
+	block, err := encoder.Encode(contexttest.Full(f), 0)
 	require.NoError(f, err)
 	f.Add(slices.Clone(block))
 	f.Add([]byte{})
@@ -34,7 +35,7 @@ func FuzzDecodeContext(f *testing.F) {
 }
 
 func fuzzBlock(t *testing.T, block []byte) {
-	decoded, err := decodeContext(slices.Clip(block))
+	decoded, err := Decode(slices.Clip(block))
 	if err != nil {
 		assert.ErrorContains(t, err, "context block: ")
 		assert.Nil(t, decoded)
@@ -43,25 +44,25 @@ func fuzzBlock(t *testing.T, block []byte) {
 	for _, link := range decoded.links {
 		assert.True(t, link.SpanContext.IsRemote())
 	}
-	ctx, cancel := decoded.context(t.Context())
+	ctx, cancel := decoded.Context(t.Context())
 	defer cancel(nil)
 	deadline, has := ctx.Deadline()
-	assert.Equal(t, decoded.hasDeadline, has)
-	if decoded.hasDeadline && decoded.remaining <= 0 {
+	assert.Equal(t, decoded.HasDeadline, has)
+	if decoded.HasDeadline && decoded.Remaining <= 0 {
 		<-ctx.Done()
 	}
 
-	var encoder contextEncoder
-	again, err := encoder.encode(ctx, 0)
-	if encoder.size > maxBlockSize {
+	var encoder Encoder
+	again, err := encoder.Encode(ctx, 0)
+	if encoder.size > MaxBlockSize {
 		// Entries may share bytes, which encoding does not.
 		require.ErrorContains(t, err, "context.total_size")
 		return
 	}
 	require.NoError(t, err)
-	redecoded, err := decodeContext(again)
+	redecoded, err := Decode(again)
 	require.NoError(t, err)
-	result, cancelResult := redecoded.context(t.Context())
+	result, cancelResult := redecoded.Context(t.Context())
 	defer cancelResult(nil)
 	requireSameContent(t, ctx, result)
 	if has {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cbridge
+package notices
 
 import (
 	"sync"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
@@ -16,11 +17,13 @@ import (
 	"github.com/otapbridge/otapbridge/capi"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 func TestNoticesKeepLevelAndAttributes(t *testing.T) {
 	core, records := observer.New(zapcore.DebugLevel)
 	own, ownRecords := observer.New(zapcore.WarnLevel)
-	queue := newNoticeQueue(zap.New(core))
-	queue.register(7, zap.New(own))
+	queue := NewQueue(zap.New(core))
+	queue.Register(7, zap.New(own))
 	for level, expected := range map[capi.LogLevel]zapcore.Level{
 		capi.LogLevelTrace: zapcore.DebugLevel, capi.LogLevelDebug: zapcore.DebugLevel, capi.LogLevelInfo: zapcore.InfoLevel,
 		capi.LogLevelWarn: zapcore.WarnLevel, capi.LogLevelError: zapcore.ErrorLevel, 99: zapcore.InfoLevel,
@@ -30,11 +33,11 @@ func TestNoticesKeepLevelAndAttributes(t *testing.T) {
 	queue.HandleLog(capi.LogRecord{Level: capi.LogLevelInfo, Target: "t", Message: "of none", Attributes: []capi.LogAttribute{{Key: "k", Value: "v"}}})
 	queue.HandleLog(capi.LogRecord{Level: capi.LogLevelWarn, ComponentID: 7, Message: "of the component"})
 	queue.HandleLog(capi.LogRecord{Level: capi.LogLevelInfo, ComponentID: 7, Message: "too detailed for it"})
-	require.True(t, queue.unregister(7, time.Now().Add(time.Minute)))
+	require.True(t, queue.Unregister(7, time.Now().Add(time.Minute)))
 	require.Len(t, ownRecords.All(), 1, "unregister waits for what was queued")
 	queue.HandleLog(capi.LogRecord{Level: capi.LogLevelWarn, ComponentID: 7, Message: "afterwards"})
-	queue.close()
-	require.True(t, queue.wait(time.Now().Add(time.Minute)))
+	queue.Close()
+	require.True(t, queue.Wait(time.Now().Add(time.Minute)))
 	require.Len(t, records.All(), 2)
 	assert.Equal(t, map[string]any{"target": "t", "k": "v"}, records.All()[0].ContextMap())
 	assert.Equal(t, "afterwards", records.All()[1].Message)
@@ -43,12 +46,12 @@ func TestNoticesKeepLevelAndAttributes(t *testing.T) {
 
 func TestFloodOfLogRecordsIsCounted(t *testing.T) {
 	core, records := observer.New(zapcore.DebugLevel)
-	queue := newNoticeQueue(zap.New(core))
-	queue.register(1, zap.NewNop())
+	queue := NewQueue(zap.New(core))
+	queue.Register(1, zap.NewNop())
 	var blocked sync.WaitGroup
 	blocked.Add(1)
 	entered := make(chan struct{})
-	queue.run(1, func() {
+	queue.Run(1, func() {
 		close(entered)
 		blocked.Wait()
 	})
@@ -57,10 +60,10 @@ func TestFloodOfLogRecordsIsCounted(t *testing.T) {
 	for range maxQueuedLogRecords + extra {
 		queue.HandleLog(capi.LogRecord{Level: capi.LogLevelInfo, Message: "record"})
 	}
-	assert.Equal(t, uint64(extra), queue.droppedTotal())
+	assert.Equal(t, uint64(extra), queue.DroppedTotal())
 	blocked.Done()
-	queue.close()
-	require.True(t, queue.wait(time.Now().Add(time.Minute)))
+	queue.Close()
+	require.True(t, queue.Wait(time.Now().Add(time.Minute)))
 	assert.Equal(t, maxQueuedLogRecords, records.FilterMessage("record").Len())
 	dropped := records.FilterLevelExact(zapcore.WarnLevel).All()
 	require.Len(t, dropped, 1)
@@ -71,23 +74,23 @@ func TestFloodOfLogRecordsIsCounted(t *testing.T) {
 // that does not return is not handled any more once that was given up.
 func TestNothingOfTheHostRunsAfterItsTime(t *testing.T) {
 	core, records := observer.New(zapcore.DebugLevel)
-	queue := newNoticeQueue(zap.New(core))
-	queue.register(1, zap.NewNop())
-	queue.register(2, zap.NewNop())
+	queue := NewQueue(zap.New(core))
+	queue.Register(1, zap.NewNop())
+	queue.Register(2, zap.NewNop())
 	entered, leave := make(chan struct{}), make(chan struct{})
-	queue.run(1, func() {
+	queue.Run(1, func() {
 		close(entered)
 		<-leave
 	})
 	<-entered
-	queue.run(1, func() { t.Error("called the host of a component that was unregistered") })
-	assert.False(t, queue.unregister(1, time.Now()))
-	queue.run(2, func() { t.Error("called the host of a runtime that was closed") })
+	queue.Run(1, func() { t.Error("called the host of a component that was unregistered") })
+	assert.False(t, queue.Unregister(1, time.Now()))
+	queue.Run(2, func() { t.Error("called the host of a runtime that was closed") })
 	queue.HandleLog(capi.LogRecord{Level: capi.LogLevelInfo, Message: "too late"})
-	queue.close()
-	assert.False(t, queue.wait(time.Now()))
+	queue.Close()
+	assert.False(t, queue.Wait(time.Now()))
 	close(leave)
-	assert.True(t, queue.wait(time.Now().Add(time.Minute)))
+	assert.True(t, queue.Wait(time.Now().Add(time.Minute)))
 	assert.Empty(t, records.All())
 }
 
@@ -97,6 +100,6 @@ func TestLibraryLogsAsMuchAsTheLoggerWants(t *testing.T) {
 		zapcore.ErrorLevel: capi.LogLevelError, zapcore.FatalLevel: capi.LogLevelError, zapcore.InvalidLevel: capi.LogLevelOff,
 	} {
 		core, _ := observer.New(level)
-		assert.Equal(t, expected, libraryLogLevel(zap.New(core)), level)
+		assert.Equal(t, expected, LibraryLevel(zap.New(core)), level)
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cbridge
+package contextcodec
 
 import (
 	"context"
@@ -21,32 +21,26 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/cbridge/internal/contextcodec/contexttest"
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
 )
 
 // crossed is a context as it looks after it was encoded and decoded.
 func crossed(t testing.TB, ctx context.Context, timeout time.Duration) context.Context {
 	t.Helper()
-	var encoder contextEncoder
-	block, err := encoder.encode(ctx, timeout)
+	var encoder Encoder
+	block, err := encoder.Encode(ctx, timeout)
 	require.NoError(t, err)
-	decoded, err := decodeContext(block)
+	decoded, err := Decode(block)
 	require.NoError(t, err)
-	result, cancel := decoded.context(context.Background())
+	result, cancel := decoded.Context(context.Background())
 	t.Cleanup(func() { cancel(nil) })
 	return result
 }
 
-func metadataOf(metadata client.Metadata) map[string][]string {
-	result := map[string][]string{}
-	for key := range metadata.Keys() {
-		result[key] = metadata.Get(key)
-	}
-	return result
-}
-
 func TestNothingToSayIsNoBlock(t *testing.T) {
-	var encoder contextEncoder
-	block, err := encoder.encode(t.Context(), 0)
+	var encoder Encoder
+	block, err := encoder.Encode(t.Context(), 0)
 	require.NoError(t, err)
 	assert.Empty(t, block)
 }
@@ -62,8 +56,8 @@ func TestDeadlineCrosses(t *testing.T) {
 
 // TestTimeoutBoundsTheTimeInRustOnly: what comes back out of Rust has no deadline of it.
 func TestTimeoutBoundsTheTimeInRustOnly(t *testing.T) {
-	var encoder contextEncoder
-	block, err := encoder.encode(t.Context(), time.Hour)
+	var encoder Encoder
+	block, err := encoder.Encode(t.Context(), time.Hour)
 	require.NoError(t, err)
 	flags := binary.NativeEndian.Uint32(block[capi.ContextOffsetFlags:])
 	assert.Equal(t, capi.ContextFlagDeadline|capi.ContextFlagTimeout, capi.ContextFlags(flags))
@@ -82,15 +76,15 @@ func TestWallClockIsForDisplay(t *testing.T) {
 		for _, unix := range []int64{math.MinInt64, 0, 1, math.MaxInt64} {
 			ctx, cancel := context.WithTimeout(t.Context(), remaining)
 			defer cancel()
-			var encoder contextEncoder
+			var encoder Encoder
 			before := time.Now()
-			block, err := encoder.encode(ctx, 0)
+			block, err := encoder.Encode(ctx, 0)
 			require.NoError(t, err)
 			binary.NativeEndian.PutUint64(block[capi.ContextOffsetDeadlineUnix:], uint64(unix))
-			decoded, err := decodeContext(block)
+			decoded, err := Decode(block)
 			require.NoError(t, err)
 			requireSameDeadline(t, ctx, before, time.Now(), decoded)
-			result, stop := decoded.context(t.Context())
+			result, stop := decoded.Context(t.Context())
 			defer stop(nil)
 			assert.Equal(t, remaining < 0, result.Err() != nil)
 		}
@@ -103,9 +97,9 @@ func TestDecodedDeadlineEndsWithACause(t *testing.T) {
 	result := crossed(t, ctx, 0)
 	<-result.Done()
 	require.ErrorIs(t, result.Err(), context.DeadlineExceeded)
-	var cause *ProcessingError
+	var cause *errormapping.ProcessingError
 	require.ErrorAs(t, context.Cause(result), &cause)
-	assert.Equal(t, KindTimeout, cause.Kind())
+	assert.Equal(t, capi.ErrorKindTimeout, cause.Kind())
 }
 
 func TestMetadataCross(t *testing.T) {
@@ -124,7 +118,7 @@ func TestMetadataCross(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			original := client.NewMetadata(metadata)
 			result := client.FromContext(crossed(t, client.NewContext(t.Context(), client.Info{Metadata: original}), 0))
-			assert.Equal(t, metadataOf(original), metadataOf(result.Metadata))
+			assert.Equal(t, contexttest.MetadataOf(original), contexttest.MetadataOf(result.Metadata))
 		})
 	}
 }
@@ -171,19 +165,9 @@ func TestAuthenticationDataCross(t *testing.T) {
 	assert.Nil(t, result.GetAttribute("absent"))
 }
 
-func testSpan(t testing.TB, remote bool) trace.SpanContext {
-	t.Helper()
-	state, err := trace.ParseTraceState("vendor=value,other=1")
-	require.NoError(t, err)
-	return trace.NewSpanContext(trace.SpanContextConfig{
-		TraceID: trace.TraceID{1, 2, 3, 15: 16}, SpanID: trace.SpanID{8, 7: 1},
-		TraceFlags: trace.FlagsSampled, TraceState: state, Remote: remote,
-	})
-}
-
 func TestSpanContextCrosses(t *testing.T) {
 	for _, remote := range []bool{true, false} {
-		span := testSpan(t, remote)
+		span := contexttest.Span(t, remote)
 		result := trace.SpanContextFromContext(crossed(t, trace.ContextWithSpanContext(t.Context(), span), 0))
 		assert.True(t, span.Equal(result), "%v", result)
 	}
@@ -199,19 +183,13 @@ func TestBaggageCrosses(t *testing.T) {
 }
 
 func TestEncoderForgetsTheCallBefore(t *testing.T) {
-	var encoder contextEncoder
-	full, err := encoder.encode(fullContext(t), 0)
+	var encoder Encoder
+	full, err := encoder.Encode(contexttest.Full(t), 0)
 	require.NoError(t, err)
 	require.NotEmpty(t, full)
-	block, err := encoder.encode(t.Context(), 0)
+	block, err := encoder.Encode(t.Context(), 0)
 	require.NoError(t, err)
 	assert.Empty(t, block)
-}
-
-// withMetadata is a context with that metadata alone.
-func withMetadata(t testing.TB, metadata map[string][]string) context.Context {
-	t.Helper()
-	return client.NewContext(t.Context(), client.Info{Metadata: client.NewMetadata(metadata)})
 }
 
 func TestEncoderDoesNotKeepLargeMemory(t *testing.T) {
@@ -220,31 +198,26 @@ func TestEncoderDoesNotKeepLargeMemory(t *testing.T) {
 		"many entries": {"x": make([]string, maxRetainedScratch/capi.ContextEntrySize+1)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var encoder contextEncoder
-			_, err := encoder.encode(withMetadata(t, metadata), 0)
+			var encoder Encoder
+			_, err := encoder.Encode(contexttest.WithMetadata(t, metadata), 0)
 			require.NoError(t, err)
-			encoder.trim()
-			assert.Zero(t, retained(&encoder))
+			encoder.Trim()
+			assert.Zero(t, encoder.Retained())
 		})
 	}
 }
 
 func TestEncoderKeepsSmallMemory(t *testing.T) {
-	var encoder contextEncoder
-	_, err := encoder.encode(fullContext(t), 0)
+	var encoder Encoder
+	_, err := encoder.Encode(contexttest.Full(t), 0)
 	require.NoError(t, err)
-	encoder.trim()
-	assert.NotZero(t, retained(&encoder))
-}
-
-// retained is how much memory the encoder has, in bytes.
-func retained(e *contextEncoder) int {
-	return cap(e.block) + cap(e.bytes) + cap(e.entries)*capi.ContextEntrySize
+	encoder.Trim()
+	assert.NotZero(t, encoder.Retained())
 }
 
 func TestTooLargeContextsAreRefused(t *testing.T) {
 	const key = "x"
-	room := maxBlockSize - capi.ContextHeadSize - capi.ContextEntrySize - len(key)
+	room := MaxBlockSize - capi.ContextHeadSize - capi.ContextEntrySize - len(key)
 	for name, test := range map[string]struct {
 		values []string
 		field  string
@@ -258,17 +231,17 @@ func TestTooLargeContextsAreRefused(t *testing.T) {
 		"too many entries": {make([]string, 65_537), "context.entry_count", "65537 entries exceed the limit of 65536"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var encoder contextEncoder
-			block, err := encoder.encode(withMetadata(t, map[string][]string{key: test.values}), 0)
-			assert.LessOrEqual(t, cap(encoder.bytes), 2*maxBlockSize)
+			var encoder Encoder
+			block, err := encoder.Encode(contexttest.WithMetadata(t, map[string][]string{key: test.values}), 0)
+			assert.LessOrEqual(t, cap(encoder.bytes), 2*MaxBlockSize)
 			if test.field == "" {
 				require.NoError(t, err)
-				assert.LessOrEqual(t, len(block), maxBlockSize)
+				assert.LessOrEqual(t, len(block), MaxBlockSize)
 				return
 			}
-			var own *ProcessingError
+			var own *errormapping.ProcessingError
 			require.ErrorAs(t, err, &own)
-			assert.Equal(t, KindConfiguration, own.Kind())
+			assert.Equal(t, capi.ErrorKindConfiguration, own.Kind())
 			assert.Equal(t, test.field, own.Field())
 			assert.Contains(t, own.Message(), test.says)
 			assert.True(t, consumererror.IsPermanent(err))
@@ -276,47 +249,31 @@ func TestTooLargeContextsAreRefused(t *testing.T) {
 	}
 }
 
-// fullContext has everything, as a real request has it.
-func fullContext(t testing.TB) context.Context {
-	metadata := map[string][]string{}
-	for i := range 10 {
-		metadata[fmt.Sprintf("x-key-%d", i)] = []string{fmt.Sprintf("value-%d", i)}
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-	t.Cleanup(cancel)
-	ctx = trace.ContextWithRemoteSpanContext(ctx, testSpan(t, true))
-	return client.NewContext(ctx, client.Info{
-		Addr:     &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4317},
-		Auth:     authAttributes{"subject": "me"},
-		Metadata: client.NewMetadata(metadata),
-	})
-}
-
 func TestEncodingAllocatesNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
-	ctx = trace.ContextWithRemoteSpanContext(ctx, testSpan(t, true).WithTraceState(trace.TraceState{}))
+	ctx = trace.ContextWithRemoteSpanContext(ctx, contexttest.Span(t, true).WithTraceState(trace.TraceState{}))
 	ctx = client.NewContext(ctx, client.Info{Addr: &net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 4317}})
-	var encoder contextEncoder
-	assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = encoder.encode(ctx, 0) }))
+	var encoder Encoder
+	assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = encoder.Encode(ctx, 0) }))
 }
 
 func TestEncodingAllocatesOnlyWhatReadingMetadataDoes(t *testing.T) {
 	metadata := map[string][]string{"a": {"1"}, "b": {"2", "3"}, "c": {"4"}}
 	info := client.Info{Metadata: client.NewMetadata(metadata)}
 	ctx := client.NewContext(t.Context(), info)
-	var encoder contextEncoder
+	var encoder Encoder
 	reading := testing.AllocsPerRun(100, func() {
 		for key := range info.Metadata.Keys() {
 			_ = info.Metadata.Get(key)
 		}
 	})
-	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _ = encoder.encode(ctx, 0) }), max(reading, float64(len(metadata))))
+	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _ = encoder.Encode(ctx, 0) }), max(reading, float64(len(metadata))))
 }
 
 func TestMalformedBlocksAreRefused(t *testing.T) {
-	var encoder contextEncoder
-	block, err := encoder.encode(fullContext(t), 0)
+	var encoder Encoder
+	block, err := encoder.Encode(contexttest.Full(t), 0)
 	require.NoError(t, err)
 	with := func(offset int, value uint32) []byte {
 		changed := slices.Clone(block)
@@ -328,13 +285,13 @@ func TestMalformedBlocksAreRefused(t *testing.T) {
 		"cut off":               block[:len(block)-1],
 		"size too small":        with(capi.ContextOffsetSize, 8),
 		"size too large":        with(capi.ContextOffsetSize, uint32(len(block)+1)),
-		"too large a block":     with(capi.ContextOffsetTotalSize, maxBlockSize+1),
+		"too large a block":     with(capi.ContextOffsetTotalSize, MaxBlockSize+1),
 		"trace flags":           with(capi.ContextOffsetTraceFlags, 256),
 		"wrong total":           with(capi.ContextOffsetTotalSize, 1<<31),
 		"entries in the head":   with(capi.ContextOffsetEntryOffset, 8),
 		"unaligned entries":     with(capi.ContextOffsetEntryOffset, capi.ContextHeadSize+2),
 		"too many entries":      with(capi.ContextOffsetEntryCount, 1<<31),
-		"entries beyond":        with(capi.ContextOffsetEntryCount, maxEntryCount),
+		"entries beyond":        with(capi.ContextOffsetEntryCount, MaxEntryCount),
 		"a list's item alone":   with(capi.ContextHeadSize, uint32(capi.ContextEntryAuthItem)),
 		"a short link":          with(capi.ContextHeadSize, uint32(capi.ContextEntryLink)),
 		"two of a kind":         with(capi.ContextHeadSize+capi.ContextEntrySize, uint32(capi.ContextEntryTraceState)),
@@ -342,14 +299,14 @@ func TestMalformedBlocksAreRefused(t *testing.T) {
 		"value beyond":          with(capi.ContextHeadSize+16, ^uint32(0)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := decodeContext(malformed)
+			_, err := Decode(malformed)
 			require.ErrorContains(t, err, "context block: ")
 		})
 	}
 }
 
 func TestBlocksAreLimited(t *testing.T) {
-	for count, says := range map[uint32]string{maxEntryCount: "", maxEntryCount + 1: "65537 entries exceed the limit of 65536"} {
+	for count, says := range map[uint32]string{MaxEntryCount: "", MaxEntryCount + 1: "65537 entries exceed the limit of 65536"} {
 		// Entries of kind 0, which nobody knows.
 		block := make([]byte, capi.ContextHeadSize+count*capi.ContextEntrySize)
 		for offset, value := range map[int]uint32{
@@ -358,7 +315,7 @@ func TestBlocksAreLimited(t *testing.T) {
 		} {
 			binary.NativeEndian.PutUint32(block[offset:], value)
 		}
-		_, err := decodeContext(block)
+		_, err := Decode(block)
 		if says == "" {
 			require.NoError(t, err)
 		} else {
@@ -368,19 +325,19 @@ func TestBlocksAreLimited(t *testing.T) {
 }
 
 func TestUnknownEntriesAreSkipped(t *testing.T) {
-	var encoder contextEncoder
-	block, err := encoder.encode(client.NewContext(t.Context(), client.Info{
+	var encoder Encoder
+	block, err := encoder.Encode(client.NewContext(t.Context(), client.Info{
 		Metadata: client.NewMetadata(map[string][]string{"x": {"y"}}),
 	}), 0)
 	require.NoError(t, err)
 	binary.NativeEndian.PutUint32(block[capi.ContextHeadSize:], 999)
-	decoded, err := decodeContext(block)
+	decoded, err := Decode(block)
 	require.NoError(t, err)
 	assert.False(t, hasMetadata(decoded.info.Metadata))
 }
 
 func TestLinksCross(t *testing.T) {
-	links := []trace.Link{{SpanContext: testSpan(t, true).WithTraceState(trace.TraceState{})}}
+	links := []trace.Link{{SpanContext: contexttest.Span(t, true).WithTraceState(trace.TraceState{})}}
 	ctx := context.WithValue(t.Context(), linksKey{}, links)
 	assert.Equal(t, links, LinksFromContext(crossed(t, ctx, 0)))
 	assert.Nil(t, LinksFromContext(crossed(t, t.Context(), time.Hour)))

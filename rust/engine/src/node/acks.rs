@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What a context-aware node learns of the messages it sent on.
+//! What a context-aware node learns of the messages it sent.
 
 use otapbridge_context::ProcessingError;
 use otel_arrow_dfe_engine::control::{CallData, NackMsg};
@@ -15,10 +15,10 @@ use crate::request::nack;
 impl ContextAwareEffectHandler {
     /// Asks to be told how a message fares that this node is about to send: it
     /// comes back as a control message, `Ack` with its `accepted` or `Nack` with its
-    /// `refused`, which this node must hand on with [`Self::ack`], [`Self::nack`] or
-    /// [`Self::hand_on`]: nobody before it hears of the message otherwise. The data comes back
+    /// `refused`, which this node must pass back with [`Self::ack`], [`Self::nack`] or
+    /// [`Self::notify_nack`]: nobody before it hears of the message otherwise. The data comes back
     /// with a nack only if `return_data`.
-    pub fn await_answer(&self, data: &mut OtapPdata, return_data: bool) {
+    pub fn subscribe(&self, data: &mut OtapPdata, return_data: bool) {
         let mut interests = Interests::ACKS_OR_NACKS;
         if return_data {
             interests |= Interests::RETURN_DATA;
@@ -33,11 +33,11 @@ impl ContextAwareEffectHandler {
         nack::error_of(&self.pipeline.errors, nack)
     }
 
-    /// Hands a refusal on as it came.
+    /// Passes a nack back as it came.
     ///
     /// # Errors
     /// Retryable when the pipeline is ending.
-    pub async fn hand_on(&self, nack: NackMsg<OtapPdata>) -> Result<(), ProcessingError> {
+    pub async fn notify_nack(&self, nack: NackMsg<OtapPdata>) -> Result<(), ProcessingError> {
         let nacked = self.inner().notify_nack(nack).await;
         nacked.map_err(nack::error_of_engine)
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cbridge
+package contextcodec
 
 import (
 	"context"
@@ -16,23 +16,25 @@ import (
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
 	"pgregory.net/rapid"
+
+	"github.com/otapbridge/otapbridge/cbridge/internal/contextcodec/contexttest"
 )
 
 // checkContexts lets any context cross by way of a function that is given its block.
 // rapid generates them and shrinks what fails to what matters, which testing/quick
 // does not.
 func checkContexts(t *testing.T, through func(t *rapid.T, block []byte) []byte) {
-	var encoder contextEncoder
+	var encoder Encoder
 	check := func(t *rapid.T, address *rapid.Generator[net.Addr], same func(t require.TestingT, want, got net.Addr)) {
 		ctx, stop := anyContext(t, address)
 		defer stop()
 		before := time.Now()
-		block, err := encoder.encode(ctx, 0)
+		block, err := encoder.Encode(ctx, 0)
 		require.NoError(t, err)
-		decoded, err := decodeContext(through(t, block))
+		decoded, err := Decode(through(t, block))
 		require.NoError(t, err)
 		requireSameDeadline(t, ctx, before, time.Now(), decoded)
-		got, cancel := decoded.context(context.Background())
+		got, cancel := decoded.Context(context.Background())
 		defer cancel(nil)
 		requireSameContent(t, ctx, got)
 		same(t, client.FromContext(ctx).Addr, client.FromContext(got).Addr)
@@ -67,7 +69,7 @@ func TestContextsAreWhatTheCollectorsOwnFormatKeeps(t *testing.T) {
 			theirSpan, ourSpan := trace.SpanContextFromContext(theirs), trace.SpanContextFromContext(ours)
 			require.True(rt, theirSpan.Equal(ourSpan), "%v instead of %v", ourSpan, theirSpan)
 			theirInfo, ourInfo := client.FromContext(theirs), client.FromContext(ours)
-			require.Equal(rt, metadataOf(theirInfo.Metadata), metadataOf(ourInfo.Metadata))
+			require.Equal(rt, contexttest.MetadataOf(theirInfo.Metadata), contexttest.MetadataOf(ourInfo.Metadata))
 			if theirInfo.Addr != nil || ourInfo.Addr != nil {
 				requireSameUsualAddress(rt, theirInfo.Addr, ourInfo.Addr)
 			}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Messages whose answers a node's tasks await.
+//! Messages that a node's tasks have sent, and whose acks they await.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -20,30 +20,30 @@ use crate::node::own_request::OwnRequest;
 use crate::request::nack;
 use crate::request::state::PipelineState;
 
-/// Tells answers that tasks await from those of the node itself.
+/// Tells acks and nacks that tasks await from those of the node itself.
 const AWAITED_BY_TASK: u64 = 0x6f74_6170_625f_7461;
 
 /// More turns than an answer of the host's takes to its node.
 const TURNS: usize = 64;
 
-type Answer = Result<(), ProcessingError>;
-type Awaiting = RefCell<HashMap<u64, oneshot::Sender<Answer>>>;
+type Acked = Result<(), ProcessingError>;
+type Awaiting = RefCell<HashMap<u64, oneshot::Sender<Acked>>>;
 
 /// What a node's tasks have sent and not finished.
 #[derive(Default)]
-pub(crate) struct Deliveries {
+pub(crate) struct Sent {
     last: Cell<u64>,
-    /// By the number that comes back with the answer.
+    /// By the number that comes back with the ack or nack.
     awaiting: Rc<Awaiting>,
     busy: Cell<usize>,
     idle: Notify,
 }
 
-/// An answer that is awaited until this is dropped.
+/// An ack or nack that is awaited until this is dropped.
 pub(crate) struct Awaited {
     key: u64,
     awaiting: Rc<Awaiting>,
-    answer: oneshot::Receiver<Answer>,
+    acked: oneshot::Receiver<Acked>,
 }
 
 impl Awaited {
@@ -59,22 +59,22 @@ impl Drop for Awaited {
     }
 }
 
-/// Notes that a message of a request was not delivered, however its delivery ends.
+/// Notes that a message of a request was not acked, however the wait for it ends.
 struct Outcome<'a> {
     request: &'a OwnRequest,
-    delivered: bool,
+    accepted: bool,
 }
 
 impl Drop for Outcome<'_> {
     fn drop(&mut self) {
-        if !self.delivered {
+        if !self.accepted {
             self.request.failed.store(true, Ordering::Relaxed);
         }
     }
 }
 
 /// Counts as work that a drain waits for.
-pub(crate) struct Busy(Rc<Deliveries>);
+pub(crate) struct Busy(Rc<Sent>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
@@ -86,7 +86,7 @@ impl Drop for Busy {
     }
 }
 
-impl Deliveries {
+impl Sent {
     pub(crate) fn busy(self: &Rc<Self>) -> Busy {
         self.busy.set(self.busy.get() + 1);
         Busy(Rc::clone(self))
@@ -105,16 +105,16 @@ impl Deliveries {
     pub(crate) fn expect(&self) -> Awaited {
         let key = self.last.get() + 1;
         self.last.set(key);
-        let (sender, answer) = oneshot::channel();
+        let (sender, acked) = oneshot::channel();
         let _ = self.awaiting.borrow_mut().insert(key, sender);
         Awaited {
             key,
             awaiting: Rc::clone(&self.awaiting),
-            answer,
+            acked,
         }
     }
 
-    /// Hands an answer to the task that awaits it; any other message comes back.
+    /// Gives an ack or nack to the task that awaits it; any other message comes back.
     pub(crate) fn resolve(
         &self,
         pipeline: &PipelineState,
@@ -132,20 +132,20 @@ impl Deliveries {
             return Some(control);
         }
         if let Some(awaiting) = self.awaiting.borrow_mut().remove(&u64::from(key)) {
-            let answer = match &control {
+            let acked = match &control {
                 NodeControlMsg::Nack(nack) => Err(nack::error_of(&pipeline.errors, nack)),
                 _ => Ok(()),
             };
             // The task may have ended at this very moment.
-            let _ = awaiting.send(answer);
+            let _ = awaiting.send(acked);
         }
         None
     }
 
-    /// Awaits the end of `send`, and then the answer to what it sent: as long as the
+    /// Awaits the end of `send`, and then the ack of what it sent: as long as the
     /// request lives, and beyond that only for an answer that the host owes. `busy`
     /// is what makes a drain wait for the caller, if anything.
-    pub(crate) async fn deliver(
+    pub(crate) async fn send_and_wait(
         self: &Rc<Self>,
         request: &OwnRequest,
         mut awaited: Awaited,
@@ -155,7 +155,7 @@ impl Deliveries {
         let context = request.context();
         let mut outcome = Outcome {
             request,
-            delivered: false,
+            accepted: false,
         };
         {
             let _sending = self.busy();
@@ -165,30 +165,30 @@ impl Deliveries {
                 error = context.done() => return Err(error),
             }
         }
-        // The task does not count as busy while it waits: the answer may come only after the drain
+        // The task does not count as busy while it waits: the ack may come only after the drain
         // has flushed the next node.
         let was_busy = busy.take().is_some();
-        let answered = tokio::select! {
+        let came = tokio::select! {
             biased;
-            answer = &mut awaited.answer => answer,
+            acked = &mut awaited.acked => acked,
             error = context.done() => {
-                let answer_lost = async {
+                let ack_lost = async {
                     request.request.left_host().await;
                     turns(TURNS).await;
                 };
                 tokio::select! {
                     biased;
-                    answer = &mut awaited.answer => answer,
-                    () = answer_lost => return Err(error),
+                    acked = &mut awaited.acked => acked,
+                    () = ack_lost => return Err(error),
                 }
             }
         };
         if was_busy {
             *busy = Some(self.busy());
         }
-        let answer =
-            answered.unwrap_or_else(|_| Err(ProcessingError::retryable("the pipeline is ending")));
-        outcome.delivered = answer.is_ok();
-        answer
+        let acked =
+            came.unwrap_or_else(|_| Err(ProcessingError::retryable("the pipeline is ending")));
+        outcome.accepted = acked.is_ok();
+        acked
     }
 }

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cbridge
+package errormapping
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/proto"
 )
 
-// throttlePackage is where exporterhelper.NewThrottleRetry has its type, which is
+// ThrottlePackage is where exporterhelper.NewThrottleRetry has its type, which is
 // private. A variable for tests: the package is not among this module's.
-var throttlePackage = "go.opentelemetry.io/collector/exporter/exporterhelper"
+var ThrottlePackage = "go.opentelemetry.io/collector/exporter/exporterhelper"
 
 // setThrottleDelay takes the delay of a throttle in the error's tree if nothing else
 // gave one. What is permanent is not sent again, so it needs none.
@@ -27,17 +27,9 @@ func (e *ProcessingError) setThrottleDelay(err error) {
 // throttleDelay is the delay of the outermost throttle that err is or wraps. It ends
 // where errors are joined: each part has its own.
 func throttleDelay(err error) (time.Duration, bool) {
-	for err != nil && !isPermanentWrapper(err) {
+	for ; err != nil && !isPermanentWrapper(err); err = inside(err) {
 		if delay, ok := delayOfThrottle(err); ok {
 			return delay, true
-		}
-		switch wrapper := err.(type) { //nolint:errorlint // one error of the tree at a time
-		case mergedError:
-			err = wrapper.original
-		case interface{ Unwrap() error }:
-			err = wrapper.Unwrap()
-		default:
-			return 0, false
 		}
 	}
 	return 0, false
@@ -47,7 +39,7 @@ func throttleDelay(err error) (time.Duration, bool) {
 // exporterhelper's. Other texts may stem from anywhere, such as a peer.
 func delayOfThrottle(err error) (time.Duration, bool) {
 	path := reflect.TypeOf(err).PkgPath()
-	if path != throttlePackage && !strings.HasPrefix(path, throttlePackage+"/") {
+	if path != ThrottlePackage && !strings.HasPrefix(path, ThrottlePackage+"/") {
 		return 0, false
 	}
 	rest, found := strings.CutPrefix(err.Error(), "Throttle (")
@@ -76,13 +68,7 @@ func (e *ProcessingError) raiseDelay(delay time.Duration) {
 	if proto.Unmarshal(e.details, &given) != nil || !hasRetryInfo(&given) {
 		return
 	}
-	kept := given.Details[:0]
-	for _, detail := range given.Details {
-		if !detail.MessageIs((*errdetails.RetryInfo)(nil)) {
-			kept = append(kept, detail)
-		}
-	}
-	if given.Details = kept; len(kept) == 0 {
+	if given.Details = slices.DeleteFunc(given.Details, isRetryInfo); len(given.Details) == 0 {
 		e.details = nil
 		return
 	}

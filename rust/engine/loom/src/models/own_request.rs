@@ -34,7 +34,7 @@ enum Happening {
     CancelSecond,
     /// The reaper looks.
     Reap,
-    /// The pipeline answers what nobody waits for.
+    /// The pipeline completes what nobody waits for.
     Sweep,
     /// The time of both calls is up, then the grace.
     Timeout,
@@ -76,7 +76,7 @@ impl Batch {
         }
     }
 
-    /// The node answers the batch's messages, and lets it go.
+    /// The node acks or nacks the batch's messages, and lets it go.
     fn complete(&self, error: Option<&ProcessingError>) {
         for call in &self.calls {
             self.world.complete(call, error.cloned());
@@ -137,7 +137,7 @@ impl Batch {
                 world.pipeline.close();
                 self.request.end(true);
                 world.pipeline.complete_all(&error);
-                world.pipeline.abandon_emissions();
+                world.pipeline.cancel_emissions();
             }
         }
     }
@@ -147,7 +147,7 @@ impl Batch {
         world.shared.reaper.finish();
         for call in &self.calls {
             if has_timeout || call.context.is_cancelled() {
-                assert!(call.has_ended(), "nobody answers it");
+                assert!(call.has_ended(), "nobody completes it");
             }
         }
         let emission = *self.emission.lock();

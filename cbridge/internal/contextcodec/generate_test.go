@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cbridge
+package contextcodec
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/trace"
 	"pgregory.net/rapid"
+
+	"github.com/otapbridge/otapbridge/cbridge/internal/contextcodec/contexttest"
 )
 
 // anyBytes is any string, UTF-8 or not.
@@ -156,7 +158,7 @@ func requireSameContent(t require.TestingT, want, got context.Context) {
 	require.Equal(t, membersOf(baggage.FromContext(want)), membersOf(baggage.FromContext(got)))
 
 	wantInfo, gotInfo := client.FromContext(want), client.FromContext(got)
-	require.Equal(t, metadataOf(wantInfo.Metadata), metadataOf(gotInfo.Metadata))
+	require.Equal(t, contexttest.MetadataOf(wantInfo.Metadata), contexttest.MetadataOf(gotInfo.Metadata))
 	require.Equal(t, attributesOf(wantInfo.Auth), attributesOf(gotInfo.Auth))
 	requireSameAddress(t, wantInfo.Addr, gotInfo.Addr)
 }
@@ -234,11 +236,11 @@ func membersOf(bag baggage.Baggage) map[string]baggageMember {
 
 // requireSameDeadline: the decoded time left lies between what was left before the
 // crossing and after it, to the nanosecond.
-func requireSameDeadline(t require.TestingT, ctx context.Context, before, after time.Time, decoded *requestContext) {
+func requireSameDeadline(t require.TestingT, ctx context.Context, before, after time.Time, decoded *Content) {
 	deadline, ok := ctx.Deadline()
-	require.Equal(t, ok, decoded.hasDeadline)
+	require.Equal(t, ok, decoded.HasDeadline)
 	if ok {
-		require.LessOrEqual(t, decoded.remaining, deadline.Sub(before))
-		require.GreaterOrEqual(t, decoded.remaining, deadline.Sub(after))
+		require.LessOrEqual(t, decoded.Remaining, deadline.Sub(before))
+		require.GreaterOrEqual(t, decoded.Remaining, deadline.Sub(after))
 	}
 }

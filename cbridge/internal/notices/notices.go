@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cbridge
+// Package notices brings what the library says outside of the data path, log records and changes of
+// health, to loggers and hosts.
+package notices
 
 import (
 	"sync"
@@ -15,10 +17,9 @@ import (
 // maxQueuedLogRecords bounds the memory that a flood of log records takes.
 const maxQueuedLogRecords = 1024
 
-// noticeQueue carries what the library has to say outside of the data path, log
-// records and changes of health, from its callbacks, which must not block, to one
+// Queue carries notices from the library's callbacks, which must not block, to one
 // goroutine that may run loggers and hosts.
-type noticeQueue struct {
+type Queue struct {
 	fallback *zap.Logger
 	wake     chan struct{}
 	stopped  chan struct{}
@@ -29,9 +30,9 @@ type noticeQueue struct {
 	// dropped counts since the last report, droppedSum since the start.
 	dropped, droppedSum uint64
 	closed              bool
-	// abandoned: close was given up, so nothing of the host is called any more.
-	abandoned bool
-	loggers   map[uint64]*zap.Logger
+	// gaveUp: close was given up, so nothing of the host is called any more.
+	gaveUp  bool
+	loggers map[uint64]*zap.Logger
 }
 
 // notice is a log record, or something to run for the component that record names.
@@ -40,8 +41,9 @@ type notice struct {
 	run    func()
 }
 
-func newNoticeQueue(fallback *zap.Logger) *noticeQueue {
-	q := &noticeQueue{
+// NewQueue starts the goroutine. The fallback is for records that belong to no component.
+func NewQueue(fallback *zap.Logger) *Queue {
+	q := &Queue{
 		fallback: fallback,
 		wake:     make(chan struct{}, 1),
 		stopped:  make(chan struct{}),
@@ -52,7 +54,7 @@ func newNoticeQueue(fallback *zap.Logger) *noticeQueue {
 }
 
 // HandleLog queues a record or, when there are too many, counts it as dropped.
-func (q *noticeQueue) HandleLog(record capi.LogRecord) {
+func (q *Queue) HandleLog(record capi.LogRecord) {
 	q.mu.Lock()
 	if q.records >= maxQueuedLogRecords {
 		q.dropped++
@@ -66,28 +68,28 @@ func (q *noticeQueue) HandleLog(record capi.LogRecord) {
 	q.signal()
 }
 
-// run queues a function for a component, which runs unless the component is
+// Run queues a function for a component, which runs unless the component is
 // unregistered before its turn comes.
-func (q *noticeQueue) run(component uint64, f func()) {
+func (q *Queue) Run(component uint64, f func()) {
 	q.mu.Lock()
 	q.pending = append(q.pending, notice{record: capi.LogRecord{ComponentID: component}, run: f})
 	q.mu.Unlock()
 	q.signal()
 }
 
-// register lets a component's records go to its own logger.
-func (q *noticeQueue) register(component uint64, logger *zap.Logger) {
+// Register lets a component's records go to its own logger.
+func (q *Queue) Register(component uint64, logger *zap.Logger) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.loggers[component] = logger
 }
 
-// unregister waits until what the component has said so far was handled, at most
+// Unregister waits until what the component has said so far was handled, at most
 // until the deadline, and reports whether it was. Its logger and its host are not
 // called afterwards, except by a call that is under way.
-func (q *noticeQueue) unregister(component uint64, deadline time.Time) bool {
+func (q *Queue) Unregister(component uint64, deadline time.Time) bool {
 	handled := make(chan struct{})
-	q.run(component, func() { close(handled) })
+	q.Run(component, func() { close(handled) })
 	ok := closedBefore(handled, deadline)
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -95,36 +97,37 @@ func (q *noticeQueue) unregister(component uint64, deadline time.Time) bool {
 	return ok
 }
 
-func (q *noticeQueue) droppedTotal() uint64 {
+// DroppedTotal is how many log records were dropped since the start.
+func (q *Queue) DroppedTotal() uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.droppedSum
 }
 
-// close lets the goroutine end when it has handled what is queued. Nothing may be
+// Close lets the goroutine end when it has handled what is queued. Nothing may be
 // queued afterwards.
-func (q *noticeQueue) close() {
+func (q *Queue) Close() {
 	q.mu.Lock()
 	q.closed = true
 	q.mu.Unlock()
 	q.signal()
 }
 
-// wait waits for the goroutine's end after close, at most until the deadline. It
+// Wait waits for the goroutine's end after Close, at most until the deadline. It
 // reports whether it came; if not, what is still queued is not handled any more.
-func (q *noticeQueue) wait(deadline time.Time) bool {
+func (q *Queue) Wait(deadline time.Time) bool {
 	if closedBefore(q.stopped, deadline) {
 		return true
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.abandoned = true
+	q.gaveUp = true
 	return false
 }
 
-// closedBefore waits for a channel's close until the deadline, at least leaveTime.
+// closedBefore waits for a channel's close until the deadline.
 func closedBefore(channel <-chan struct{}, deadline time.Time) bool {
-	timer := time.NewTimer(max(time.Until(deadline), leaveTime))
+	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
 	select {
 	case <-channel:
@@ -134,14 +137,14 @@ func closedBefore(channel <-chan struct{}, deadline time.Time) bool {
 	}
 }
 
-func (q *noticeQueue) signal() {
+func (q *Queue) signal() {
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (q *noticeQueue) drain() {
+func (q *Queue) drain() {
 	defer close(q.stopped)
 	var batch []notice
 	for range q.wake {
@@ -150,10 +153,10 @@ func (q *noticeQueue) drain() {
 			clear(batch)
 			batch, q.pending = q.pending, batch[:0]
 			q.records = 0
-			dropped, closed, abandoned := q.dropped, q.closed, q.abandoned
+			dropped, closed, gaveUp := q.dropped, q.closed, q.gaveUp
 			q.dropped = 0
 			q.mu.Unlock()
-			if dropped > 0 && !abandoned {
+			if dropped > 0 && !gaveUp {
 				q.fallback.Warn("Log records of the otapbridge library were dropped: they came faster than they could be written.",
 					zap.Uint64("dropped_records", dropped))
 			}
@@ -170,12 +173,12 @@ func (q *noticeQueue) drain() {
 	}
 }
 
-func (q *noticeQueue) handle(n *notice) {
+func (q *Queue) handle(n *notice) {
 	q.mu.Lock()
 	logger, ok := q.loggers[n.record.ComponentID]
-	abandoned := q.abandoned
+	gaveUp := q.gaveUp
 	q.mu.Unlock()
-	if abandoned {
+	if gaveUp {
 		return
 	}
 	if n.run != nil {
@@ -209,4 +212,19 @@ func zapLevel(level capi.LogLevel) zapcore.Level {
 		return zapcore.ErrorLevel
 	}
 	return zapcore.InfoLevel
+}
+
+// LibraryLevel is how detailed the library should be for a logger.
+func LibraryLevel(logger *zap.Logger) capi.LogLevel {
+	switch level := logger.Level(); {
+	case level <= zapcore.DebugLevel:
+		return capi.LogLevelDebug
+	case level <= zapcore.InfoLevel:
+		return capi.LogLevelInfo
+	case level <= zapcore.WarnLevel:
+		return capi.LogLevelWarn
+	case level <= zapcore.FatalLevel:
+		return capi.LogLevelError
+	}
+	return capi.LogLevelOff
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cbridge
+package errormapping
 
 import (
 	"context"
@@ -21,19 +21,14 @@ import (
 	"github.com/otapbridge/otapbridge/capi"
 )
 
-// FromError says what any error of a Go consumer means, in the terms of a
-// [ProcessingError]; nil for nil. It never panics, whatever the error's methods do.
-//
-// Permanence follows the collector: consumererror.NewPermanent, or one of the gRPC
-// codes InvalidArgument, Unauthenticated, PermissionDenied and Unimplemented. Of
-// joined errors all must be permanent.
+// FromError is cbridge.FromError.
 func FromError(err error) (result *ProcessingError) {
 	if err == nil {
 		return nil
 	}
 	defer func() {
 		if recover() != nil {
-			result = opaqueError(err, isPermanentUnlessItPanics(err), "an error whose own methods panic: "+errorText(err))
+			result = opaqueError(err, isPermanentUnlessItPanics(err), "an error whose own methods panic: "+Text(err))
 		}
 	}()
 	if budget := maxErrorTree; !fits(err, &budget) {
@@ -44,46 +39,47 @@ func FromError(err error) (result *ProcessingError) {
 
 // opaqueError stands for an error that cannot be looked into.
 func opaqueError(err error, permanent bool, message string) *ProcessingError {
-	kind := KindRetryable
+	kind := capi.ErrorKindRetryable
 	if permanent {
-		kind = KindPermanent
+		kind = capi.ErrorKindPermanent
 	}
-	result := newProcessingError(kind, "", message)
-	result.cause = err
-	return result
+	return Wrap(kind, "", message, err)
 }
 
 // maxErrorTree bounds how many errors one error may wrap: the errors package and the
 // texts of errors would never come to the end of one that wraps itself.
 const maxErrorTree = 10_000
 
+// inside is the one error that err wraps; nil if it wraps none or several.
+func inside(err error) error {
+	switch wrapper := err.(type) { //nolint:errorlint // one error of the tree at a time
+	case errorWithoutData:
+		return wrapper.original
+	case interface{ Unwrap() error }:
+		return wrapper.Unwrap()
+	}
+	return nil
+}
+
 // fits reports whether the error's tree is within what is left of the budget.
 func fits(err error, budget *int) bool {
-	for err != nil {
+	for ; err != nil; err = inside(err) {
 		if *budget--; *budget < 0 {
 			return false
 		}
-		switch wrapper := err.(type) { //nolint:errorlint // one error of the tree at a time
-		case mergedError:
-			err = wrapper.original
-		case interface{ Unwrap() error }:
-			err = wrapper.Unwrap()
-		case interface{ Unwrap() []error }:
-			for _, part := range wrapper.Unwrap() {
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, part := range joined.Unwrap() {
 				if !fits(part, budget) {
 					return false
 				}
 			}
-			return true
-		default:
-			return true
 		}
 	}
 	return true
 }
 
-// errorText is err.Error(), also if that panics.
-func errorText(err error) (text string) {
+// Text is err.Error() as UTF-8, also if that panics.
+func Text(err error) (text string) {
 	defer func() {
 		if recover() != nil {
 			text = fmt.Sprintf("error of type %T", err)
@@ -100,7 +96,7 @@ func fromError(err error) *ProcessingError {
 		return fromJoined(err, parts)
 	}
 	permanent := isPermanent(err)
-	result := &ProcessingError{permanent: permanent, message: errorText(err), cause: err}
+	result := &ProcessingError{permanent: permanent, message: Text(err), cause: err}
 
 	var own *ProcessingError
 	if errors.As(err, &own) && own != nil {
@@ -123,13 +119,13 @@ func fromError(err error) *ProcessingError {
 	}
 	switch {
 	case permanent:
-		result.kind = KindPermanent
+		result.kind = capi.ErrorKindPermanent
 	case errors.Is(err, context.Canceled):
-		result.kind = KindCancelled
+		result.kind = capi.ErrorKindCancelled
 	case isTimeout(err):
-		result.kind = KindTimeout
+		result.kind = capi.ErrorKindTimeout
 	default:
-		result.kind = KindRetryable
+		result.kind = capi.ErrorKindRetryable
 	}
 	result.code, result.httpStatus = kindDefaults(result.kind)
 	result.setThrottleDelay(err)
@@ -139,7 +135,7 @@ func fromError(err error) *ProcessingError {
 // joinedParts are the errors that err joins, itself or inside of wrappers that say
 // nothing of their own about what it means; nil if it joins none.
 func joinedParts(err error) []error {
-	for err != nil && !isPermanentWrapper(err) {
+	for ; err != nil && !isPermanentWrapper(err); err = inside(err) {
 		switch wrapper := err.(type) { //nolint:errorlint // one error of the tree at a time
 		case *ProcessingError, interface{ GRPCStatus() *status.Status }:
 			return nil
@@ -147,15 +143,8 @@ func joinedParts(err error) []error {
 			if !isOnlyRetryable(wrapper) {
 				return nil
 			}
-			err = wrapper.Unwrap()
-		case mergedError:
-			err = wrapper.original
 		case interface{ Unwrap() []error }:
 			return wrapper.Unwrap()
-		case interface{ Unwrap() error }:
-			err = wrapper.Unwrap()
-		default:
-			return nil
 		}
 	}
 	return nil
@@ -172,7 +161,7 @@ func isPermanentWrapper(err error) bool { return reflect.TypeOf(err) == permanen
 func isPermanent(err error) bool {
 	for err != nil && !isPermanentWrapper(err) {
 		switch wrapper := err.(type) { //nolint:errorlint // one error of the tree at a time
-		case mergedError:
+		case errorWithoutData:
 			err = wrapper.original
 		case interface{ Unwrap() error }:
 			err = wrapper.Unwrap()
@@ -219,9 +208,9 @@ func fromJoined(err error, parts []error) *ProcessingError {
 		}
 	}
 	if result == nil {
-		result = newProcessingError(KindRetryable, "", "")
+		result = New(capi.ErrorKindRetryable, "", "")
 	}
-	result.message, result.field, result.cause = errorText(err), "", err
+	result.message, result.field, result.cause = Text(err), "", err
 	if result.permanent {
 		return result
 	}
@@ -239,7 +228,7 @@ func (e *ProcessingError) retryRank() int {
 	switch {
 	case e.permanent:
 		return 2
-	case e.kind == KindCancelled:
+	case e.kind == capi.ErrorKindCancelled:
 		return 1
 	}
 	return 0
@@ -287,17 +276,11 @@ func withDetailsOf(st, inner *status.Status) *status.Status {
 // partialFailureCause is why the data was refused that an error in err's tree carries;
 // nil if none carries any.
 func partialFailureCause(err error) error {
-	for err != nil {
-		switch wrapper := err.(type) { //nolint:errorlint // one error of the tree at a time
+	for ; err != nil; err = inside(err) {
+		switch err.(type) { //nolint:errorlint // one error of the tree at a time
 		case consumererror.Traces, consumererror.Metrics, consumererror.Logs:
 			// The first error inside is NewRetryableError of its constructor's.
 			return errors.Unwrap(errors.Unwrap(err))
-		case mergedError:
-			err = wrapper.original
-		case interface{ Unwrap() error }:
-			err = wrapper.Unwrap()
-		default:
-			return nil
 		}
 	}
 	return nil
@@ -335,18 +318,18 @@ func (e *ProcessingError) withStatus(st *status.Status, httpStatus int) *Process
 	e.permanent = e.permanent || isPermanentCode(e.code)
 	switch {
 	case e.permanent:
-		e.kind = KindPermanent
+		e.kind = capi.ErrorKindPermanent
 	case e.code == codes.Canceled:
-		e.kind = KindCancelled
+		e.kind = capi.ErrorKindCancelled
 	case e.code == codes.DeadlineExceeded:
-		e.kind = KindTimeout
+		e.kind = capi.ErrorKindTimeout
 	case e.code == codes.ResourceExhausted:
-		e.kind = KindResourceExhausted
+		e.kind = capi.ErrorKindResourceExhausted
 	default:
-		e.kind = KindRetryable
+		e.kind = capi.ErrorKindRetryable
 	}
 	e.httpStatus = knownStatus(httpStatus, e.kind)
-	if e.kind == KindCancelled || e.kind == KindTimeout {
+	if e.kind == capi.ErrorKindCancelled || e.kind == capi.ErrorKindTimeout {
 		_, e.httpStatus = kindDefaults(e.kind)
 	} else {
 		e.authorStatus = isErrorStatus(httpStatus)
@@ -370,8 +353,8 @@ func isTimeout(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
 }
 
-// toHost is the form in which the error crosses to Rust.
-func (e *ProcessingError) toHost(hostErrorID uint64) *capi.HostError {
+// ToHost is the form in which the error crosses to Rust.
+func ToHost(e *ProcessingError, hostErrorID uint64) *capi.HostError {
 	host := &capi.HostError{
 		Kind: e.kind, GRPCCode: int32(e.code), HTTPStatus: int32(e.httpStatus),
 		RetryAfter: e.retryAfter, HostErrorID: hostErrorID,

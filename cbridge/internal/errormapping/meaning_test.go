@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cbridge
+package errormapping
 
 import (
 	"context"
@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping/errortest"
 )
 
 // TestJoinedErrorsMeanWhatMayBeRetried, wherever it stands among them.
@@ -31,22 +32,22 @@ func TestJoinedErrorsMeanWhatMayBeRetried(t *testing.T) {
 		late      = context.DeadlineExceeded
 		cancelled = context.Canceled
 		permanent = consumererror.NewPermanent(busy)
-		ours      = newProcessingError(KindCancelled, "", "given up")
+		ours      = New(capi.ErrorKindCancelled, "", "given up")
 	)
 	for name, test := range map[string]struct {
 		parts     []error
-		kind      ErrorKind
+		kind      capi.ErrorKind
 		permanent bool
 	}{
-		"cancelled and retryable":        {[]error{cancelled, busy}, KindRetryable, false},
-		"cancelled status and retryable": {[]error{status.Error(codes.Canceled, "x"), busy}, KindRetryable, false},
-		"ours cancelled and retryable":   {[]error{ours, busy}, KindRetryable, false},
-		"cancelled and late":             {[]error{cancelled, late}, KindTimeout, false},
-		"permanent and late":             {[]error{permanent, late}, KindTimeout, false},
-		"permanent and cancelled":        {[]error{permanent, cancelled}, KindCancelled, false},
-		"all three":                      {[]error{permanent, cancelled, busy}, KindRetryable, false},
-		"ours cancelled and cancelled":   {[]error{ours, cancelled}, KindCancelled, false},
-		"two permanent":                  {[]error{permanent, consumererror.NewPermanent(cancelled)}, KindPermanent, true},
+		"cancelled and retryable":        {[]error{cancelled, busy}, capi.ErrorKindRetryable, false},
+		"cancelled status and retryable": {[]error{status.Error(codes.Canceled, "x"), busy}, capi.ErrorKindRetryable, false},
+		"ours cancelled and retryable":   {[]error{ours, busy}, capi.ErrorKindRetryable, false},
+		"cancelled and late":             {[]error{cancelled, late}, capi.ErrorKindTimeout, false},
+		"permanent and late":             {[]error{permanent, late}, capi.ErrorKindTimeout, false},
+		"permanent and cancelled":        {[]error{permanent, cancelled}, capi.ErrorKindCancelled, false},
+		"all three":                      {[]error{permanent, cancelled, busy}, capi.ErrorKindRetryable, false},
+		"ours cancelled and cancelled":   {[]error{ours, cancelled}, capi.ErrorKindCancelled, false},
+		"two permanent":                  {[]error{permanent, consumererror.NewPermanent(cancelled)}, capi.ErrorKindPermanent, true},
 	} {
 		backwards := make([]error, 0, len(test.parts))
 		for _, part := range test.parts {
@@ -69,9 +70,9 @@ func TestJoinedErrorsMeanWhatMayBeRetried(t *testing.T) {
 }
 
 func TestLongestDelayOfJoinedErrorsIsInTheStatusToo(t *testing.T) {
-	short, err := status.Convert(withDelay(t, codes.Unavailable, time.Second)).WithDetails(&errdetails.ErrorInfo{Reason: "BUSY"})
+	short, err := status.Convert(errortest.WithDelay(t, codes.Unavailable, time.Second)).WithDetails(&errdetails.ErrorInfo{Reason: "BUSY"})
 	require.NoError(t, err)
-	for name, other := range map[string]error{"status": withDelay(t, codes.Unavailable, 9*time.Second), "throttle": throttle(errors.New("x"), 9*time.Second)} {
+	for name, other := range map[string]error{"status": errortest.WithDelay(t, codes.Unavailable, 9*time.Second), "throttle": errortest.Throttle(errors.New("x"), 9*time.Second)} {
 		t.Run(name, func(t *testing.T) {
 			details := FromError(errors.Join(short.Err(), other)).GRPCStatus().Details()
 			require.Len(t, details, 2)
@@ -84,7 +85,7 @@ func TestLongestDelayOfJoinedErrorsIsInTheStatusToo(t *testing.T) {
 // TestStatusInsideGivesItsDetails to an error of the collector's that has none and means
 // the same.
 func TestStatusInsideGivesItsDetails(t *testing.T) {
-	busy := withDelay(t, codes.ResourceExhausted, 5*time.Second)
+	busy := errortest.WithDelay(t, codes.ResourceExhausted, 5*time.Second)
 	for name, test := range map[string]struct {
 		err    error
 		code   codes.Code
@@ -97,7 +98,7 @@ func TestStatusInsideGivesItsDetails(t *testing.T) {
 		"HTTP 400 disagrees":      {consumererror.NewOTLPHTTPError(busy, 400), codes.InvalidArgument, 400, 0},
 		"wrapped":                 {fmt.Errorf("x: %w", consumererror.NewOTLPHTTPError(fmt.Errorf("y: %w", busy), 429)), codes.ResourceExhausted, 429, 5 * time.Second},
 		"gRPC":                    {consumererror.NewOTLPGRPCError(busy, status.New(codes.Aborted, "x")), codes.Aborted, 503, 5 * time.Second},
-		"gRPC with its own":       {consumererror.NewOTLPGRPCError(busy, status.Convert(withDelay(t, codes.Aborted, time.Second))), codes.Aborted, 503, time.Second},
+		"gRPC with its own":       {consumererror.NewOTLPGRPCError(busy, status.Convert(errortest.WithDelay(t, codes.Aborted, time.Second))), codes.Aborted, 503, time.Second},
 		"gRPC Canceled disagrees": {consumererror.NewOTLPGRPCError(busy, status.New(codes.Canceled, "x")), codes.Canceled, 499, 0},
 		"logs of HTTP 429":        {consumererror.NewLogs(consumererror.NewOTLPHTTPError(busy, 429), plog.NewLogs()), codes.ResourceExhausted, 429, 5 * time.Second},
 		"logs of HTTP 401":        {consumererror.NewLogs(consumererror.NewOTLPHTTPError(busy, 401), plog.NewLogs()), codes.Unauthenticated, 401, 0},
@@ -118,18 +119,18 @@ func TestStatusInsideGivesItsDetails(t *testing.T) {
 func TestPartialFailureMeansWhatItsCauseDoes(t *testing.T) {
 	for name, test := range map[string]struct {
 		cause error
-		kind  ErrorKind
+		kind  capi.ErrorKind
 	}{
-		"cancelled":       {context.Canceled, KindCancelled},
-		"deadline":        {fmt.Errorf("x: %w", context.DeadlineExceeded), KindTimeout},
-		"network timeout": {&net.DNSError{IsTimeout: true}, KindTimeout},
-		"other":           {errors.New("x"), KindRetryable},
+		"cancelled":       {context.Canceled, capi.ErrorKindCancelled},
+		"deadline":        {fmt.Errorf("x: %w", context.DeadlineExceeded), capi.ErrorKindTimeout},
+		"network timeout": {&net.DNSError{IsTimeout: true}, capi.ErrorKindTimeout},
+		"other":           {errors.New("x"), capi.ErrorKindRetryable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			logs := consumererror.NewLogs(test.cause, plog.NewLogs())
 			for _, err := range []error{
 				logs, consumererror.NewTraces(test.cause, ptrace.NewTraces()), consumererror.NewMetrics(test.cause, pmetric.NewMetrics()),
-				fmt.Errorf("x: %w", logs), mergedError{logs}, consumererror.NewDownstream(logs),
+				fmt.Errorf("x: %w", logs), errorWithoutData{logs}, consumererror.NewDownstream(logs),
 			} {
 				code, httpStatus := kindDefaults(test.kind)
 				result := FromError(err)
@@ -139,7 +140,7 @@ func TestPartialFailureMeansWhatItsCauseDoes(t *testing.T) {
 			}
 		})
 	}
-	assert.Equal(t, KindRetryable, FromError(consumererror.NewRetryableError(context.Canceled)).Kind(), "its author says so")
+	assert.Equal(t, capi.ErrorKindRetryable, FromError(consumererror.NewRetryableError(context.Canceled)).Kind(), "its author says so")
 }
 
 // TestHTTPStatusOfNoFailureDoesNotCount: what a receiver would send with it is a success.
@@ -147,16 +148,16 @@ func TestHTTPStatusOfNoFailureDoesNotCount(t *testing.T) {
 	for _, httpStatus := range []int{100, 302, 399, 600, -1} {
 		result := FromError(consumererror.NewOTLPHTTPError(errors.New("x"), httpStatus))
 		assert.Equal(t, 503, result.HTTPStatusCode())
-		assert.Zero(t, result.toHost(0).Flags&capi.ErrorFlagHTTPStatus)
+		assert.Zero(t, ToHost(result, 0).Flags&capi.ErrorFlagHTTPStatus)
 	}
 	for _, httpStatus := range []int32{0, 100, 200, 399, 600} {
-		for kind, expected := range map[ErrorKind]int{KindResourceExhausted: 429, KindConfiguration: 400, KindTimeout: 504, 99: 500} {
+		for kind, expected := range map[capi.ErrorKind]int{capi.ErrorKindResourceExhausted: 429, capi.ErrorKindConfiguration: 400, capi.ErrorKindTimeout: 504, 99: 500} {
 			own := fromNative(&capi.Error{Kind: kind, HTTPStatus: httpStatus, Flags: capi.ErrorFlagHTTPStatus}, nil)
 			assert.Equal(t, expected, own.HTTPStatusCode())
-			assert.Zero(t, own.toHost(0).Flags&capi.ErrorFlagHTTPStatus)
+			assert.Zero(t, ToHost(own, 0).Flags&capi.ErrorFlagHTTPStatus)
 		}
 	}
 	for _, httpStatus := range []int32{400, 418, 599} {
-		assert.Equal(t, int(httpStatus), fromNative(&capi.Error{Kind: KindTimeout, HTTPStatus: httpStatus}, nil).HTTPStatusCode())
+		assert.Equal(t, int(httpStatus), fromNative(&capi.Error{Kind: capi.ErrorKindTimeout, HTTPStatus: httpStatus}, nil).HTTPStatusCode())
 	}
 }

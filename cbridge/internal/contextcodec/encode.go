@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cbridge
+// Package contextcodec writes contexts as request context blocks (see otapb_context in the header), and
+// reads those.
+package contextcodec
 
 import (
 	"context"
@@ -16,41 +18,41 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/otapbridge/otapbridge/capi"
+	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
 )
 
-// contextEncoder writes request context blocks (see otapb_context in the header)
-// into memory that it reuses. Beyond that memory it allocates only what
+// Encoder writes blocks into memory that it reuses. Beyond that memory it allocates only what
 // client.Metadata.Get, TraceState.String and Baggage.String allocate.
 // Not safe for concurrent use.
-type contextEncoder struct {
+type Encoder struct {
 	block   []byte
 	bytes   []byte
-	entries []contextEntry
+	entries []encodedEntry
 	// size and count are those of the whole block, also of what did not fit in.
 	size, count uint64
 }
 
-// contextEntry is an entry whose offsets count from the first byte after the entries.
-type contextEntry struct {
+// encodedEntry is an entry whose offsets count from the first byte after the entries.
+type encodedEntry struct {
 	kind                     capi.ContextEntryKind
 	keyOffset, keyLength     uint32
 	valueOffset, valueLength uint32
 }
 
 const (
-	// maxBlockSize is the largest block that the library takes, in bytes.
-	maxBlockSize = 16 << 20
-	// maxEntryCount is the largest number of entries that it takes.
-	maxEntryCount = 65_536
+	// MaxBlockSize is the largest block that the library takes, in bytes.
+	MaxBlockSize = 16 << 20
+	// MaxEntryCount is the largest number of entries that it takes.
+	MaxEntryCount = 65_536
 	// maxRetainedScratch bounds what an encoder keeps from one call to the next, in
 	// bytes of each of its slices.
 	maxRetainedScratch = 64 << 10
 )
 
-// encode returns the block for ctx. It lives until the next call of encode. A ctx
+// Encode returns the block for ctx. It lives until the next Encode. A ctx
 // without a deadline gets one after timeout, unless that is 0. The block is nil
 // when there is nothing to say.
-func (e *contextEncoder) encode(ctx context.Context, timeout time.Duration) ([]byte, error) {
+func (e *Encoder) Encode(ctx context.Context, timeout time.Duration) ([]byte, error) {
 	e.reset()
 	var flags capi.ContextFlags
 	var remaining time.Duration
@@ -96,40 +98,45 @@ func (e *contextEncoder) encode(ctx context.Context, timeout time.Duration) ([]b
 	return e.block, nil
 }
 
-func (e *contextEncoder) reset() {
+func (e *Encoder) reset() {
 	e.block, e.bytes, e.entries = e.block[:0], e.bytes[:0], e.entries[:0]
 	e.size, e.count = capi.ContextHeadSize, 0
 }
 
-// trim gives large memory back; the block must not be used afterwards.
-func (e *contextEncoder) trim() {
+// Trim gives large memory back; the block must not be used afterwards.
+func (e *Encoder) Trim() {
 	if max(cap(e.block), cap(e.bytes), cap(e.entries)*capi.ContextEntrySize) > maxRetainedScratch {
-		*e = contextEncoder{}
+		*e = Encoder{}
 	}
+}
+
+// Retained is how many bytes of memory the encoder has.
+func (e *Encoder) Retained() int {
+	return cap(e.block) + cap(e.bytes) + cap(e.entries)*capi.ContextEntrySize
 }
 
 // admit counts an entry with that many bytes, and reports whether there is room.
 // What has none is not written: a large context costs no memory before it is refused.
-func (e *contextEncoder) admit(bytes int) bool {
+func (e *Encoder) admit(bytes int) bool {
 	e.size += capi.ContextEntrySize + uint64(bytes)
 	e.count++
-	return e.size <= maxBlockSize && e.count <= maxEntryCount
+	return e.size <= MaxBlockSize && e.count <= MaxEntryCount
 }
 
 // checkLimits refuses what the library would refuse, with the same error.
-func (e *contextEncoder) checkLimits() error {
+func (e *Encoder) checkLimits() error {
 	switch {
-	case e.size > maxBlockSize:
-		return newProcessingError(KindConfiguration, "context.total_size",
-			fmt.Sprintf("%d bytes exceed the limit of %d", e.size, maxBlockSize)).classified()
-	case e.count > maxEntryCount:
-		return newProcessingError(KindConfiguration, "context.entry_count",
-			fmt.Sprintf("%d entries exceed the limit of %d", e.count, maxEntryCount)).classified()
+	case e.size > MaxBlockSize:
+		return errormapping.Classified(errormapping.New(capi.ErrorKindConfiguration, "context.total_size",
+			fmt.Sprintf("%d bytes exceed the limit of %d", e.size, MaxBlockSize)))
+	case e.count > MaxEntryCount:
+		return errormapping.Classified(errormapping.New(capi.ErrorKindConfiguration, "context.entry_count",
+			fmt.Sprintf("%d entries exceed the limit of %d", e.count, MaxEntryCount)))
 	}
 	return nil
 }
 
-func (e *contextEncoder) addClient(info client.Info) {
+func (e *Encoder) addClient(info client.Info) {
 	for key := range info.Metadata.Keys() {
 		values := info.Metadata.Get(key)
 		if len(values) == 0 {
@@ -161,7 +168,7 @@ func (e *contextEncoder) addClient(info client.Info) {
 
 // addAddress writes the usual address types without allocating; other types say
 // what they are by themselves.
-func (e *contextEncoder) addAddress(address net.Addr) {
+func (e *Encoder) addAddress(address net.Addr) {
 	switch a := address.(type) {
 	case *net.TCPAddr:
 		if a != nil {
@@ -184,7 +191,7 @@ func (e *contextEncoder) addAddress(address net.Addr) {
 	}
 }
 
-func (e *contextEncoder) addIP(network string, ip net.IP, zone string, port int, hasPort bool, address net.Addr) {
+func (e *Encoder) addIP(network string, ip net.IP, zone string, port int, hasPort bool, address net.Addr) {
 	parsed, ok := netip.AddrFromSlice(ip)
 	parsed = parsed.Unmap()
 	// What has no such form goes by its text.
@@ -212,7 +219,7 @@ func (e *contextEncoder) addIP(network string, ip net.IP, zone string, port int,
 
 // addLink writes a span that a batch was merged from: what one component of ours
 // put out may enter the next one.
-func (e *contextEncoder) addLink(span trace.SpanContext) {
+func (e *Encoder) addLink(span trace.SpanContext) {
 	if !e.admit(capi.ContextLinkSize) {
 		return
 	}
@@ -224,7 +231,7 @@ func (e *contextEncoder) addLink(span trace.SpanContext) {
 	e.addRange(capi.ContextEntryLink, offset, offset)
 }
 
-func (e *contextEncoder) add(kind capi.ContextEntryKind, key, value string) {
+func (e *Encoder) add(kind capi.ContextEntryKind, key, value string) {
 	if !e.admit(len(key) + len(value)) {
 		return
 	}
@@ -236,8 +243,8 @@ func (e *contextEncoder) add(kind capi.ContextEntryKind, key, value string) {
 }
 
 // addRange adds an admitted entry whose key and value are the last bytes written.
-func (e *contextEncoder) addRange(kind capi.ContextEntryKind, keyOffset, valueOffset int) {
-	e.entries = append(e.entries, contextEntry{
+func (e *Encoder) addRange(kind capi.ContextEntryKind, keyOffset, valueOffset int) {
+	e.entries = append(e.entries, encodedEntry{
 		kind:        kind,
 		keyOffset:   uint32(keyOffset),
 		keyLength:   uint32(valueOffset - keyOffset),
@@ -247,7 +254,7 @@ func (e *contextEncoder) addRange(kind capi.ContextEntryKind, keyOffset, valueOf
 }
 
 // writeHead writes the fields in the order of the struct.
-func (e *contextEncoder) writeHead(flags capi.ContextFlags, remaining time.Duration, unix int64, span *trace.SpanContext, total int) {
+func (e *Encoder) writeHead(flags capi.ContextFlags, remaining time.Duration, unix int64, span *trace.SpanContext, total int) {
 	order := binary.NativeEndian
 	block := order.AppendUint32(e.block, capi.ContextHeadSize)
 	block = order.AppendUint32(block, uint32(flags))
@@ -262,7 +269,7 @@ func (e *contextEncoder) writeHead(flags capi.ContextFlags, remaining time.Durat
 	e.block = order.AppendUint32(block, uint32(total))
 }
 
-func (e *contextEncoder) writeEntry(entry *contextEntry, base uint32) {
+func (e *Encoder) writeEntry(entry *encodedEntry, base uint32) {
 	order := binary.NativeEndian
 	block := order.AppendUint32(e.block, uint32(entry.kind))
 	block = order.AppendUint32(block, base+entry.keyOffset)

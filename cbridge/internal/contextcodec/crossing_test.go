@@ -2,7 +2,7 @@
 
 //go:build cgo && linux && amd64
 
-package cbridge_test
+package contextcodec_test
 
 import (
 	"context"
@@ -14,13 +14,20 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/testdata"
 	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
 	"github.com/otapbridge/otapbridge/cbridge"
+	"github.com/otapbridge/otapbridge/cbridge/cbridgetest"
+	"github.com/otapbridge/otapbridge/cbridge/internal/contextcodec"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestNodesReadAnyContext: through the C ABI and an engine's pipeline, what a node reads is
 // what the caller's context says.
@@ -40,9 +47,9 @@ func TestNodesReadAnyContext(t *testing.T) {
 		{"key": "trace_flags", "from_context": "trace_flags"},
 		{"key": "trace_state", "from_context": "trace_state"},
 		{"key": "left", "from_context": "deadline_remaining"}
-	]}}`, cbridge.Consumers{Logs: sink})
+	]}}`, sink)
 	rapid.Check(t, func(t *rapid.T) {
-		ctx, stop := cbridge.AnyContext(t, cbridge.AnyUsualAddress)
+		ctx, stop := contextcodec.AnyContext(t, contextcodec.AnyUsualAddress)
 		defer stop()
 		// Its own deadline may have passed: then nothing would reach the node.
 		before := time.Now()
@@ -67,6 +74,20 @@ func TestNodesReadAnyContext(t *testing.T) {
 		}
 		require.Equal(t, want, read)
 	})
+}
+
+// start runs a processor until the end of the test.
+func start(t *testing.T, configuration string, next consumer.Logs) *cbridge.Component {
+	t.Helper()
+	cbridgetest.VerifyIdle(t)
+	component, err := cbridge.NewComponent(cbridge.Settings{
+		Kind: cbridge.Processor, Name: "processors::otap/contexts", Configuration: []byte(configuration),
+		Next: cbridge.Consumers{Logs: next}, Limits: cbridge.DefaultLimits(),
+	})
+	require.NoError(t, err)
+	require.NoError(t, component.Start(t.Context(), componenttest.NewNopHost()))
+	t.Cleanup(func() { require.NoError(t, component.Shutdown(context.Background())) })
+	return component
 }
 
 // attributesOfContext is what the node should write.
