@@ -2,13 +2,12 @@
 
 //go:build cgo && linux && amd64 && !race && !asan
 
-package cbridge
+package cbridge_test
 
 import (
 	"context"
 	"slices"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/otapbridge/otapbridge/cbridge"
 	"github.com/otapbridge/otapbridge/cbridge/internal/contextcodec/contexttest"
 )
 
@@ -37,7 +37,7 @@ func BenchmarkContextCost(b *testing.B) {
 		}{{"1_caller", 1, 8}, {"64_callers", 64, 512}} {
 			b.Run(pipeline.name+"/"+callers.name, func(b *testing.B) {
 				component := startTraces(b, pipeline.configuration)
-				traces := spans(100)
+				traces := sdkSpans(100)
 				contexts := []context.Context{context.Background(), contexttest.Full(b)}
 				turn := func(which int) cost {
 					began, used := time.Now(), processorTime(b)
@@ -78,21 +78,13 @@ func BenchmarkContextCost(b *testing.B) {
 // cost is what a call takes, in nanoseconds.
 type cost struct{ time, processor float64 }
 
-// processorTime is what the process has used of its processors so far.
-func processorTime(tb testing.TB) time.Duration {
-	tb.Helper()
-	var usage syscall.Rusage
-	require.NoError(tb, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
 func median(values []float64) float64 {
 	slices.Sort(values)
 	return values[len(values)/2]
 }
 
-// spans is a request as an SDK sends it: each span has five attributes.
-func spans(count int) ptrace.Traces {
+// sdkSpans are a request as an SDK sends it: each span has five attributes.
+func sdkSpans(count int) ptrace.Traces {
 	traces := ptrace.NewTraces()
 	resource := traces.ResourceSpans().AppendEmpty()
 	resource.Resource().Attributes().PutStr("service.name", "checkout")
@@ -116,15 +108,15 @@ func spans(count int) ptrace.Traces {
 	return traces
 }
 
-func startTraces(tb testing.TB, configuration string) *Component {
+func startTraces(tb testing.TB, configuration string) *cbridge.Component {
 	tb.Helper()
 	next, err := consumer.NewTraces(func(context.Context, ptrace.Traces) error { return nil })
 	require.NoError(tb, err)
-	limits := DefaultLimits()
+	limits := cbridge.DefaultLimits()
 	// A timeout stands in for a deadline.
 	limits.Timeout = 0
-	component, err := NewComponent(Settings{
-		Kind: Processor, Name: "processors::otap/bench", Next: Consumers{Traces: next}, Limits: limits, Configuration: []byte(configuration),
+	component, err := cbridge.NewComponent(cbridge.Settings{
+		Kind: cbridge.Processor, Name: "processors::otap/bench", Next: cbridge.Consumers{Traces: next}, Limits: limits, Configuration: []byte(configuration),
 	})
 	require.NoError(tb, err)
 	require.NoError(tb, component.Start(tb.Context(), componenttest.NewNopHost()))

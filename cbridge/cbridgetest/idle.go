@@ -5,6 +5,7 @@ package cbridgetest
 
 import (
 	"context"
+	"flag"
 	"io"
 	"testing"
 
@@ -36,6 +37,28 @@ func VerifyIdle(tb testing.TB) *cbridge.Runtime {
 		assert.NoError(tb, runtime.Close(context.Background()))
 	})
 	return runtime
+}
+
+// NeedLibrary skips the test in a build that has no library; in one that has it, it is
+// VerifyIdle.
+func NeedLibrary(tb testing.TB) *cbridge.Runtime {
+	tb.Helper()
+	if !capi.Available {
+		tb.Skip("this build has no library")
+	}
+	return VerifyIdle(tb)
+}
+
+// SkipWithoutLibrary leaves out the tests that mdatagen generates and that run pipelines, in
+// builds that have no library.
+func SkipWithoutLibrary() {
+	if capi.Available {
+		return
+	}
+	flag.Parse()
+	if err := flag.Set("test.skip", "^TestComponentLifecycle$"); err != nil {
+		panic(err)
+	}
 }
 
 // discardingLogger is enabled from the info level on, so that the library's records

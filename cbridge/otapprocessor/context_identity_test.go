@@ -13,13 +13,15 @@ import (
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otapbridge/otapbridge/cbridge/cbridgetest"
 )
 
 // TestNextGetsTheIdenticalContext: the collector's contract for a synchronous processor
 // of which one message in is one message out. A context that is merely equal would lose what
 // callers keep in it by keys of their own.
 func TestNextGetsTheIdenticalContext(t *testing.T) {
-	needLibrary(t)
+	cbridgetest.NeedLibrary(t)
 	type key struct{}
 	plain := context.WithValue(context.Background(), key{}, "value")
 	full, cancel := context.WithTimeoutCause(plain, time.Hour, assert.AnError)

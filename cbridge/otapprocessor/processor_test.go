@@ -100,14 +100,8 @@ func (n *nextConsumer) ConsumeLogs(ctx context.Context, data plog.Logs) error {
 	return nil
 }
 
-// needLibrary is for tests that run a pipeline.
-func needLibrary(t testing.TB) {
-	t.Helper()
-	if !capi.Available {
-		t.Skip("this build has no library; TestCreateWithoutLibrary tests that")
-	}
-	cbridgetest.VerifyIdle(t)
-}
+// skipWithoutLibrary is for the generated TestMain, which imports no package for it.
+func skipWithoutLibrary() { cbridgetest.SkipWithoutLibrary() }
 
 func TestCreateWithoutLibrary(t *testing.T) {
 	if capi.Available {
@@ -119,7 +113,7 @@ func TestCreateWithoutLibrary(t *testing.T) {
 }
 
 func TestNodesChangeEverySignal(t *testing.T) {
-	needLibrary(t)
+	cbridgetest.NeedLibrary(t)
 	for name, create := range signals {
 		t.Run(name, func(t *testing.T) {
 			next := newNextConsumer()
@@ -147,7 +141,7 @@ func TestNodesChangeEverySignal(t *testing.T) {
 
 // TestUnchangedDataGoOnThemselves: those given in are read-only, which a copy would not be.
 func TestUnchangedDataGoOnThemselves(t *testing.T) {
-	needLibrary(t)
+	cbridgetest.NeedLibrary(t)
 	for name, create := range signals {
 		t.Run(name, func(t *testing.T) {
 			next := newNextConsumer()
@@ -169,12 +163,12 @@ func TestUnchangedDataGoOnThemselves(t *testing.T) {
 }
 
 func TestShutdownAsTheCollectorWantsIt(t *testing.T) {
-	needLibrary(t)
+	cbridgetest.NeedLibrary(t)
 	processortest.VerifyShutdown(t, NewFactory(), load(t, "otap/several"))
 }
 
 func TestCreateNamesTheWholePath(t *testing.T) {
-	needLibrary(t)
+	cbridgetest.NeedLibrary(t)
 	_, err := NewFactory().CreateLogs(t.Context(), settings(), load(t, "otap/own-node-key"), consumertest.NewNop())
 	require.ErrorContains(t, err, "processors::otap/test::nodes::a::config::colour: ")
 	_, err = NewFactory().CreateLogs(t.Context(), settings(), load(t, "otap/engine-node-key"), consumertest.NewNop())
@@ -183,8 +177,7 @@ func TestCreateNamesTheWholePath(t *testing.T) {
 
 // TestCreatedHasNothing: `otelcol validate` creates components and forgets them.
 func TestCreatedHasNothing(t *testing.T) {
-	needLibrary(t)
-	runtime := cbridgetest.VerifyIdle(t)
+	runtime := cbridgetest.NeedLibrary(t)
 	for name, create := range signals {
 		t.Run(name, func(t *testing.T) {
 			_, _ = create(t, load(t, "otap/one"), newNextConsumer())
@@ -197,7 +190,7 @@ func TestCreatedHasNothing(t *testing.T) {
 }
 
 func BenchmarkProcessor(b *testing.B) {
-	needLibrary(b)
+	cbridgetest.NeedLibrary(b)
 	for name, create := range signals {
 		b.Run(name, func(b *testing.B) {
 			next := newNextConsumer()

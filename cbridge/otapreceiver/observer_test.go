@@ -13,6 +13,8 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/otapbridge/otapbridge/cbridge/cbridgetest"
 )
 
 const (
@@ -51,7 +53,7 @@ func counted(t *testing.T, telemetry *componenttest.Telemetry, name string) int6
 }
 
 func TestAcceptedAndRefusedItemsAreCounted(t *testing.T) {
-	needLibrary(t)
+	cbridgetest.NeedLibrary(t)
 	items := map[string]string{"traces": "spans", "metrics": "metric_points", "logs": "log_records"}
 	for _, signal := range signals {
 		cfg := generator(map[string]any{"signal": signal.name, "interval": "0s", "count": 3, "batch_size": 7})
@@ -76,7 +78,7 @@ func TestAcceptedAndRefusedItemsAreCounted(t *testing.T) {
 }
 
 func TestSpanIsBelowTheRequestsOwn(t *testing.T) {
-	needLibrary(t)
+	cbridgetest.NeedLibrary(t)
 	next := newNextConsumer()
 	cfg := generator(map[string]any{"signal": "logs", "interval": "0s", "count": 1, "traceparent": "00-" + traceID + "-" + spanID + "-01"})
 	telemetry := receive(t, signals[2].create, cfg, next, 1)
@@ -91,7 +93,7 @@ func TestSpanIsBelowTheRequestsOwn(t *testing.T) {
 }
 
 func TestSpanOfMergedRequestsLinksToThem(t *testing.T) {
-	needLibrary(t)
+	cbridgetest.NeedLibrary(t)
 	next := newNextConsumer()
 	source := map[string]any{"signal": "logs", "interval": "0s", "count": 4, "traceparent": "00-" + traceID + "-" + spanID + "-01"}
 	cfg := chain(source, "urn:otapbridge:processor:batch", map[string]any{"min_size": 4, "flush_timeout": "1h"})

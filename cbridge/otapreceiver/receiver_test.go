@@ -41,14 +41,8 @@ func settings() receiver.Settings {
 	return set
 }
 
-// needLibrary is for tests that run a pipeline.
-func needLibrary(t testing.TB) *cbridge.Runtime {
-	t.Helper()
-	if !capi.Available {
-		t.Skip("this build has no library; TestCreateWithoutLibrary tests that")
-	}
-	return cbridgetest.VerifyIdle(t)
-}
+// skipWithoutLibrary is for the generated TestMain, which imports no package for it.
+func skipWithoutLibrary() { cbridgetest.SkipWithoutLibrary() }
 
 func TestCreateWithoutLibrary(t *testing.T) {
 	if capi.Available {
@@ -113,7 +107,7 @@ var signals = []struct {
 }
 
 func TestEverySignalIsReceived(t *testing.T) {
-	needLibrary(t)
+	cbridgetest.NeedLibrary(t)
 	for _, signal := range signals {
 		t.Run(signal.name, func(t *testing.T) {
 			next := newNextConsumer()
@@ -153,7 +147,7 @@ func components(t *testing.T, runtime *cbridge.Runtime) int {
 }
 
 func TestSignalsShareOneSource(t *testing.T) {
-	runtime := needLibrary(t)
+	runtime := cbridgetest.NeedLibrary(t)
 	next, factory := newNextConsumer(), NewFactory()
 	all := createAll(t, factory, generator(map[string]any{"signal": "metrics", "interval": "0s", "count": 1}), next)
 	for _, r := range all[:2] {
@@ -174,7 +168,7 @@ func TestSignalsShareOneSource(t *testing.T) {
 }
 
 func TestAnotherUseOfAConfigurationIsAnotherSource(t *testing.T) {
-	runtime := needLibrary(t)
+	runtime := cbridgetest.NeedLibrary(t)
 	factory, next := NewFactory(), newNextConsumer()
 	cfg := generator(map[string]any{"signal": "logs", "interval": "0s", "count": 1})
 	logs := signals[2].create
@@ -196,7 +190,7 @@ func TestAnotherUseOfAConfigurationIsAnotherSource(t *testing.T) {
 }
 
 func TestShutdownWithoutStart(t *testing.T) {
-	needLibrary(t)
+	cbridgetest.NeedLibrary(t)
 	factory, next := NewFactory(), newNextConsumer()
 	cfg := generator(map[string]any{"signal": "logs", "interval": "0s"})
 	all := createAll(t, factory, cfg, next)
@@ -209,13 +203,13 @@ func TestShutdownWithoutStart(t *testing.T) {
 
 // TestCreatedHasNothing: `otelcol validate` creates components and forgets them.
 func TestCreatedHasNothing(t *testing.T) {
-	runtime := needLibrary(t)
+	runtime := cbridgetest.NeedLibrary(t)
 	_ = createAll(t, NewFactory(), load(t, "otap/one"), newNextConsumer())
 	assert.Zero(t, components(t, runtime))
 }
 
 func TestCreateNamesTheWholePath(t *testing.T) {
-	needLibrary(t)
+	cbridgetest.NeedLibrary(t)
 	_, err := NewFactory().CreateLogs(t.Context(), settings(), load(t, "otap/key"), consumertest.NewNop())
 	require.ErrorContains(t, err, "receivers::otap/gen::config::colour: ")
 	_, err = NewFactory().CreateLogs(t.Context(), settings(), load(t, "otap/key-in-chain"), consumertest.NewNop())
