@@ -41,7 +41,7 @@ pub(crate) static DROPPED_WAITS: AtomicUsize = AtomicUsize::new(0);
 /// Messages that a `Wait` has begun with.
 pub(crate) static BEGUN_WAITS: AtomicUsize = AtomicUsize::new(0);
 
-/// By these tests say when nodes go on; one test uses each.
+/// By these, tests say when nodes go on; one test uses each.
 pub(crate) static LEAVE_TO_SEND: Notify = Notify::const_new();
 pub(crate) static LEAVE_TO_END: Notify = Notify::const_new();
 
