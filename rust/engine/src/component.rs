@@ -198,6 +198,7 @@ impl Component {
         for pipeline in &self.pipelines {
             pipeline.close_outbox();
         }
+        self.shared.reaper.let_go();
     }
 
     /// Puts a call in flight. When this returns `Ok`, exactly one `Done` follows, or an

@@ -78,6 +78,8 @@ struct Queue {
 
 pub(crate) struct Reaper {
     queue: Mutex<Queue>,
+    /// Taken while the thread has a request in its hands.
+    at_work: Mutex<()>,
     changed: Condvar,
 }
 
@@ -92,6 +94,7 @@ impl Reaper {
                 waiting: false,
                 stopped: false,
             }),
+            at_work: Mutex::new(()),
             changed: Condvar::new(),
         })
     }
@@ -104,6 +107,12 @@ impl Reaper {
     /// Makes the reaper deliver what is left of events at this time.
     pub(crate) fn deliver_at(&self, outbox: &Arc<Outbox>, at: Instant) {
         self.push(Looked::Outbox(Arc::downgrade(outbox)), at);
+    }
+
+    /// Waits until the thread has let go of the request that it looks at, so that nothing is left
+    /// of a component that has ended.
+    pub(crate) fn let_go(&self) {
+        drop(self.at_work.lock());
     }
 
     fn push(&self, of: Looked, at: Instant) {
@@ -135,6 +144,7 @@ impl Reaper {
                 drop(queue);
                 match due.map(|look| look.of) {
                     Some(Looked::Request(request)) => {
+                        let _at_work = self.at_work.lock();
                         if let Some(request) = request.upgrade()
                             && let Some(again) = request.reap()
                         {
