@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -63,8 +64,13 @@ func BenchmarkCore(b *testing.B) {
 			require.NoError(b, err)
 			require.NoError(b, component.Start(b.Context(), componenttest.NewNopHost()))
 			defer func() { require.NoError(b, component.Shutdown(context.Background())) }()
+			// What the writing node writes.
+			ctx := context.Background()
+			if bench.configuration == writing {
+				ctx = client.NewContext(ctx, client.Info{Metadata: client.NewMetadata(map[string][]string{"x-tenant": {"acme"}})})
+			}
 			measure(b, bench.callers, func() error {
-				return component.ConsumeTraces(context.Background(), spans(bench.spans))
+				return component.ConsumeTraces(ctx, spans(bench.spans))
 			})
 		})
 	}
