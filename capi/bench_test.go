@@ -48,12 +48,10 @@ func (a *answering) HandleEvents(events []Event) {
 		switch event.Type {
 		case EventEmit:
 			event.Buffer.Release()
-			a.component.EmissionDone(event.EmissionID, nil)
-		case EventDone:
-			if event.Flags&EventFlagPayloadReleased == 0 {
-				panic("the payload is still read")
+			const completed = EmissionCallDone | EmissionPayloadReleased
+			if a.component.EmissionDone(event.EmissionID, nil)&completed != completed {
+				panic("the answer did not end the call, or the payload is still read")
 			}
-			event.Release()
 			a.done <- event.CallID
 		}
 	}
