@@ -47,8 +47,16 @@ var _ = []map[bool]struct{}{
 	{false: {}, EventPayloadReleased == C.OTAPB_EVENT_PAYLOAD_RELEASED: {}},
 	{false: {}, EventEmissionCancelled == C.OTAPB_EVENT_EMISSION_CANCELLED: {}},
 	{false: {}, EventStatus == C.OTAPB_EVENT_STATUS: {}},
+	{false: {}, EventHostErrorReleased == C.OTAPB_EVENT_HOST_ERROR_RELEASED: {}},
 
 	{false: {}, EventFlagPayloadReleased == C.OTAPB_EVENT_FLAG_PAYLOAD_RELEASED: {}},
+	{false: {}, EventFlagEndsCall == C.OTAPB_EVENT_FLAG_ENDS_CALL: {}},
+	{false: {}, EventFlagReference == C.OTAPB_EVENT_FLAG_REFERENCE: {}},
+
+	{false: {}, EmissionAwaited == C.OTAPB_EMISSION_AWAITED: {}},
+	{false: {}, EmissionCallDone == C.OTAPB_EMISSION_CALL_DONE: {}},
+	{false: {}, EmissionPayloadReleased == C.OTAPB_EMISSION_PAYLOAD_RELEASED: {}},
+	{false: {}, EmissionKeepsError == C.OTAPB_EMISSION_KEEPS_ERROR: {}},
 
 	{false: {}, StatusOK == C.OTAPB_STATUS_OK: {}},
 	{false: {}, StatusRecoverableError == C.OTAPB_STATUS_RECOVERABLE_ERROR: {}},
