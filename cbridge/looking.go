@@ -40,14 +40,14 @@ func (l *looking) look(found func() bool) {
 	}
 	began := time.Now()
 	var spent time.Duration
-	for spent < wakeUp {
-		if found() {
-			l.debt = max(0, l.debt+spent-wakeUp)
+	for !found() {
+		if spent >= wakeUp {
+			l.debt += wakeUp
 			return
 		}
 		// Whoever else has work goes first.
 		runtime.Gosched()
 		spent = time.Since(began)
 	}
-	l.debt += wakeUp
+	l.debt = max(0, l.debt+min(spent, wakeUp)-wakeUp)
 }

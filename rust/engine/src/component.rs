@@ -20,7 +20,6 @@ use crate::config::validate::topology;
 use crate::guard::durable_buffer;
 use crate::pipeline::catalogue;
 use crate::pipeline::thread::{Launch, PipelineThread};
-use crate::request::pace::Pace;
 use crate::request::request::{DataSize, PayloadRelease, Request};
 use crate::request::state::{
     EmissionAnswer, PipelineState, Shared, Submission, pipeline_of_emission,
@@ -77,7 +76,7 @@ impl Component {
             spec.cancel_grace,
             engine_nodes,
             spec.references && catalogue::is_blind(&topology),
-            (topology.shards > 1).then(Pace::new),
+            topology.shards > 1,
         );
         let pipelines = (0..folders.len())
             .map(|index| {
@@ -276,7 +275,8 @@ impl Component {
         let first = self.choose(open);
         let mut payload = Some(payload);
         for offset in 0..open.len() {
-            let pipeline = &open[first.wrapping_add(offset) % open.len()];
+            let index = (first + offset) % open.len();
+            let pipeline = &open[index];
             let submission = || {
                 let call = self.begin_call(call_id, &context, pipeline, reference)?;
                 // Called once: whatever follows, the loop ends.
@@ -289,6 +289,9 @@ impl Component {
             };
             if pipeline.submit(submission)? {
                 increment(&self.shared.counters.calls_total);
+                if open.len() > 1 {
+                    self.last.store(index, Ordering::Relaxed);
+                }
                 return Ok(());
             }
         }
@@ -302,10 +305,10 @@ impl Component {
         if open[last].keeps_up() {
             return last;
         }
-        let calls = |index: &usize| open[*index].calls_in_flight();
-        let next = (0..open.len()).min_by_key(calls).unwrap_or(last);
-        self.last.store(next, Ordering::Relaxed);
-        next
+        // In turns among those that have equally few.
+        let others = (1..=open.len()).map(|offset| (last + offset) % open.len());
+        let load = |index: &usize| open[*index].load().unwrap_or(u64::MAX);
+        others.min_by_key(load).unwrap_or(last)
     }
 
     fn begin_call(

@@ -54,11 +54,18 @@ impl Outbox {
         !self.watched.load(Ordering::Relaxed) && !self.watched.swap(true, Ordering::SeqCst)
     }
 
-    /// Delivers what the pipeline's thread has not.
-    pub(crate) fn deliver_left(&self) {
+    /// Delivers what the pipeline's thread has not, but does not stay while more comes. True if
+    /// it has to be called again.
+    pub(crate) fn deliver_left(&self) -> bool {
         // Before the look, so that a push from now on asks for another.
         self.watched.store(false, Ordering::SeqCst);
-        self.deliver();
+        if self.delivering.swap(true, Ordering::SeqCst) {
+            return false;
+        }
+        let delivery = Delivery(&self.delivering);
+        let _ = self.deliver_batch(&mut self.batch.lock());
+        drop(delivery);
+        !self.queue.lock().is_empty()
     }
 
     /// Resolves when there is something to deliver.
@@ -86,16 +93,20 @@ impl Outbox {
     /// Until there is no more. For `delivering`'s owner.
     fn deliver_batches(&self) {
         let mut batch = self.batch.lock();
-        loop {
-            std::mem::swap(&mut *self.queue.lock(), &mut *batch);
-            if batch.is_empty() {
-                return;
-            }
-            if !self.closed.load(Ordering::SeqCst) {
-                self.sink.deliver(self.component_data, &mut batch);
-            }
-            batch.clear();
+        while self.deliver_batch(&mut batch) {}
+    }
+
+    /// False if there is nothing to deliver.
+    fn deliver_batch(&self, batch: &mut Vec<Event>) -> bool {
+        std::mem::swap(&mut *self.queue.lock(), batch);
+        if batch.is_empty() {
+            return false;
         }
+        if !self.closed.load(Ordering::SeqCst) {
+            self.sink.deliver(self.component_data, batch);
+        }
+        batch.clear();
+        true
     }
 
     /// Delivers what is queued, then never anything again. When it returns, no

@@ -88,7 +88,7 @@ fn build(topology: Topology) -> Result<(), String> {
         DEFAULT_CANCEL_GRACE,
         false,
         false,
-        None,
+        false,
     );
     let outbox = Outbox::new(0, Arc::new(Nobody));
     let (_submissions, submissions_end) = unbounded_channel();

@@ -32,7 +32,6 @@ use crate::guard::drain;
 use crate::request::building;
 use crate::request::header::engine_context;
 use crate::request::nack;
-use crate::request::pace::Meter;
 use crate::request::state::{PipelineState, Submission};
 use crate::request::table::{Key, RequestId};
 
@@ -128,7 +127,6 @@ impl HostReceiver {
         let mut open = true;
         let mut marked = false;
         let mut looking = Looking::new();
-        let mut meter = Meter::new();
         loop {
             while sending.is_none() {
                 let Some(submission) = burst.pop_front() else {
@@ -176,7 +174,6 @@ impl HostReceiver {
                 received = receive(&mut self.submissions, &mut incoming, &mut looking), if may_receive => {
                     // The component closed the queue: only acks and nacks are left.
                     open = received > 0;
-                    self.pipeline.calls_taken(received, &mut meter);
                     burst.extend(incoming.drain(..));
                 },
                 () = self.pipeline.settled(), if draining.is_some() => {},
@@ -196,7 +193,7 @@ impl HostReceiver {
             signal,
             payload,
         } = submission;
-        if call.has_ended() {
+        if !call.enter_nodes() {
             return Ok(None);
         }
         if let Some(error) = call.context.error() {

@@ -1,99 +1,120 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! How long a call would wait for a pipeline's thread, so that a component of several
+//! How long a further call would wait in a pipeline, so that a component of several
 //! pipelines can let the others sleep while one keeps up.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use cpu_time::ThreadTime;
-
 /// About what it costs to wake a thread.
 const WAKE_UP: Duration = Duration::from_micros(20);
 
-/// How long calls may wait that cost less than the wake-up of another thread. Dearer calls wait
-/// for a wake-up's time at most.
+/// How long calls may wait that a pipeline gets done in less than a wake-up's time. Dearer ones
+/// wait for a wake-up's time at most, so they go to a pipeline that is free.
 const CHEAP_CALLS_WAIT: Duration = Duration::from_micros(300);
 
-/// What a call costs the threads of a component with several pipelines, in processor time.
-pub(crate) struct Pace {
-    began: Instant,
-    /// Nanoseconds. It follows lower values sooner: where a thread has few calls, it also counts
-    /// what the thread spends on looking for more.
-    cost: AtomicU64,
-}
+/// A pipeline that has calls, and gets nothing done for so long, may be blocked by a node.
+const STUCK: Duration = Duration::from_millis(1);
 
-/// What waits for a pipeline's thread. The numbers belong to different moments: they decide
-/// about speed only.
-#[derive(Default)]
+/// The calls of one of several pipelines, until they are completed or their output is with the
+/// host. The numbers belong to different moments: they decide about speed only.
 pub(crate) struct Backlog {
-    /// Calls that the host receiver has not taken.
+    created: Instant,
+    /// Calls that the host receiver has not forwarded, also those that have ended meanwhile.
     queued: AtomicU64,
-    /// Calls that it took last, and when: nanoseconds since `Pace::began`.
-    taken: AtomicU64,
-    taken_at: AtomicU64,
-}
-
-/// The processor time of a pipeline's thread.
-pub(crate) struct Meter(ThreadTime);
-
-impl Meter {
-    pub(crate) fn new() -> Self {
-        Self(ThreadTime::now())
-    }
-}
-
-impl Pace {
-    pub(crate) fn new() -> Self {
-        Self {
-            began: Instant::now(),
-            cost: AtomicU64::new(0),
-        }
-    }
-
-    fn now(&self) -> u64 {
-        nanoseconds(self.began.elapsed())
-    }
+    /// Calls that it has forwarded.
+    inside: AtomicU64,
+    /// When it last forwarded one, or got the first for an empty queue. Times are nanoseconds
+    /// since `created`.
+    forwarded_at: AtomicU64,
+    /// When the last call came out of the nodes, or the first one went to them.
+    out_at: AtomicU64,
+    /// The mean time between two calls that come out while others are inside.
+    pace: AtomicU64,
 }
 
 impl Backlog {
+    pub(crate) fn new() -> Self {
+        Self {
+            created: Instant::now(),
+            queued: AtomicU64::new(0),
+            inside: AtomicU64::new(0),
+            forwarded_at: AtomicU64::new(0),
+            out_at: AtomicU64::new(0),
+            // Until it is known, calls go where there are fewest.
+            pace: AtomicU64::new(nanoseconds(STUCK)),
+        }
+    }
+
     /// The pipeline was built anew: nothing waits.
     pub(crate) fn clear(&self) {
         self.queued.store(0, Relaxed);
-        self.taken.store(0, Relaxed);
+        self.inside.store(0, Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        nanoseconds(self.created.elapsed())
     }
 
     pub(crate) fn call_queued(&self) {
-        let _ = self.queued.fetch_add(1, Relaxed);
-    }
-
-    /// The host receiver has taken calls. What the thread has spent since the last time, it has
-    /// spent on those that were taken then.
-    pub(crate) fn calls_taken(&self, count: u64, pace: &Pace, meter: &mut Meter) {
-        let now = ThreadTime::now();
-        let spent = nanoseconds(now.duration_since(meter.0));
-        meter.0 = now;
-        if let Some(each) = spent.checked_div(self.taken.load(Relaxed)) {
-            let cost = pace.cost.load(Relaxed);
-            let weight = if each < cost { 2 } else { 16 };
-            pace.cost
-                .store(cost - cost / weight + each / weight, Relaxed);
+        if self.queued.fetch_add(1, Relaxed) == 0 {
+            self.forwarded_at.store(self.now(), Relaxed);
         }
-        self.taken.store(count, Relaxed);
-        self.taken_at.store(pace.now(), Relaxed);
-        let _ = self.queued.fetch_sub(count, Relaxed);
     }
 
-    /// Whether a further call would be worked on soon.
-    pub(crate) fn is_short(&self, pace: &Pace) -> bool {
-        let cost = pace.cost.load(Relaxed);
-        let since_taken = pace.now().saturating_sub(self.taken_at.load(Relaxed));
-        let taken = cost.saturating_mul(self.taken.load(Relaxed));
-        let queued = cost.saturating_mul(self.queued.load(Relaxed));
-        let wait = taken.saturating_sub(since_taken).saturating_add(queued);
-        let is_cheap = cost < nanoseconds(WAKE_UP);
-        wait <= nanoseconds(if is_cheap { CHEAP_CALLS_WAIT } else { WAKE_UP })
+    /// The host receiver forwards a call.
+    pub(crate) fn call_forwarded(&self) {
+        let now = self.now();
+        less_one(&self.queued);
+        self.forwarded_at.store(now, Relaxed);
+        if self.inside.fetch_add(1, Relaxed) == 0 {
+            self.out_at.store(now, Relaxed);
+        }
     }
+
+    /// The host receiver drops a call that has ended.
+    pub(crate) fn call_dropped(&self) {
+        less_one(&self.queued);
+        self.forwarded_at.store(self.now(), Relaxed);
+    }
+
+    /// A call that was forwarded is completed, or has output that is with the host.
+    pub(crate) fn call_out(&self) {
+        let now = self.now();
+        let took = now.saturating_sub(self.out_at.swap(now, Relaxed));
+        less_one(&self.inside);
+        let pace = self.pace.load(Relaxed);
+        self.pace.store(pace - pace / 16 + took / 16, Relaxed);
+    }
+
+    /// Number of calls that wait.
+    pub(crate) fn len(&self) -> u64 {
+        self.queued
+            .load(Relaxed)
+            .saturating_add(self.inside.load(Relaxed))
+    }
+
+    /// Whether a further call would soon come out.
+    pub(crate) fn is_short(&self) -> bool {
+        if self.len() == 0 {
+            return true;
+        }
+        let pace = self.pace.load(Relaxed);
+        let is_cheap = pace < nanoseconds(WAKE_UP);
+        let bound = nanoseconds(if is_cheap { CHEAP_CALLS_WAIT } else { WAKE_UP });
+        let now = self.now();
+        let is_stuck = |calls: &AtomicU64, since: &AtomicU64| {
+            calls.load(Relaxed) > 0 && now.saturating_sub(since.load(Relaxed)) > nanoseconds(STUCK)
+        };
+        pace.saturating_mul(self.len()) <= bound
+            && !is_stuck(&self.queued, &self.forwarded_at)
+            && !is_stuck(&self.inside, &self.out_at)
+    }
+}
+
+/// `clear` may have come in between.
+fn less_one(number: &AtomicU64) {
+    let _ = number.fetch_update(Relaxed, Relaxed, |number| number.checked_sub(1));
 }
 
 fn nanoseconds(time: Duration) -> u64 {
@@ -104,59 +125,59 @@ fn nanoseconds(time: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    fn pace(cost: Duration) -> Pace {
-        Pace {
-            began: Instant::now(),
-            cost: AtomicU64::new(nanoseconds(cost)),
+    fn backlog(pace: Duration) -> Backlog {
+        Backlog {
+            pace: AtomicU64::new(nanoseconds(pace)),
+            ..Backlog::new()
         }
+    }
+
+    /// How many calls come before one would go to another pipeline.
+    fn stayed(backlog: &Backlog) -> usize {
+        let more = |_: &usize| {
+            backlog.call_queued();
+            backlog.is_short()
+        };
+        (0..1000).take_while(more).count()
     }
 
     #[test]
     fn cheap_calls_stay_together_until_they_would_wait() {
-        let (pace, backlog) = (pace(Duration::from_micros(3)), Backlog::default());
-        let stayed = (0..1000)
-            .take_while(|_| {
-                backlog.call_queued();
-                backlog.is_short(&pace)
-            })
-            .count();
-        assert_eq!(stayed, 100);
+        assert_eq!(stayed(&backlog(Duration::from_micros(3))), 100);
     }
 
     #[test]
-    fn a_dear_call_does_not_wait_for_another() {
-        let (pace, backlog) = (pace(Duration::from_secs(100)), Backlog::default());
-        assert!(backlog.is_short(&pace));
-        backlog.call_queued();
-        assert!(!backlog.is_short(&pace));
-        // It is being worked on: cost is what it takes from now on.
-        backlog.taken.store(1, Relaxed);
-        backlog.queued.store(0, Relaxed);
-        backlog.taken_at.store(pace.now(), Relaxed);
-        assert!(!backlog.is_short(&pace));
+    fn dear_calls_and_those_of_unknown_cost_go_to_others() {
+        assert_eq!(stayed(&backlog(Duration::from_micros(21))), 0);
+        assert_eq!(stayed(&Backlog::new()), 0);
     }
 
     #[test]
-    fn a_thread_that_must_have_finished_is_free() {
-        let (pace, backlog) = (pace(Duration::from_micros(400)), Backlog::default());
-        backlog.taken.store(1, Relaxed);
-        let began = pace.began;
-        while began.elapsed() < Duration::from_micros(400) {}
-        assert!(backlog.is_short(&pace));
+    fn a_pipeline_that_forwards_or_finishes_nothing_is_left() {
+        let (queue, nodes) = (backlog(Duration::ZERO), backlog(Duration::ZERO));
+        queue.call_queued();
+        nodes.call_queued();
+        nodes.call_forwarded();
+        assert!(queue.is_short() && nodes.is_short());
+        while nodes.created.elapsed() < 2 * STUCK {}
+        assert!(!queue.is_short() && !nodes.is_short());
+        queue.call_dropped();
+        nodes.call_out();
+        assert!(queue.is_short() && nodes.is_short());
     }
 
     #[test]
-    fn what_calls_cost_is_measured() {
-        let (pace, backlog) = (Pace::new(), Backlog::default());
-        let mut meter = Meter::new();
+    fn the_pace_is_the_time_between_two_calls() {
+        let backlog = backlog(Duration::ZERO);
         for _ in 0..100 {
             backlog.call_queued();
-            backlog.calls_taken(1, &pace, &mut meter);
-            let busy = ThreadTime::now();
-            while busy.elapsed() < Duration::from_micros(500) {}
+            backlog.call_forwarded();
+            let forwarded = Instant::now();
+            while forwarded.elapsed() < Duration::from_micros(500) {}
+            backlog.call_out();
         }
-        let cost = Duration::from_nanos(pace.cost.load(Relaxed));
-        assert!(cost >= Duration::from_micros(400), "{cost:?}");
-        assert_eq!(backlog.queued.load(Relaxed), 0);
+        let pace = Duration::from_nanos(backlog.pace.load(Relaxed));
+        assert!(pace >= Duration::from_micros(400), "{pace:?}");
+        assert_eq!(backlog.len(), 0);
     }
 }

@@ -45,6 +45,20 @@ impl Looked {
     }
 }
 
+impl Look {
+    /// Looks, and says when to look again.
+    fn look(self) -> Option<Self> {
+        let again = match &self.of {
+            Looked::Request(request) => request.upgrade().and_then(|request| request.reap()),
+            Looked::Outbox(outbox) => {
+                let is_left = outbox.upgrade().is_some_and(|outbox| outbox.deliver_left());
+                is_left.then(Instant::now)
+            }
+        };
+        again.map(|at| Self { at, ..self })
+    }
+}
+
 impl Ord for Look {
     fn cmp(&self, other: &Self) -> Ordering {
         other.at.cmp(&self.at)
@@ -78,7 +92,7 @@ struct Queue {
 
 pub(crate) struct Reaper {
     queue: Mutex<Queue>,
-    /// Taken while the thread has a request in its hands.
+    /// Taken while the thread looks at a request, but not while it delivers events.
     at_work: Mutex<()>,
     changed: Condvar,
 }
@@ -109,8 +123,8 @@ impl Reaper {
         self.push(Looked::Outbox(Arc::downgrade(outbox)), at);
     }
 
-    /// Waits until the thread has let go of the request that it looks at, so that nothing is left
-    /// of a component that has ended.
+    /// Waits until the thread has let go of the request that it looks at, so that nothing is left of a
+    /// component that has ended.
     pub(crate) fn let_go(&self) {
         drop(self.at_work.lock());
     }
@@ -141,24 +155,14 @@ impl Reaper {
             };
             if next.is_some_and(|next| next <= now) {
                 let due = queue.looks.pop();
+                // Before the queue is let go, so that nothing comes in between.
+                let is_request = |due: &Look| matches!(due.of, Looked::Request(_));
+                let at_work = (due.as_ref().is_some_and(is_request)).then(|| self.at_work.lock());
                 drop(queue);
-                match due.map(|look| look.of) {
-                    Some(Looked::Request(request)) => {
-                        let _at_work = self.at_work.lock();
-                        if let Some(request) = request.upgrade()
-                            && let Some(again) = request.reap()
-                        {
-                            self.look_at(&request, again);
-                        }
-                    }
-                    Some(Looked::Outbox(outbox)) => {
-                        if let Some(outbox) = outbox.upgrade() {
-                            outbox.deliver_left();
-                        }
-                    }
-                    None => {}
-                }
+                let again = due.and_then(|due| due.look());
+                drop(at_work);
                 queue = self.queue.lock();
+                queue.looks.extend(again);
                 continue;
             }
             queue.waiting = true;

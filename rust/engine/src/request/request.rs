@@ -43,6 +43,8 @@ pub(crate) struct Request {
 #[derive(Default)]
 struct State {
     ended: bool,
+    /// The pipeline's backlog counts it among the calls in nodes.
+    in_nodes: bool,
     payload_released: bool,
     /// Its emissions that the host has not answered.
     own_at_host: usize,
@@ -103,10 +105,6 @@ impl Request {
 
     pub(crate) fn is_call(&self) -> bool {
         self.id.call_id().is_some()
-    }
-
-    pub(crate) fn has_ended(&self) -> bool {
-        self.state.lock().ended
     }
 
     /// The calls whose data it carries.
@@ -201,6 +199,7 @@ impl Request {
             return false;
         }
         state.ended = true;
+        self.leave_nodes(&mut state);
         let errors = take(&mut state.errors);
         // The call leaves the table before the host is told: from then on the host may use
         // its id again.
@@ -209,6 +208,30 @@ impl Request {
         drop(state);
         self.pipeline.request_ended(self.is_call(), &errors);
         true
+    }
+
+    /// The host receiver forwards the call, unless it has ended.
+    pub(crate) fn enter_nodes(&self) -> bool {
+        let mut state = self.state.lock();
+        let Some(backlog) = &self.pipeline.backlog else {
+            return !state.ended;
+        };
+        if state.ended {
+            backlog.call_dropped();
+        } else {
+            backlog.call_forwarded();
+            state.in_nodes = true;
+        }
+        !state.ended
+    }
+
+    /// Its first output goes to the host, or it ends.
+    fn leave_nodes(&self, state: &mut State) {
+        if take(&mut state.in_nodes)
+            && let Some(backlog) = &self.pipeline.backlog
+        {
+            backlog.call_out();
+        }
     }
 
     /// The library no longer reads the call's payload.
@@ -252,7 +275,8 @@ impl Request {
             };
             if self.complete_if(may, self.context.error()) {
                 // The pipeline's thread may be busy with a node.
-                self.pipeline.outbox.deliver();
+                let (outbox, reaper) = (&self.pipeline.outbox, &self.pipeline.shared.reaper);
+                reaper.deliver_at(outbox, Instant::now());
             }
             return None;
         }
@@ -304,6 +328,7 @@ impl Request {
 
     /// The time at the host does not count as time in this library.
     fn enter_host(&self, state: &mut State) {
+        self.leave_nodes(state);
         state.at_host += 1;
         self.context.pause();
     }

@@ -19,7 +19,7 @@ use crate::base::outbox::Outbox;
 use crate::base::sync::{
     AtomicBool, AtomicUsize, Instant, Mutex, Notify, RwLock, UnboundedSender, yield_now,
 };
-use crate::request::pace::{Backlog, Meter, Pace};
+use crate::request::pace::Backlog;
 use crate::request::reaper::Reaper;
 use crate::request::request::Request;
 use crate::request::table::RequestTable;
@@ -36,8 +36,8 @@ pub(crate) struct Shared {
     pub(crate) has_engine_nodes: bool,
     /// No node looks at data, which stay with the host.
     pub(crate) is_blind: bool,
-    /// What calls cost, if there are several pipelines to choose from.
-    pub(crate) pace: Option<Pace>,
+    /// There are several pipelines to choose from.
+    pub(crate) has_choice: bool,
     /// A pipeline's restarts are used up: the component never reports health again.
     given_up: AtomicBool,
 }
@@ -50,7 +50,7 @@ impl Shared {
         grace: Duration,
         has_engine_nodes: bool,
         is_blind: bool,
-        pace: Option<Pace>,
+        has_choice: bool,
     ) -> Arc<Self> {
         Arc::new(Self {
             name,
@@ -60,7 +60,7 @@ impl Shared {
             grace,
             has_engine_nodes,
             is_blind,
-            pace,
+            has_choice,
             given_up: AtomicBool::new(false),
         })
     }
@@ -156,7 +156,8 @@ pub(crate) struct PipelineState {
     /// Calls that are not completed, and requests that began here and have not ended.
     calls: AtomicUsize,
     own_requests: AtomicUsize,
-    backlog: Backlog,
+    /// `None` if all calls go to this pipeline.
+    pub(crate) backlog: Option<Backlog>,
     /// Calls that nobody waits for any more and that are not completed. They keep the pipeline,
     /// and one may come when that has ended, so they are not kept here.
     cancelled_calls: Mutex<Vec<Weak<Request>>>,
@@ -202,7 +203,7 @@ impl PipelineState {
             ingress: RwLock::default(),
             calls: AtomicUsize::new(0),
             own_requests: AtomicUsize::new(0),
-            backlog: Backlog::default(),
+            backlog: shared.has_choice.then(Backlog::new),
             cancelled_calls: Mutex::default(),
             some_cancelled: Notify::new(),
             emissions: Mutex::default(),
@@ -224,7 +225,9 @@ impl PipelineState {
 
     pub(crate) fn open(&self, ingress: Ingress) {
         self.all_sent.store(false, Ordering::Release);
-        self.backlog.clear();
+        if let Some(backlog) = &self.backlog {
+            backlog.clear();
+        }
         *self.ingress.write() = Some(ingress);
     }
 
@@ -255,7 +258,9 @@ impl PipelineState {
             return Ok(false);
         };
         let submission = submission()?;
-        self.backlog.call_queued();
+        if let Some(backlog) = &self.backlog {
+            backlog.call_queued();
+        }
         match submissions.send(submission) {
             // The host hears of this call once: as the error of its submission, unless it was
             // completed meanwhile.
@@ -264,17 +269,17 @@ impl PipelineState {
         }
     }
 
-    /// The host receiver has taken calls.
-    pub(crate) fn calls_taken(&self, count: usize, meter: &mut Meter) {
-        if let Some(pace) = &self.shared.pace {
-            self.backlog.calls_taken(count as u64, pace, meter);
-        }
+    /// Whether a further call would soon come out of the nodes.
+    pub(crate) fn keeps_up(&self) -> bool {
+        self.backlog.as_ref().is_none_or(Backlog::is_short)
     }
 
-    /// Whether a further call would be worked on soon.
-    pub(crate) fn keeps_up(&self) -> bool {
-        let pace = self.shared.pace.as_ref();
-        pace.is_none_or(|pace| self.backlog.is_short(pace))
+    /// How many calls it has, those included that wait although they have ended; `None` if it takes none.
+    pub(crate) fn load(&self) -> Option<u64> {
+        let takes_calls =
+            (self.ingress.read().as_ref()).is_some_and(|open| open.submissions.is_some());
+        let waiting = self.backlog.as_ref().map_or(0, Backlog::len);
+        takes_calls.then(|| waiting.max(self.calls_in_flight() as u64))
     }
 
     /// A call has come, or a request began here.

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::base::sync::Instant;
 use crate::models::explore::{Models, together};
-use crate::models::world::{GRACE, World};
+use crate::models::world::{GRACE, World, has_ended};
 use crate::request::request::{PayloadRelease, Request};
 use crate::stand_ins::RequestContext;
 
@@ -147,7 +147,7 @@ impl Call {
         // Nobody but the reaper may be left for a call whose caller has gone.
         world.shared.reaper.finish();
         if limited || request.context.is_cancelled() {
-            assert!(request.has_ended(), "nobody completes it");
+            assert!(has_ended(&request), "nobody completes it");
         }
         world.take_answers(&request);
         world.sweep();

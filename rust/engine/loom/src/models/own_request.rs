@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::base::sync::Instant;
 use crate::models::explore::{Models, together};
-use crate::models::world::{GRACE, World};
+use crate::models::world::{GRACE, World, has_ended};
 use crate::request::request::Request;
 use crate::stand_ins::RequestContext;
 
@@ -147,7 +147,7 @@ impl Batch {
         world.shared.reaper.finish();
         for call in &self.calls {
             if has_timeout || call.context.is_cancelled() {
-                assert!(call.has_ended(), "nobody completes it");
+                assert!(has_ended(call), "nobody completes it");
             }
         }
         let emission = *self.emission.lock();
@@ -167,7 +167,7 @@ impl Batch {
         if let Some(emission) = *self.emission.lock() {
             world.host.check_emission(emission);
         }
-        assert!(self.request.has_ended() && !self.request.is_at_host());
+        assert!(has_ended(&self.request) && !self.request.is_at_host());
         drop(self);
         world.check_idle();
         world.check_dropped();

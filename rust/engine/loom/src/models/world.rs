@@ -195,6 +195,11 @@ pub(crate) struct World {
     answered_early: Arc<Mutex<Vec<u64>>>,
 }
 
+/// Whether it has ended: nodes get no such request.
+pub(crate) fn has_ended(request: &Request) -> bool {
+    !request.enter_nodes()
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         Instant::reset();
@@ -206,7 +211,7 @@ impl World {
             GRACE,
             false,
             false,
-            None,
+            false,
         );
         let outbox = Outbox::new(0, Arc::clone(&host) as Arc<dyn EventSink>);
         let pipeline = PipelineState::new(&shared, 0, outbox);
@@ -377,7 +382,7 @@ impl World {
     }
 
     pub(crate) fn check_ended(&self, call: &Arc<Request>, outcome: &Outcome, tombstone: bool) {
-        assert!(call.has_ended() && !call.is_at_host() && !call.context.is_paused());
+        assert!(has_ended(call) && !call.is_at_host() && !call.context.is_paused());
         match self.shared.requests.find(call.id) {
             Found::Failed => assert!(outcome.failed),
             // Another call may have had the id since.

@@ -50,7 +50,9 @@ impl Reaper {
     pub(crate) fn deliver(&self) -> bool {
         let next = self.deliveries.lock().pop();
         if let Some(outbox) = next.as_ref().and_then(Weak::upgrade) {
-            outbox.deliver_left();
+            if outbox.deliver_left() {
+                self.deliveries.lock().push(Arc::downgrade(&outbox));
+            }
         }
         next.is_some()
     }
