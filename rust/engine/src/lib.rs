@@ -30,7 +30,6 @@ mod config {
 
     pub(crate) mod expanded;
     pub(crate) mod node_config;
-    pub(crate) mod node_values;
     pub(crate) mod secrets;
     pub(crate) mod trial;
     pub(crate) mod validate;
@@ -56,7 +55,6 @@ mod host {
 mod node {
     //! Nodes written against the bridge, and what they work with.
 
-    pub(crate) mod acks;
     pub(crate) mod adapter;
     pub(crate) mod concurrent;
     pub(crate) mod effect_handler;

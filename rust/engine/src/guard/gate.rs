@@ -21,6 +21,7 @@ use otel_arrow_dfe_otap::pdata::{OtapPdata, PdataEffectHandlerExtension};
 
 use crate::base::payload::from_otlp_bytes;
 use crate::base::sending::{looking_again, turns};
+use crate::base::spec::config_error;
 use crate::guard::admission::{Admitted, admit, node_failed, panic_error, refuse_failed};
 use crate::guard::drain;
 use crate::request::building;
@@ -72,9 +73,9 @@ pub(crate) fn gated_as(
             telemetry,
             source_tag,
         }),
-        ProcessorWrapper::Shared { .. } => Err(ConfigError::InvalidUserConfig {
-            error: "processors that move between threads cannot be gated".to_owned(),
-        }),
+        ProcessorWrapper::Shared { .. } => Err(config_error(
+            "processors that move between threads cannot be gated",
+        )),
     }
 }
 
