@@ -22,7 +22,7 @@ use otel_arrow_dfe_otap::pdata::{OtapPdata, PdataEffectHandlerExtension};
 use crate::base::payload::from_otlp_bytes;
 use crate::base::sending::{looking_again, turns};
 use crate::base::spec::config_error;
-use crate::guard::admission::{Admitted, admit, node_failed, panic_error, refuse_failed};
+use crate::guard::admission::{admit, node_failed, panic_error, refuse_failed};
 use crate::guard::drain;
 use crate::request::building;
 use crate::request::engine_errors;
@@ -115,7 +115,7 @@ impl LocalGate {
         pdata: OtapPdata,
         effect_handler: &mut local::EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
-        let Admitted { pdata, entered } = match admit(&self.pipeline, pdata) {
+        let (pdata, entered) = match admit(&self.pipeline, pdata) {
             Ok(admitted) => admitted,
             Err(nack) => return effect_handler.notify_nack(*nack).await,
         };

@@ -24,7 +24,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::base::event::Emission;
 use crate::base::payload::signal;
-use crate::guard::admission::{Admitted, Entered, admit};
+use crate::guard::admission::{Entered, admit};
 use crate::guard::drain;
 use crate::host::receiver::{deliver_events, terminal_state};
 use crate::request::building;
@@ -137,7 +137,7 @@ impl HostExporter {
         plan: &EncodingPlan,
         effect_handler: &EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
-        let Admitted { mut pdata, entered } = match admit(&self.pipeline, pdata) {
+        let (mut pdata, entered) = match admit(&self.pipeline, pdata) {
             Ok(admitted) => admitted,
             Err(nack) => return effect_handler.notify_nack(*nack).await,
         };

@@ -13,7 +13,7 @@ use otel_arrow_dfe_engine::local::processor::{EffectHandler, Processor};
 use otel_arrow_dfe_engine::message::Message;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 
-use crate::guard::admission::{Admitted, admit, contained, refuse_failed, until_done};
+use crate::guard::admission::{admit, contained, refuse_failed, until_done};
 use crate::guard::drain;
 use crate::node::effect_handler::ContextAwareEffectHandler;
 use crate::node::factory::Adapts;
@@ -100,7 +100,7 @@ impl<P: ContextAwareProcessor> Adapter<P> {
         effect_handler: &EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
         let pipeline = &self.pipeline;
-        let Admitted { pdata, entered } = match admit(pipeline, pdata) {
+        let (pdata, entered) = match admit(pipeline, pdata) {
             Ok(admitted) => admitted,
             Err(nack) => return effect_handler.notify_nack(*nack).await,
         };

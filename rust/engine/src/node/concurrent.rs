@@ -19,7 +19,7 @@ use otel_arrow_dfe_engine::processor::ProcessorRuntimeRequirements;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::guard::admission::{Admitted, admit, contained, refuse_failed, until_done};
+use crate::guard::admission::{admit, contained, refuse_failed, until_done};
 use crate::guard::drain;
 use crate::node::adapter::Running;
 use crate::node::effect_handler::{ContextAwareEffectHandler, TaskEffectHandler};
@@ -143,7 +143,7 @@ impl<P: ConcurrentContextAwareProcessor + 'static> ConcurrentAdapter<P> {
         pdata: OtapPdata,
         effect_handler: &EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
-        let Admitted { pdata, entered } = match admit(&self.pipeline, pdata) {
+        let (pdata, entered) = match admit(&self.pipeline, pdata) {
             Ok(admitted) => admitted,
             Err(nack) => return effect_handler.notify_nack(*nack).await,
         };
