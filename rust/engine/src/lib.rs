@@ -107,7 +107,7 @@ pub use node::receiver::{
     ContextAwareReceiver, ReceiverEffectHandler, ReceiverNode, receiver_factory,
 };
 pub use pipeline::catalogue;
-pub use request::nack::error_of_engine;
+pub use request::engine_errors::error_of_engine;
 pub use request::request::DataSize;
 pub use request::state::EmissionAnswer;
 pub use runtime::{Runtime, RuntimeOptions};

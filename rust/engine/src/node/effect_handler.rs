@@ -30,6 +30,7 @@ use crate::guard::admission::{Entered, panic_error, refuse_failed, until_done};
 use crate::node::own_request::OwnRequest;
 use crate::node::sent::Busy;
 use crate::node::tasks::Tasks;
+use crate::request::engine_errors::error_of_engine;
 use crate::request::nack;
 use crate::request::request::DataSize;
 use crate::request::state::PipelineState;
@@ -196,7 +197,7 @@ impl ContextAwareEffectHandler {
     /// Retryable when the pipeline is ending.
     pub async fn ack(&self, data: OtapPdata) -> Result<(), ProcessingError> {
         let acked = self.inner.notify_ack(AckMsg::new(data)).await;
-        acked.map_err(nack::error_of_engine)
+        acked.map_err(error_of_engine)
     }
 
     /// Refuses a message; for nodes that hold several and ack or nack each on its own.
@@ -238,7 +239,7 @@ impl ContextAwareEffectHandler {
     /// Retryable when the pipeline is ending.
     pub async fn notify_nack(&self, nack: NackMsg<OtapPdata>) -> Result<(), ProcessingError> {
         let nacked = self.inner.notify_nack(nack).await;
-        nacked.map_err(nack::error_of_engine)
+        nacked.map_err(error_of_engine)
     }
 
     /// The message's data as OTLP protobuf; converted if it is something else.
