@@ -86,21 +86,12 @@ pub(crate) struct Submission {
     pub(crate) payload: Bytes,
 }
 
-/// How the host's answer to an emission reaches the caller.
-pub(crate) enum WayBack {
-    /// As an ack or nack of this message, with its data only where a node before wants
-    /// them back.
-    ThroughNodes(OtapPdata),
-    /// At once: the emission's call is all that waits for it.
-    ToCaller,
-}
-
 /// An emission that the host has not answered.
 pub(crate) struct Emitted {
     pub(crate) request: Option<Arc<Request>>,
-    pub(crate) way_back: WayBack,
-    /// Its size, if it stems from no single call.
-    pub(crate) bytes_without_call: Option<usize>,
+    /// The message that is acked or nacked with the answer, with its data only where a node before
+    /// wants them back. `None` if the emission's call is all that waits: it gets the answer at once.
+    pub(crate) routing: Option<OtapPdata>,
 }
 
 /// What became of the host's answer to an emission.
@@ -120,8 +111,6 @@ pub struct EmissionAnswer {
 /// The host's answer to an emission, on its way to a host exporter.
 pub(crate) struct Answer {
     pub(crate) emission_id: u64,
-    /// Its size, if it stems from no single call.
-    pub(crate) bytes_without_call: Option<usize>,
     pub(crate) routing: OtapPdata,
     pub(crate) error: Option<ProcessingError>,
 }
@@ -394,17 +383,13 @@ impl PipelineState {
             return EmissionAnswer::default();
         };
         decrement(&self.shared.counters.emissions_in_flight);
-        let Emitted {
-            request,
-            way_back,
-            bytes_without_call,
-        } = emitted;
+        let Emitted { request, routing } = emitted;
         let mut answer = EmissionAnswer {
             awaited: true,
             ..EmissionAnswer::default()
         };
-        match way_back {
-            WayBack::ThroughNodes(routing) => {
+        match routing {
+            Some(routing) => {
                 answer.keeps_error = error.as_ref().is_some_and(|e| e.host_error_id() != 0);
                 let error = error.map(|error| error.reporting_release(&self.host_error_released));
                 if let Some(ingress) = self.ingress.read().as_ref() {
@@ -412,13 +397,12 @@ impl PipelineState {
                     // that this answer was for.
                     let _ = ingress.answers.send(Answer {
                         emission_id,
-                        bytes_without_call,
                         routing,
                         error,
                     });
                 }
             }
-            WayBack::ToCaller => {
+            None => {
                 let completed = request.as_ref().and_then(|call| call.complete_here(error));
                 answer.call_done = completed.is_some();
                 answer.payload_released = completed == Some(true);

@@ -21,7 +21,7 @@ use crate::pdata::OtapPdata;
 use crate::request::reaper::Reaper;
 use crate::request::request::{PayloadRelease, Request};
 use crate::request::state::{
-    Answer, EmissionAnswer, Emitted, Ingress, PipelineState, Shared, Submission, WayBack,
+    Answer, EmissionAnswer, Emitted, Ingress, PipelineState, Shared, Submission,
 };
 use crate::request::table::Found;
 use crate::stand_ins::RequestContext;
@@ -275,12 +275,7 @@ impl World {
             }
             Emitted {
                 request: Some(Arc::clone(request)),
-                bytes_without_call: None,
-                way_back: if at_once {
-                    WayBack::ToCaller
-                } else {
-                    WayBack::ThroughNodes(OtapPdata)
-                },
+                routing: (!at_once).then_some(OtapPdata),
             }
         };
         let emission = |id| Emission {
