@@ -69,8 +69,8 @@ mod node {
 mod pipeline {
     //! A pipeline's thread, and the node types that can be in it.
 
+    pub(crate) mod build;
     pub mod catalogue;
-    pub(crate) mod context_bindings;
     pub(crate) mod telemetry;
     pub(crate) mod thread;
 }

@@ -39,41 +39,10 @@ pub(crate) struct Shared {
     /// What calls cost, if there are several pipelines to choose from.
     pub(crate) pace: Option<Pace>,
     /// A pipeline's restarts are used up: the component never reports health again.
-    given_up: AtomicBool,
+    pub(crate) given_up: AtomicBool,
 }
 
 impl Shared {
-    pub(crate) fn new(
-        name: String,
-        counters: Arc<Counters>,
-        reaper: Arc<Reaper>,
-        grace: Duration,
-        has_engine_nodes: bool,
-        is_blind: bool,
-        pace: Option<Pace>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            name,
-            counters,
-            requests: RequestTable::default(),
-            reaper,
-            grace,
-            has_engine_nodes,
-            is_blind,
-            pace,
-            given_up: AtomicBool::new(false),
-        })
-    }
-
-    /// A pipeline's restarts are used up.
-    pub(crate) fn give_up(&self) {
-        self.given_up.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn has_given_up(&self) -> bool {
-        self.given_up.load(Ordering::Acquire)
-    }
-
     pub(crate) fn not_running(&self) -> ProcessingError {
         ProcessingError::retryable(format!("component {:?} is not running", self.name))
     }
