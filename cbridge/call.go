@@ -136,27 +136,29 @@ func (c *call) undoBegin() {
 }
 
 // wait is the caller's loop. It waits with ctx, and forwards output with what the
-// caller has given.
+// caller has given. When ctx is done it tells Rust, refuses what still comes, and waits for the
+// result, which the library gives within the grace, whatever its nodes do.
 func (c *call) wait(ctx, given context.Context) error {
 	var e emission
 	for {
-		switch c.take(&e) {
-		case foundEmission:
-			if ctx.Err() != nil {
-				// Nobody waits for it any more.
-				c.refuse(ctx, &e)
-				return c.giveUp(ctx)
-			}
-			c.forward(given, &e)
-			continue
-		case foundResult:
+		found := c.take(&e)
+		switch {
+		case found == foundResult:
 			return c.result(ctx)
-		}
-		c.component.looking.look(func() bool { return len(c.wake) > 0 })
-		select {
-		case <-c.wake:
-		case <-ctx.Done():
-			return c.giveUp(ctx)
+		case found == foundEmission && ctx.Err() != nil:
+			c.refuse(ctx, &e)
+		case found == foundEmission:
+			c.forward(given, &e)
+		case c.cancelled:
+			<-c.wake
+		default:
+			c.component.looking.look(func() bool { return len(c.wake) > 0 })
+			select {
+			case <-c.wake:
+			case <-ctx.Done():
+				c.cancelled = true
+				c.component.cancel(ctx, c.id())
+			}
 		}
 	}
 }

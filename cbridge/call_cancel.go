@@ -8,28 +8,6 @@ import (
 	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
 )
 
-// giveUp is for a caller whose context is done: it tells Rust and waits for the result,
-// which the library gives within the grace, whatever its nodes do. Output that comes
-// meanwhile is refused.
-func (c *call) giveUp(ctx context.Context) error {
-	var e emission
-	for {
-		switch c.take(&e) {
-		case foundEmission:
-			c.refuse(ctx, &e)
-			continue
-		case foundResult:
-			return c.result(ctx)
-		}
-		if !c.cancelled {
-			c.cancelled = true
-			c.component.cancel(ctx, c.id())
-			continue
-		}
-		<-c.wake
-	}
-}
-
 // cancel tells Rust that the context of a call has ended.
 func (c *Component) cancel(ctx context.Context, id uint64) {
 	c.native().Cancel(id, errormapping.CancelReason(ctx), errormapping.Text(errormapping.EndOf(ctx)))

@@ -3,7 +3,7 @@
 //! A component: what a host creates, starts, feeds and shuts down.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ use crate::request::request::{DataSize, PayloadRelease, Request};
 use crate::request::state::{
     EmissionAnswer, PipelineState, Shared, Submission, pipeline_of_emission,
 };
+use crate::request::table::RequestTable;
 use crate::runtime::{Runtime, RuntimeInner};
 
 /// Reports the release of a call's payload when it is dropped.
@@ -38,10 +39,8 @@ pub struct Component {
     /// The pipeline of the last call.
     last: AtomicUsize,
     topology: Arc<Topology>,
-    /// The folder number of each pipeline; those beyond the first `shards` only send
-    /// what former ones have left.
-    folders: Vec<usize>,
-    signal: Option<Signal>,
+    /// Of each pipeline; those beyond the first `shards` only send what former ones have left.
+    storages: Vec<Storage>,
     component_data: u64,
     life: Mutex<Life>,
 }
@@ -62,23 +61,26 @@ impl Component {
         spec: &ComponentSpec,
     ) -> Result<Arc<Self>, Vec<ProcessingError>> {
         let topology = topology(spec)?;
-        let folders = folders(&topology, spec).map_err(|error| vec![error])?;
-        let inner = runtime.inner();
+        let storages = storages(&topology, spec).map_err(|error| vec![error])?;
+        let inner = &runtime.inner;
         // Nodes of our own read OTLP without recursion.
-        let engine_nodes = topology
+        let has_engine_nodes = topology
             .nodes
             .iter()
             .any(|node| catalogue::is_engine_node(&node.urn));
-        let shared = Shared::new(
-            spec.name.clone(),
-            Arc::clone(&inner.counters),
-            runtime.reaper().map_err(|error| vec![error])?,
-            spec.cancel_grace,
-            engine_nodes,
-            spec.references && catalogue::is_blind(&topology),
-            topology.shards > 1,
-        );
-        let pipelines = (0..folders.len())
+        let shared = Arc::new(Shared {
+            name: spec.name.clone(),
+            counters: Arc::clone(&inner.counters),
+            requests: RequestTable::default(),
+            reaper: runtime.reaper().map_err(|error| vec![error])?,
+            grace: spec.cancel_grace,
+            has_engine_nodes,
+            is_blind: spec.references && catalogue::is_blind(&topology),
+            // A durable buffer's disk is divided among all pipelines.
+            calls_stay: topology.shards > 1 && !durable_buffer::is_in(&topology),
+            given_up: AtomicBool::new(false),
+        });
+        let pipelines = (0..storages.len())
             .map(|index| {
                 let outbox = Outbox::new(spec.component_data, Arc::clone(&inner.events));
                 PipelineState::new(&shared, index, outbox)
@@ -91,8 +93,7 @@ impl Component {
             pipelines,
             last: AtomicUsize::new(0),
             topology: Arc::new(topology),
-            folders,
-            signal: spec.signal,
+            storages,
             component_data: spec.component_data,
             life: Mutex::new(Life::Created),
         });
@@ -117,16 +118,11 @@ impl Component {
         let (ready, readiness) = mpsc::channel();
         let mut threads = Vec::new();
         let mut started = Ok(());
-        for (pipeline, folder) in self.pipelines.iter().zip(&self.folders) {
+        for (pipeline, storage) in self.pipelines.iter().zip(&self.storages) {
             let launch = Launch {
                 pipeline: Arc::clone(pipeline),
                 topology: Arc::clone(&self.topology),
-                storage: Storage {
-                    component: self.shared.name.clone(),
-                    signal: self.signal,
-                    number: *folder,
-                    shards: self.topology.shards,
-                },
+                storage: storage.clone(),
                 reporters: reporters.clone(),
                 log: self.runtime.log.as_ref().map(|sink| {
                     HostSubscriber::dispatch(
@@ -302,7 +298,7 @@ impl Component {
     /// thread that is at work need not be woken; else the one with the fewest calls.
     fn choose(&self, open: &[Arc<PipelineState>]) -> usize {
         let last = self.last.load(Ordering::Relaxed);
-        if open[last].keeps_up() {
+        if open.len() == 1 || open[last].keeps_up() {
             return last;
         }
         // In turns among those that have equally few.
@@ -365,9 +361,9 @@ impl Component {
     }
 }
 
-/// The number of each pipeline that is to run, by which its folders on disk are named: one for
-/// each of `shards`, and further ones for folders of former pipelines that contain data.
-fn folders(topology: &Topology, spec: &ComponentSpec) -> Result<Vec<usize>, ProcessingError> {
+/// Where each pipeline that is to run keeps data on disk: one for each of `shards`, and further
+/// ones for folders of former pipelines that contain data.
+fn storages(topology: &Topology, spec: &ComponentSpec) -> Result<Vec<Storage>, ProcessingError> {
     let root = Path::new(&spec.name);
     let storage = Storage {
         component: spec.name.clone(),
@@ -384,7 +380,12 @@ fn folders(topology: &Topology, spec: &ComponentSpec) -> Result<Vec<usize>, Proc
             last + 1
         )));
     }
-    Ok((0..topology.shards).chain(former).collect())
+    let of_pipeline = |number| Storage {
+        number,
+        ..storage.clone()
+    };
+    let numbers = (0..topology.shards).chain(former);
+    Ok(numbers.map(of_pipeline).collect())
 }
 
 /// Longer waits than this are the same as no limit.

@@ -30,7 +30,6 @@ mod config {
 
     pub(crate) mod expanded;
     pub(crate) mod node_config;
-    pub(crate) mod node_values;
     pub(crate) mod secrets;
     pub(crate) mod trial;
     pub(crate) mod validate;
@@ -56,7 +55,6 @@ mod host {
 mod node {
     //! Nodes written against the bridge, and what they work with.
 
-    pub(crate) mod acks;
     pub(crate) mod adapter;
     pub(crate) mod concurrent;
     pub(crate) mod effect_handler;
@@ -71,8 +69,8 @@ mod node {
 mod pipeline {
     //! A pipeline's thread, and the node types that can be in it.
 
+    pub(crate) mod build;
     pub mod catalogue;
-    pub(crate) mod context_bindings;
     pub(crate) mod telemetry;
     pub(crate) mod thread;
 }
@@ -109,7 +107,7 @@ pub use node::receiver::{
     ContextAwareReceiver, ReceiverEffectHandler, ReceiverNode, receiver_factory,
 };
 pub use pipeline::catalogue;
-pub use request::nack::error_of_engine;
+pub use request::engine_errors::error_of_engine;
 pub use request::request::DataSize;
 pub use request::state::EmissionAnswer;
 pub use runtime::{Runtime, RuntimeOptions};

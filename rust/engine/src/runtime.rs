@@ -27,7 +27,7 @@ pub struct RuntimeOptions {
 
 /// Owns the reaper and the telemetry thread, and knows the components.
 pub struct Runtime {
-    inner: Arc<RuntimeInner>,
+    pub(crate) inner: Arc<RuntimeInner>,
     /// `None` once the runtime was shut down.
     reaper: Mutex<Option<ReaperThread>>,
     /// `None` once the runtime was shut down.
@@ -72,10 +72,6 @@ impl Runtime {
         let reaper = self.reaper.lock();
         let reaper = reaper.as_ref().map(|thread| Arc::clone(&thread.reaper));
         reaper.ok_or_else(shut_down)
-    }
-
-    pub(crate) fn inner(&self) -> &Arc<RuntimeInner> {
-        &self.inner
     }
 
     /// Makes the runtime shut the component down with itself.

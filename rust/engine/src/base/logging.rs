@@ -5,7 +5,6 @@
 //! A subscriber is installed on a pipeline's thread only: the process's global
 //! one belongs to the host.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use tracing::field::{Field, Visit};
@@ -117,8 +116,6 @@ impl Visit for Fields {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        let mut text = String::new();
-        let _ = write!(text, "{value:?}");
-        self.put(field, text);
+        self.put(field, format!("{value:?}"));
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use otapbridge_context::{ProcessingError, Signal};
 use otel_arrow_dfe_config::NodeUrn;
+use otel_arrow_dfe_config::error::Error as ConfigError;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -59,6 +60,17 @@ fn one() -> usize {
     1
 }
 
+impl Config {
+    /// The node of a component that has one only, without a name.
+    pub(crate) fn only_node(&self) -> Option<NodeConfig> {
+        Some(NodeConfig {
+            r#type: self.r#type.clone()?,
+            config: self.config.clone().unwrap_or_default(),
+            expanded: self.expanded.clone(),
+        })
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NodeConfig {
@@ -74,17 +86,27 @@ pub(crate) struct NodeConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expanded {
-    /// Where it stands: keys, and indices of lists.
-    pub(crate) at: Vec<Step>,
+    #[serde(deserialize_with = "place")]
+    pub(crate) at: Place,
     pub(crate) text: String,
 }
 
-/// A step into a value.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Step {
-    Index(usize),
-    Key(String),
+/// Where a value stands in another: keys, and indices of lists.
+pub(crate) type Place = Vec<String>;
+
+fn place<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Place, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Step {
+        Index(usize),
+        Key(String),
+    }
+    let steps = Vec::deserialize(deserializer)?.into_iter();
+    let texts = steps.map(|step| match step {
+        Step::Index(index) => index.to_string(),
+        Step::Key(key) => key,
+    });
+    Ok(texts.collect())
 }
 
 #[derive(Deserialize)]
@@ -95,29 +117,18 @@ pub(crate) struct ConnectionConfig {
     pub(crate) to: Names,
 }
 
-/// One name or a list of them.
-pub(crate) struct Names(Vec<String>);
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected the name of a node or a list of names")]
+pub(crate) enum Names {
+    One(String),
+    Several(Vec<String>),
+}
 
 impl Names {
     pub(crate) fn as_slice(&self) -> &[String] {
-        &self.0
-    }
-}
-
-impl<'de> Deserialize<'de> for Names {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wrong = || serde::de::Error::custom("expected the name of a node or a list of names");
-        match Value::deserialize(deserializer)? {
-            Value::String(name) => Ok(Self(vec![name])),
-            Value::Array(names) => names
-                .into_iter()
-                .map(|name| match name {
-                    Value::String(name) => Ok(name),
-                    _ => Err(wrong()),
-                })
-                .collect::<Result<_, _>>()
-                .map(Self),
-            _ => Err(wrong()),
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Several(names) => names,
         }
     }
 }
@@ -173,6 +184,14 @@ impl Path {
         self.key(&index.to_string())
     }
 
+    /// What stands there below this.
+    #[must_use]
+    pub(crate) fn at(&self, place: &[impl AsRef<str>]) -> Self {
+        place
+            .iter()
+            .fold(self.clone(), |at, key| at.key(key.as_ref()))
+    }
+
     /// Appends a path in serde's notation (`actions[1].key`).
     #[must_use]
     pub(crate) fn below(&self, path: &serde_path_to_error::Path) -> Self {
@@ -197,6 +216,13 @@ impl Path {
     /// A Configuration error at this place.
     pub(crate) fn error(&self, message: impl Into<String>) -> ProcessingError {
         ProcessingError::configuration(message, self.clone().into_field())
+    }
+}
+
+/// What the engine gets from a node that cannot be built.
+pub(crate) fn config_error(error: impl ToString) -> ConfigError {
+    ConfigError::InvalidUserConfig {
+        error: error.to_string(),
     }
 }
 

@@ -97,16 +97,11 @@ impl FolderLock {
 /// of the engine's durable buffer: those of pipelines that there were before.
 pub(crate) fn former_pipelines(node_folder: &Path, shards: usize) -> io::Result<Vec<usize>> {
     let mut former = Vec::new();
-    let entries = match fs::read_dir(node_folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(former),
-        Err(error) => return Err(error),
-    };
-    for entry in entries {
-        let name = entry?.file_name();
-        let number = name.to_str().and_then(|name| name.parse::<usize>().ok());
+    for folder in files(node_folder)? {
+        let name = folder.file_name().and_then(|name| name.to_str());
+        let number = name.and_then(|name| name.parse::<usize>().ok());
         if let Some(number) = number.filter(|number| *number >= shards)
-            && contains_data(&node_folder.join(name).join(ENGINE_FOLDER))?
+            && contains_data(&folder.join(ENGINE_FOLDER))?
         {
             former.push(number);
         }
@@ -126,14 +121,9 @@ pub(crate) const ENGINE_FOLDER: &str = "core_0";
 /// header has its size at byte 12 and the position of its first entry at byte 30; and
 /// `wal/quiver.wal.cursor` with the position that was reached at byte 12.
 pub(crate) fn contains_data(folder: &Path) -> io::Result<bool> {
+    let is_finished = |file: &PathBuf| file.extension() == Some("qseg".as_ref());
     let segments = files(&folder.join("segments"))?;
-    if segments.iter().any(|file| {
-        file.extension()
-            .is_some_and(|extension| extension == "qseg")
-    }) {
-        return Ok(true);
-    }
-    log_goes_on(folder)
+    Ok(segments.iter().any(is_finished) || log_goes_on(folder)?)
 }
 
 /// Whether the log of such a folder contains data that are in no segment.

@@ -166,7 +166,6 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::base::spec::Step;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -215,7 +214,7 @@ mod tests {
 
     fn at(key: &str, text: &str) -> Expanded {
         Expanded {
-            at: vec![Step::Key(key.to_owned())],
+            at: vec![key.to_owned()],
             text: text.to_owned(),
         }
     }
@@ -275,27 +274,15 @@ mod tests {
                 at("on", "false"),
                 at("value", "9"),
                 Expanded {
-                    at: vec![
-                        Step::Key("list".into()),
-                        Step::Index(0),
-                        Step::Key("password".into()),
-                    ],
+                    at: vec!["list".into(), "0".into(), "password".into()],
                     text: "0123".into(),
                 },
                 Expanded {
-                    at: vec![
-                        Step::Key("list".into()),
-                        Step::Index(0),
-                        Step::Key("value".into()),
-                    ],
+                    at: vec!["list".into(), "0".into(), "value".into()],
                     text: "0123".into(),
                 },
                 Expanded {
-                    at: vec![
-                        Step::Key("list".into()),
-                        Step::Index(1),
-                        Step::Key("count".into()),
-                    ],
+                    at: vec!["list".into(), "1".into(), "count".into()],
                     text: "0123".into(),
                 },
             ],
@@ -310,11 +297,7 @@ mod tests {
     #[test]
     fn lists_that_a_setting_does_not_take_are_texts() {
         let at = |index: usize, text: &str| Expanded {
-            at: vec![
-                Step::Key("list".into()),
-                Step::Index(index),
-                Step::Key("value".into()),
-            ],
+            at: vec!["list".into(), index.to_string(), "value".into()],
             text: text.into(),
         };
         let config = resolved(

@@ -8,13 +8,10 @@
 //! whose removal changes what the node complains about.
 
 use otapbridge_context::ProcessingError;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::base::spec::{Path, Step};
-use crate::pipeline::catalogue::NodeType;
-
-/// Where a value stands in a configuration.
-type Steps = Vec<Step>;
+use crate::base::spec::{Path, Place};
+use crate::node::factory::NodeType;
 
 /// What a node says first of a configuration; nothing if it is right.
 pub(crate) fn complaint(node: &NodeType, config: &Value) -> Option<String> {
@@ -26,41 +23,40 @@ pub(crate) fn complaint(node: &NodeType, config: &Value) -> Option<String> {
 
 /// Everything that is wrong with a node's configuration.
 pub(crate) fn check(node: &NodeType, config: &Value, path: &Path) -> Vec<ProcessingError> {
-    if let Some(check) = node.check {
-        let complaint = |config: &Value| {
-            let error = check(config).err()?;
-            let place = steps(config, error.field().unwrap_or_default());
-            Some((error.message().to_owned(), place))
-        };
-        return each(config, complaint)
-            .into_iter()
-            .map(|(message, place)| at(path, &place).error(message))
-            .collect();
-    }
     let complaint = |config: &Value| complaint(node, config);
-    let wrong = each(config, |config| {
-        let message = complaint(config)?;
-        let place = culprit(config, &message, &complaint);
-        Some((message, place))
+    let wrong = each(config, |config| match node.check {
+        Some(check) => {
+            let error = check(config).err()?;
+            let names = error.field().unwrap_or_default().split("::");
+            let place = names.filter(|name| !name.is_empty()).map(str::to_owned);
+            Some((error.message().to_owned(), place.collect()))
+        }
+        None => {
+            let message = complaint(config)?;
+            let place = culprit(config, &message, &complaint);
+            Some((message, place))
+        }
     });
-    if !wrong.is_empty() {
+    if !wrong.is_empty() || node.check.is_some() {
         return wrong
             .into_iter()
-            .map(|(message, place)| at(path, &place).error(message))
+            .map(|(message, place)| path.at(&place).error(message))
             .collect();
     }
     let mut unknown = Vec::new();
-    let mut places = Vec::new();
-    keys(config, &mut Vec::new(), &mut places);
-    for place in places {
-        let below_unknown = unknown.iter().any(|known: &Steps| place.starts_with(known));
-        if !below_unknown && !is_read(config, &place, &complaint) {
+    for (place, _) in all_in(config) {
+        let is_key = remove(&mut config.clone(), &place);
+        let below_unknown = unknown.iter().any(|known: &Place| place.starts_with(known));
+        if is_key && !below_unknown && !is_read(config, &place, &complaint) {
             unknown.push(place);
         }
     }
     unknown
         .iter()
-        .map(|place| at(path, place).error("unknown key: the node does not read it"))
+        .map(|place| {
+            path.at(place)
+                .error("unknown key: the node does not read it")
+        })
         .collect()
 }
 
@@ -73,18 +69,18 @@ pub(crate) fn check_built(
 ) -> Option<ProcessingError> {
     let message = complaint(config)?;
     let place = culprit(config, &message, &complaint);
-    Some(at(path, &place).error(message))
+    Some(path.at(&place).error(message))
 }
 
 /// What is complained about, one after the other: each time without what was
 /// complained about before, as far as that can be told.
 fn each(
     config: &Value,
-    complaint: impl Fn(&Value) -> Option<(String, Steps)>,
-) -> Vec<(String, Steps)> {
+    complaint: impl Fn(&Value) -> Option<(String, Place)>,
+) -> Vec<(String, Place)> {
     const MAX: usize = 32;
     let mut config = config.clone();
-    let mut found: Vec<(String, Steps)> = Vec::new();
+    let mut found: Vec<(String, Place)> = Vec::new();
     for _ in 0..MAX {
         let Some((message, place)) = complaint(&config) else {
             break;
@@ -101,9 +97,9 @@ fn each(
     found
 }
 
-/// Takes a key out of its object.
-fn remove(config: &mut Value, place: &[Step]) -> bool {
-    let Some((Step::Key(key), parent)) = place.split_last() else {
+/// Takes a key out of its object. False if there is none.
+fn remove(config: &mut Value, place: &[String]) -> bool {
+    let Some((key, parent)) = place.split_last() else {
         return false;
     };
     match value_at(config, parent) {
@@ -112,55 +108,11 @@ fn remove(config: &mut Value, place: &[Step]) -> bool {
     }
 }
 
-/// The steps of a path as errors of our own nodes write it, `a::1::b`.
-fn steps(config: &Value, field: &str) -> Steps {
-    let mut value = Some(config);
-    let mut steps = Vec::new();
-    for name in field.split("::").filter(|name| !name.is_empty()) {
-        let index = value.and_then(Value::as_array).and(name.parse().ok());
-        let step = match index {
-            Some(index) => Step::Index(index),
-            None => Step::Key(name.to_owned()),
-        };
-        value = value.and_then(|value| match &step {
-            Step::Index(index) => value.get(index),
-            Step::Key(key) => value.get(key),
-        });
-        steps.push(step);
-    }
-    steps
-}
-
-fn at(path: &Path, place: &[Step]) -> Path {
-    place.iter().fold(path.clone(), |at, step| match step {
-        Step::Key(key) => at.key(key),
-        Step::Index(index) => at.index(*index),
-    })
-}
-
-/// Every key of every object, outer ones first.
-fn keys(value: &Value, place: &mut Steps, found: &mut Vec<Steps>) {
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                place.push(Step::Key(key.clone()));
-                found.push(place.clone());
-                keys(value, place, found);
-                let _ = place.pop();
-            }
-        }
-        Value::Array(items) => {
-            for (index, value) in items.iter().enumerate() {
-                place.push(Step::Index(index));
-                keys(value, place, found);
-                let _ = place.pop();
-            }
-        }
-        _ => {}
-    }
-}
-
-fn is_read(config: &Value, place: &[Step], complaint: &impl Fn(&Value) -> Option<String>) -> bool {
+fn is_read(
+    config: &Value,
+    place: &[String],
+    complaint: &impl Fn(&Value) -> Option<String>,
+) -> bool {
     // No type accepts all of these, but one that takes any value.
     let wrong = [
         json!({"\u{1}": [null]}),
@@ -179,20 +131,15 @@ fn is_read(config: &Value, place: &[Step], complaint: &impl Fn(&Value) -> Option
     })
 }
 
-/// The deepest place without which the node does not complain; if there is none, without
+/// The deepest key without which the node does not complain; if there is none, without
 /// which it complains about something else.
-fn culprit(config: &Value, message: &str, complaint: &impl Fn(&Value) -> Option<String>) -> Steps {
-    let mut places = Vec::new();
-    keys(config, &mut Vec::new(), &mut places);
-    places
+fn culprit(config: &Value, message: &str, complaint: &impl Fn(&Value) -> Option<String>) -> Place {
+    all_in(config)
         .into_iter()
-        .filter_map(|place| {
+        .filter_map(|(place, _)| {
             let mut changed = config.clone();
-            let (Step::Key(key), parent) = place.split_last()? else {
+            if !remove(&mut changed, &place) {
                 return None;
-            };
-            if let Some(Value::Object(map)) = value_at(&mut changed, parent) {
-                let _ = map.remove(key);
             }
             let other = complaint(&changed);
             other
@@ -206,11 +153,31 @@ fn culprit(config: &Value, message: &str, complaint: &impl Fn(&Value) -> Option<
 }
 
 /// The value at a place.
-pub(crate) fn value_at<'a>(value: &'a mut Value, place: &[Step]) -> Option<&'a mut Value> {
-    place.iter().try_fold(value, |value, step| match step {
-        Step::Key(key) => value
-            .as_object_mut()
-            .and_then(|map: &mut Map<_, _>| map.get_mut(key)),
-        Step::Index(index) => value.as_array_mut().and_then(|items| items.get_mut(*index)),
+pub(crate) fn value_at<'a>(value: &'a mut Value, place: &[String]) -> Option<&'a mut Value> {
+    place.iter().try_fold(value, |value, key| match value {
+        Value::Array(items) => items.get_mut(key.parse::<usize>().ok()?),
+        value => value.get_mut(key),
     })
+}
+
+/// A value and all that are in it, with their places, outer ones first.
+pub(crate) fn all_in(value: &Value) -> Vec<(Place, &Value)> {
+    let mut found = Vec::new();
+    let mut open = vec![(Place::new(), value)];
+    while let Some((place, value)) = open.pop() {
+        let below = |key: String, value| ([&place[..], &[key]].concat(), value);
+        match value {
+            Value::Object(map) => {
+                let items = map.iter().rev();
+                open.extend(items.map(|(key, value)| below(key.clone(), value)));
+            }
+            Value::Array(items) => {
+                let items = items.iter().enumerate().rev();
+                open.extend(items.map(|(index, value)| below(index.to_string(), value)));
+            }
+            _ => {}
+        }
+        found.push((place, value));
+    }
+    found
 }

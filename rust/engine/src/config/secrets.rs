@@ -9,12 +9,11 @@ use std::fmt;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::base::spec::{ComponentSpec, NodeConfig, Path, parse};
+use crate::base::spec::{ComponentSpec, NodeConfig, Path, Place, parse};
 use crate::config::expanded;
-use crate::config::node_config;
+use crate::config::node_config::{self, all_in};
 use crate::guard::engine_nodes;
 use crate::pipeline::catalogue;
-use crate::pipeline::catalogue::urn_of;
 
 /// A setting whose text is not to be shown: hosts hide it when they show a configuration, and
 /// `Debug` does not show it.
@@ -77,12 +76,7 @@ pub fn secrets(spec: &ComponentSpec) -> Vec<String> {
     };
     let root = Path::new("");
     let mut found = Vec::new();
-    if let Some(r#type) = config.r#type {
-        let node = NodeConfig {
-            r#type,
-            config: config.config.unwrap_or_default(),
-            expanded: config.expanded,
-        };
+    if let Some(node) = config.only_node() {
         found.extend(of_node(&node, &root));
     } else if config.config.is_some() {
         found.extend(root.key("config").into_field());
@@ -95,32 +89,23 @@ pub fn secrets(spec: &ComponentSpec) -> Vec<String> {
 
 fn of_node(node: &NodeConfig, path: &Path) -> Vec<String> {
     let path = path.key("config");
-    let places = match urn_of(&node.r#type) {
-        Some(urn) => {
+    let places = match catalogue::find(&node.r#type) {
+        Some((urn, node_type)) => {
             let mut config = node.config.clone();
-            if let Some(node_type) = catalogue::get().node_type(&urn) {
-                expanded::resolve(&mut config, &node.expanded, |config| {
-                    node_config::complaint(node_type, config)
-                });
-            }
-            places(&urn, &config)
+            expanded::resolve(&mut config, &node.expanded, |config| {
+                node_config::complaint(node_type, config)
+            });
+            places(urn.as_str(), &config)
         }
         // Nobody knows this node's settings.
-        None => vec![Vec::new()],
+        None => vec![Place::new()],
     };
-    places
-        .into_iter()
-        .filter_map(|place| {
-            place
-                .iter()
-                .fold(path.clone(), |at, key| at.key(key))
-                .into_field()
-        })
-        .collect()
+    let fields = places.iter().map(|place| path.at(place).into_field());
+    fields.flatten().collect()
 }
 
 /// Where a node's secrets are in its configuration.
-fn places(urn: &str, config: &Value) -> Vec<Vec<String>> {
+fn places(urn: &str, config: &Value) -> Vec<Place> {
     let mut found = Vec::new();
     for pattern in engine_nodes::secrets(urn) {
         matching(config, pattern, &mut Vec::new(), &mut found);
@@ -131,7 +116,15 @@ fn places(urn: &str, config: &Value) -> Vec<Vec<String>> {
         let right = check(config).is_ok();
         let read = READ.with_borrow_mut(Option::take).unwrap_or_default();
         if right {
-            equal(config, &read, &mut Vec::new(), &mut found);
+            let is_secret = |value: &Value| {
+                value
+                    .as_str()
+                    .is_some_and(|text| read.iter().any(|read| read == text))
+            };
+            let secrets = all_in(config)
+                .into_iter()
+                .filter(|(_, value)| is_secret(value));
+            found.extend(secrets.map(|(place, _)| place));
         } else {
             // It may have been given up before a secret was read.
             found.push(Vec::new());
@@ -141,7 +134,7 @@ fn places(urn: &str, config: &Value) -> Vec<Vec<String>> {
 }
 
 /// What stands at a place, or in the place of something above it.
-fn matching(value: &Value, pattern: &[&str], at: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
+fn matching(value: &Value, pattern: &[&str], at: &mut Place, found: &mut Vec<Place>) {
     match (value, pattern.split_first()) {
         (Value::Null, _) | (Value::Bool(_) | Value::Number(_), Some(_)) => {}
         (Value::Array(items), Some((&"*", rest))) => {
@@ -162,43 +155,24 @@ fn matching(value: &Value, pattern: &[&str], at: &mut Vec<String>, found: &mut V
     }
 }
 
-fn equal(value: &Value, texts: &[String], at: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
-    match value {
-        Value::String(text) if texts.contains(text) => found.push(at.clone()),
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                at.push(index.to_string());
-                equal(item, texts, at, found);
-                let _ = at.pop();
-            }
-        }
-        Value::Object(map) => {
-            for (key, item) in map {
-                at.push(key.clone());
-                equal(item, texts, at, found);
-                let _ = at.pop();
-            }
-        }
-        _ => {}
-    }
-}
-
 /// Takes a node's secrets out of what is said about its configuration.
 pub(crate) fn hide(urn: &str, config: &Value, message: &str) -> String {
-    let mut message = message.to_owned();
-    let mut texts = Vec::new();
-    for place in places(urn, config) {
-        let value = place.iter().try_fold(config, |value, key| match value {
-            Value::Array(items) => items.get(key.parse::<usize>().ok()?),
-            value => value.get(key),
+    let secrets = places(urn, config);
+    // Of a node whose configuration is wrong only what is known to be a secret is hidden: its
+    // errors have to say what is wrong.
+    let is_secret = |place: &Place| {
+        let is_at = |secret: &Place| !secret.is_empty() && place.starts_with(secret);
+        secrets.iter().any(is_at)
+    };
+    let texts = all_in(config)
+        .into_iter()
+        .filter(|(place, _)| is_secret(place))
+        .filter_map(|(_, value)| match value {
+            Value::Array(_) | Value::Object(_) => None,
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
         });
-        // Of a node whose configuration is wrong only what is known to be a secret is hidden: its
-        // errors have to say what is wrong.
-        match value {
-            Some(value) if !place.is_empty() => all_texts(value, &mut texts),
-            _ => {}
-        }
-    }
+    let mut message = message.to_owned();
     for text in texts {
         // As serde quotes them; anything else only if it cannot be part of a word.
         for quote in ["`", "\""] {
@@ -210,13 +184,4 @@ pub(crate) fn hide(urn: &str, config: &Value, message: &str) -> String {
         }
     }
     message
-}
-
-fn all_texts(value: &Value, texts: &mut Vec<String>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| all_texts(item, texts)),
-        Value::Object(map) => map.values().for_each(|item| all_texts(item, texts)),
-        Value::String(text) => texts.push(text.clone()),
-        other => texts.push(other.to_string()),
-    }
 }

@@ -4,8 +4,8 @@
 //! configuration only then: queries, limits that exclude each other, and the like.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use otel_arrow_dfe_config::policy::ChannelCapacityPolicy;
 use otel_arrow_dfe_config::{NodeUrn, PipelineGroupId, PipelineId};
 use otel_arrow_dfe_engine::context::ControllerContext;
 use otel_arrow_dfe_telemetry::registry::TelemetryRegistryHandle;
@@ -15,12 +15,10 @@ use tokio::sync::mpsc::unbounded_channel;
 use crate::base::event::{Event, EventSink};
 use crate::base::outbox::Outbox;
 use crate::base::spec::{ComponentKind, DEFAULT_CANCEL_GRACE, Edge, Node, Topology};
-use crate::pipeline::catalogue;
-use crate::pipeline::context_bindings;
-use crate::pipeline::thread::{pipeline_config, telemetry_policy};
-use crate::request::building::{self, Building};
-use crate::request::reaper::Reaper;
+use crate::pipeline;
+use crate::request::building::Building;
 use crate::request::state::{PipelineState, Shared};
+use crate::request::table::RequestTable;
 
 const ACCEPTS_ANYTHING: &str = "urn:otel:processor:type_router";
 
@@ -77,42 +75,32 @@ fn topology(urn: &NodeUrn, config: &Value, ports: &[Option<String>]) -> Topology
 
 fn build(topology: Topology) -> Result<(), String> {
     let (group, id) = (PipelineGroupId::from("trial"), PipelineId::from("0"));
-    let pipeline = pipeline_config(&topology, &group, &id)?;
-    let mut context = ControllerContext::new(TelemetryRegistryHandle::new())
+    let context = ControllerContext::new(TelemetryRegistryHandle::new())
         .pipeline_context_with(group, id, 0, 1, 0);
-    context_bindings::bind(&mut context, &pipeline)?;
-    let shared = Shared::new(
-        String::new(),
-        Arc::default(),
-        Reaper::idle(),
-        DEFAULT_CANCEL_GRACE,
-        false,
-        false,
-        false,
-    );
+    let shared = Arc::new(Shared {
+        name: String::new(),
+        counters: Arc::default(),
+        requests: RequestTable::default(),
+        reaper: Arc::default(),
+        grace: DEFAULT_CANCEL_GRACE,
+        has_engine_nodes: false,
+        is_blind: false,
+        calls_stay: false,
+        given_up: AtomicBool::new(false),
+    });
     let outbox = Outbox::new(0, Arc::new(Nobody));
     let (_submissions, submissions_end) = unbounded_channel();
     let (_answers, answers_end) = unbounded_channel();
-    let _scope = building::begin(Building {
+    let building = Building {
         pipeline: PipelineState::new(&shared, 0, outbox),
         storage: None,
         early_answers: false,
         submissions: Some(submissions_end),
         answers: Some(answers_end),
-    });
-    catalogue::get()
-        .factory
-        .build(
-            context,
-            pipeline,
-            ChannelCapacityPolicy::default(),
-            telemetry_policy(),
-            Default::default(),
-            None,
-            None,
-        )
+    };
+    pipeline::build::build(context, &topology, building)
         .map(drop)
-        .map_err(|error| reason(&error.to_string()).to_owned())
+        .map_err(|error| reason(&error).to_owned())
 }
 
 /// The node's own words in what the engine says around them.

@@ -16,12 +16,12 @@ use crate::base::spec::{
 };
 use crate::config::expanded;
 use crate::config::node_config;
-use crate::config::node_values;
 use crate::config::secrets;
 use crate::config::trial;
 use crate::guard::divider;
 use crate::guard::durable_buffer;
 use crate::guard::engine_nodes;
+use crate::node::factory::NodeType;
 use crate::pipeline::catalogue;
 
 /// More pipelines than this for one component is a mistake.
@@ -53,42 +53,26 @@ pub(crate) fn topology(spec: &ComponentSpec) -> Result<Topology, Vec<ProcessingE
                 .error(format!("must be between 1 and {MAX_SHARDS}")),
         );
     }
-    let topology = match &config {
-        Config {
-            r#type: Some(_),
-            nodes: Some(_),
-            ..
-        } => {
+    let topology = match (config.only_node(), &config.nodes) {
+        (Some(_), Some(_)) => {
             errors.push(
                 root.error("set either `type` for one node or `nodes` for several, not both"),
             );
             None
         }
-        Config {
-            r#type: None,
-            nodes: None,
-            ..
-        } => {
+        (None, None) => {
             errors.push(
                 root.error("set `type` (and `config`) for one node, or `nodes` and `connections`"),
             );
             None
         }
-        Config {
-            r#type: Some(r#type),
-            ..
-        } => {
+        (Some(node), None) => {
             if config.connections.is_some() {
                 errors.push(
                     root.key("connections")
                         .error("goes with `nodes`; one node needs none"),
                 );
             }
-            let node = NodeConfig {
-                r#type: r#type.clone(),
-                config: config.config.clone().unwrap_or(Value::Null),
-                expanded: config.expanded.clone(),
-            };
             let node = node_of("node", &node, spec.kind, &root, &mut errors);
             if let (ComponentKind::Receiver, Some(node)) = (spec.kind, &node)
                 && !is_receiver(&node.urn)
@@ -105,9 +89,7 @@ pub(crate) fn topology(spec: &ComponentSpec) -> Result<Topology, Vec<ProcessingE
                 warnings: Vec::new(),
             })
         }
-        Config {
-            nodes: Some(nodes), ..
-        } => {
+        (None, Some(nodes)) => {
             if config.config.is_some() {
                 errors.push(
                     root.key("config")
@@ -117,63 +99,46 @@ pub(crate) fn topology(spec: &ComponentSpec) -> Result<Topology, Vec<ProcessingE
             graph(&config, spec.kind, nodes, &root, &mut errors)
         }
     };
-    let named = config.nodes.is_some();
-    if let Some(topology) = &topology
-        && errors.is_empty()
-    {
-        errors.extend(build_errors(topology, named, &root));
-        if errors.is_empty() {
-            errors.extend(engine_nodes::refused(topology, |index| {
-                node_path(topology, index, named, &root)
-            }));
-        }
+    let Some(mut topology) = topology.filter(|_| errors.is_empty()) else {
+        return Err(errors);
+    };
+    let path = |node: &Node| match config.nodes {
+        Some(_) => root.key("nodes").key(&node.name),
+        None => root.clone(),
+    };
+    let paths: Vec<Path> = topology.nodes.iter().map(path).collect();
+    errors.extend(build_errors(&topology, &paths));
+    if errors.is_empty() {
+        errors.extend(engine_nodes::refused(&topology, &paths));
     }
-    match topology {
-        Some(mut topology) if errors.is_empty() => {
-            topology.warnings = warnings_of(&topology, spec.signal, named, &root);
-            divider::insert(&mut topology);
-            Ok(topology)
-        }
-        _ => Err(errors),
+    if !errors.is_empty() {
+        return Err(errors);
     }
-}
-
-fn node_path(topology: &Topology, node: usize, named: bool, root: &Path) -> Path {
-    if named {
-        root.key("nodes").key(&topology.nodes[node].name)
-    } else {
-        root.clone()
-    }
-}
-
-fn warnings_of(
-    topology: &Topology,
-    signal: Option<Signal>,
-    named: bool,
-    root: &Path,
-) -> Vec<ProcessingError> {
-    let signals = signal.map_or_else(|| Signal::ALL.to_vec(), |signal| vec![signal]);
-    signals
+    let signals = spec
+        .signal
+        .map_or_else(|| Signal::ALL.to_vec(), |signal| vec![signal]);
+    topology.warnings = signals
         .into_iter()
-        .flat_map(|signal| engine_nodes::warnings(topology, signal))
-        .map(|(node, text)| node_path(topology, node, named, root).error(text))
-        .collect()
+        .flat_map(|signal| engine_nodes::warnings(&topology, signal))
+        .map(|(node, text)| paths[node].error(text))
+        .collect();
+    divider::insert(&mut topology);
+    Ok(topology)
 }
 
 /// What the engine's nodes find wrong only when they are built.
-fn build_errors(topology: &Topology, named: bool, root: &Path) -> Vec<ProcessingError> {
+fn build_errors(topology: &Topology, paths: &[Path]) -> Vec<ProcessingError> {
     let nodes = topology.nodes.iter().enumerate();
     nodes
         .filter(|(_, node)| catalogue::is_engine_node(&node.urn))
         .filter_map(|(index, node)| {
-            let path = node_path(topology, index, named, root);
             let edges = topology.edges.iter().filter(|edge| edge.from == index);
             let ports: Vec<_> = edges.map(|edge| edge.port.clone()).collect();
             let shards = topology.shards;
             let is_buffer = node.urn.as_str() == node_types::DURABLE_BUFFER;
             let hidden =
                 |complaint: String| secrets::hide(node.urn.as_str(), &node.config, &complaint);
-            node_config::check_built(&node.config, &path.key("config"), |config| {
+            node_config::check_built(&node.config, &paths[index].key("config"), |config| {
                 if is_buffer {
                     let part = durable_buffer::share_of(config, shards);
                     let complaint = trial::complaint(&node.urn, &part, &ports)?;
@@ -208,7 +173,7 @@ fn node_of(
                 node_config::complaint(node_type, config)
             });
             let path = path.key("config");
-            let mut wrong = node_values::check(urn.as_str(), &config, &path);
+            let mut wrong = engine_nodes::ignored_values(urn.as_str(), &config, &path);
             if wrong.is_empty() {
                 wrong = node_config::check(node_type, &config, &path);
             }
@@ -231,10 +196,7 @@ fn is_receiver(urn: &NodeUrn) -> bool {
     catalogue::get().receivers.contains_key(urn.as_str())
 }
 
-fn node_type(
-    name: &str,
-    component: ComponentKind,
-) -> Result<(NodeUrn, &'static catalogue::NodeType), String> {
+fn node_type(name: &str, component: ComponentKind) -> Result<(NodeUrn, &'static NodeType), String> {
     let catalogue = catalogue::get();
     let known = || {
         let receivers = (component == ComponentKind::Receiver).then_some(&catalogue.receivers);
@@ -277,11 +239,6 @@ fn graph(
     errors: &mut Vec<ProcessingError>,
 ) -> Option<Topology> {
     let names: Vec<&String> = nodes.keys().collect();
-    let index: BTreeMap<&str, usize> = names
-        .iter()
-        .enumerate()
-        .map(|(index, name)| (name.as_str(), index))
-        .collect();
     let before = errors.len();
     let mut resolved = Vec::with_capacity(nodes.len());
     for (name, node) in nodes {
@@ -291,26 +248,14 @@ fn graph(
         } else if name.starts_with(':') {
             errors.push(path.error("names that begin with a colon are the bridge's own"));
         }
-        resolved.extend(node_of(name, node, kind, &path, errors));
+        resolved.push(node_of(name, node, kind, &path, errors));
     }
     if nodes.is_empty() {
         errors.push(root.key("nodes").error("needs at least one node"));
         return None;
     }
 
-    let types: Vec<Option<&str>> = nodes
-        .values()
-        .map(|node| {
-            let urn = node_type(&node.r#type, kind).ok()?.0;
-            let catalogue = catalogue::get();
-            let mut types = catalogue
-                .processors
-                .keys()
-                .chain(catalogue.receivers.keys());
-            types.find(|known| **known == urn.as_str()).copied()
-        })
-        .collect();
-    let edges = edges(config, &index, &types, root, errors)?;
+    let edges = edges(config, &names, &resolved, root, errors)?;
     let mut incoming = vec![0_usize; names.len()];
     let mut outgoing = vec![0_usize; names.len()];
     for edge in &edges {
@@ -339,12 +284,11 @@ fn graph(
         return None;
     }
     let connected = |index: &usize| names.len() == 1 || incoming[*index] + outgoing[*index] > 0;
-    let entries: Vec<usize> = (0..names.len())
-        .filter(|index| incoming[*index] == 0 && connected(index))
-        .collect();
-    let exits: Vec<usize> = (0..names.len())
-        .filter(|index| outgoing[*index] == 0 && connected(index))
-        .collect();
+    let without = |edges: &[usize]| -> Vec<usize> {
+        let ends = (0..names.len()).filter(|index| edges[*index] == 0 && connected(index));
+        ends.collect()
+    };
+    let (entries, exits) = (without(&incoming), without(&outgoing));
     if let [_, _, ..] = entries[..] {
         let several: Vec<&str> = entries.iter().map(|index| names[*index].as_str()).collect();
         errors.push(root.key("connections").error(format!(
@@ -353,12 +297,12 @@ fn graph(
         )));
     }
     if kind == ComponentKind::Receiver {
-        for (index, urn) in types.iter().enumerate() {
-            let receiver = urn.is_some_and(|urn| catalogue::get().receivers.contains_key(urn));
+        for (index, node) in resolved.iter().enumerate() {
+            let receiver = node.as_ref().is_some_and(|node| is_receiver(&node.urn));
             let path = root.key("nodes").key(names[index]);
             if receiver && incoming[index] > 0 {
                 errors.push(path.error("is a receiver: nothing can be connected to it"));
-            } else if !receiver && urn.is_some() && entries == [index] {
+            } else if !receiver && node.is_some() && entries == [index] {
                 errors.push(path.key("type").error(NO_RECEIVER));
             }
         }
@@ -369,7 +313,7 @@ fn graph(
     let [entry] = entries[..] else { return None };
     Some(Topology {
         kind,
-        nodes: resolved,
+        nodes: resolved.into_iter().flatten().collect(),
         edges,
         entry,
         exits,
@@ -380,27 +324,25 @@ fn graph(
 
 fn edges(
     config: &Config,
-    index: &BTreeMap<&str, usize>,
-    nodes: &[Option<&str>],
+    names: &[&String],
+    nodes: &[Option<Node>],
     root: &Path,
     errors: &mut Vec<ProcessingError>,
 ) -> Option<Vec<Edge>> {
     let mut edges: Vec<Edge> = Vec::new();
-    let mut complete = true;
+    let before = errors.len();
     for (number, connection) in config.connections.iter().flatten().enumerate() {
         let path = root.key("connections").index(number);
-        let mut resolve = |key: &str, names: &[String]| -> Vec<usize> {
-            if names.is_empty() {
+        let mut resolve = |key: &str, listed: &[String]| -> Vec<usize> {
+            if listed.is_empty() {
                 errors.push(path.key(key).error("names no node"));
-                complete = false;
             }
-            names
+            listed
                 .iter()
                 .filter_map(|name| {
-                    let found = index.get(name.as_str()).copied();
+                    let found = names.iter().position(|known| *known == name);
                     if found.is_none() {
                         errors.push(path.key(key).error(format!("there is no node {name:?}")));
-                        complete = false;
                     }
                     found
                 })
@@ -415,24 +357,21 @@ fn edges(
                 path.key("to")
                     .error("names several nodes: put a processor:fanout before them, or a router"),
             );
-            complete = false;
         }
         for from in from {
-            if let Some(port) = &connection.port
-                && nodes[from].is_some_and(node_values::has_one_output)
+            if let (Some(port), Some(node)) = (&connection.port, &nodes[from])
+                && engine_nodes::has_one_output(node.urn.as_str())
             {
                 errors.push(
                     path.key("port")
                         .error(format!("the node has no output {port:?}: leave `port` out")),
                 );
-                complete = false;
             }
             let same = |edge: &Edge| edge.from == from && edge.port == connection.port;
             if edges.iter().any(same) {
                 errors.push(path.key("from").error(
                     "this output is connected twice: put a processor:fanout before its targets",
                 ));
-                complete = false;
             }
             let again = |edge: &Edge| edge.from == from && edge.to == to;
             if !to.is_empty() && edges.iter().any(again) {
@@ -440,7 +379,6 @@ fn edges(
                 errors.push(path.key("to").error(
                     "another output of the same node leads there, too: give each output a node of its own",
                 ));
-                complete = false;
             }
             edges.push(Edge {
                 from,
@@ -449,7 +387,7 @@ fn edges(
             });
         }
     }
-    complete.then_some(edges)
+    (errors.len() == before).then_some(edges)
 }
 
 /// A cycle, its first node repeated at the end.

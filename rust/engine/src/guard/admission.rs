@@ -26,13 +26,6 @@ use crate::request::request::{Request, ended_already};
 use crate::request::state::PipelineState;
 use crate::request::table::Found;
 
-/// A message that may enter a node: its request is alive, or it stems from no
-/// single one.
-pub(crate) struct Admitted {
-    pub(crate) pdata: OtapPdata,
-    pub(crate) entered: Entered,
-}
-
 /// What is needed to refuse a message after a node took it.
 pub(crate) struct Entered {
     pub(crate) request: Option<Arc<Request>>,
@@ -59,11 +52,11 @@ pub(crate) fn alive(
     }
 }
 
-/// Lets a message in, or says how to refuse it because nobody waits for it.
+/// Lets a message in whose request is alive or which stems from no single one, or says how to refuse it because nobody waits for it.
 pub(crate) fn admit(
     pipeline: &PipelineState,
     pdata: OtapPdata,
-) -> Result<Admitted, Box<NackMsg<OtapPdata>>> {
+) -> Result<(OtapPdata, Entered), Box<NackMsg<OtapPdata>>> {
     let request = match alive(pipeline, &pdata) {
         Ok(request) => request,
         Err(error) => return Err(Box::new(nack::nack(pipeline, error, true, pdata))),
@@ -76,10 +69,8 @@ pub(crate) fn admit(
     } else {
         routing_only(context.clone(), signal)
     };
-    Ok(Admitted {
-        pdata: OtapPdata::new(context, payload),
-        entered: Entered { request, routing },
-    })
+    let entered = Entered { request, routing };
+    Ok((OtapPdata::new(context, payload), entered))
 }
 
 impl Entered {

@@ -210,12 +210,12 @@ impl Divider {
     ) -> Result<(), Error> {
         let signal = signal(&pdata);
         let (context, payload) = pdata.into_parts();
-        let Some(bytes) = payload.encoded_bytes() else {
+        let parts = match payload.encoded_bytes() {
+            Some(bytes) => self.parts(signal, bytes),
             // Arrow has been converted before.
-            let pdata = OtapPdata::new(context, payload);
-            return Ok(effect_handler.send_message_with_source_node(pdata).await?);
+            None => Ok(None),
         };
-        let parts = match self.parts(signal, bytes) {
+        let parts = match parts {
             Ok(Some(parts)) => parts,
             Ok(None) => {
                 let pdata = OtapPdata::new(context, payload);

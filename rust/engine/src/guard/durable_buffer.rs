@@ -40,17 +40,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::base::node_types::DURABLE_BUFFER;
-use crate::base::spec::{self, Topology};
+use crate::base::spec::{self, Topology, config_error};
 use crate::base::storage::{
     ENGINE_FOLDER, FolderLock, Storage, contains_data, former_pipelines, log_goes_on,
 };
 use crate::guard::drain;
-use crate::guard::gate::gated_as;
+use crate::guard::gate::wrapped;
 use crate::request::building;
 use crate::request::nack;
 use crate::request::state::PipelineState;
 
-/// The processor with its gate and what stands between them.
+/// The processor with what stands between its gate and it.
 pub(crate) const FACTORY: ProcessorFactory<OtapPdata> = ProcessorFactory {
     name: DURABLE_BUFFER_FACTORY.name,
     create: |pipeline, node, node_config, processor_config, capabilities| {
@@ -63,39 +63,27 @@ pub(crate) const FACTORY: ProcessorFactory<OtapPdata> = ProcessorFactory {
             }
             None => (None, None),
         };
-        gated_as(
-            (DURABLE_BUFFER_FACTORY.create)(
+        let create = DURABLE_BUFFER_FACTORY.create;
+        let wrapper = create(pipeline, node, node_config, processor_config, capabilities)?;
+        let pipeline = building::pipeline()?;
+        wrapped(wrapper, |processor, _| {
+            pipeline.store_begun();
+            Ok(Box::new(DurableBuffer {
+                inner: processor,
                 pipeline,
-                node,
-                node_config,
-                processor_config,
-                capabilities,
-            )?,
-            |processor, pipeline| {
-                pipeline.store_begun();
-                Box::new(DurableBuffer {
-                    inner: processor,
-                    pipeline: Arc::clone(pipeline),
-                    folder,
-                    accepted: Vec::new(),
-                    lent: HashMap::new(),
-                    last: 0,
-                    life: Life::Running,
-                    _lock: lock,
-                })
-            },
-        )
+                folder,
+                accepted: Vec::new(),
+                lent: HashMap::new(),
+                last: 0,
+                life: Life::Running,
+                _lock: lock,
+            }))
+        })
     },
     context_declarations: DURABLE_BUFFER_FACTORY.context_declarations,
     wiring_contract: DURABLE_BUFFER_FACTORY.wiring_contract,
     validate_config: DURABLE_BUFFER_FACTORY.validate_config,
 };
-
-fn wrong(error: impl ToString) -> ConfigError {
-    ConfigError::InvalidUserConfig {
-        error: error.to_string(),
-    }
-}
 
 /// Takes this pipeline's folder, and writes it and its part of the cap into the configuration.
 fn take_folder(
@@ -103,10 +91,10 @@ fn take_folder(
     node: &str,
     node_config: &mut Arc<NodeUserConfig>,
 ) -> Result<(FolderLock, PathBuf), ConfigError> {
-    let config = DurableBufferConfig::deserialize(&node_config.config).map_err(wrong)?;
+    let config = DurableBufferConfig::deserialize(&node_config.config).map_err(config_error)?;
     let shared = config.path.join(ENGINE_FOLDER);
-    if contains_data(&shared).map_err(wrong)? {
-        return Err(wrong(format!(
+    if contains_data(&shared).map_err(config_error)? {
+        return Err(config_error(format!(
             "{} contains data of a version in which all pipelines used one folder. Stop the collector and move it to the pipeline that has to \
              send them, such as {}; or remove it",
             shared.display(),
@@ -117,7 +105,7 @@ fn take_folder(
         )));
     }
     let folder = storage.folder(&config.path, node);
-    let lock = FolderLock::take(&folder).map_err(wrong)?;
+    let lock = FolderLock::take(&folder).map_err(config_error)?;
     let changed = &mut Arc::make_mut(node_config).config;
     changed["path"] = json!(folder);
     changed["retention_size_cap"] = json!(share(&config, storage.shards).to_string());
@@ -150,6 +138,16 @@ pub(crate) fn of_each_pipeline(complaint: String, shards: usize) -> String {
     }
 }
 
+fn buffers(topology: &Topology) -> impl Iterator<Item = &spec::Node> {
+    let is_buffer = |node: &&spec::Node| node.urn.as_str() == DURABLE_BUFFER;
+    topology.nodes.iter().filter(is_buffer)
+}
+
+/// Whether a durable buffer is among the nodes: its disk is divided among the pipelines.
+pub(crate) fn is_in(topology: &Topology) -> bool {
+    buffers(topology).next().is_some()
+}
+
 /// Numbers of pipelines that there were when the component had more of them, and whose folders
 /// contain data: they have to run once more to send them.
 ///
@@ -161,11 +159,7 @@ pub(crate) fn pipelines_with_data(
     root: &spec::Path,
 ) -> Result<Vec<usize>, ProcessingError> {
     let mut found = Vec::new();
-    for node in topology
-        .nodes
-        .iter()
-        .filter(|node| node.urn.as_str() == DURABLE_BUFFER)
-    {
+    for node in buffers(topology) {
         let Some(path) = node.config["path"].as_str() else {
             continue;
         };

@@ -11,8 +11,8 @@ use otapbridge_context::{ProcessingError, Signal};
 use serde_json::Value;
 
 use crate::base::node_types::{
-    ATTRIBUTE, BATCH, DURABLE_BUFFER, LOG_PARSER, LOG_SAMPLING, PARTITION, TEMPORAL_REAGGREGATION,
-    TRANSFORM, TYPE_ROUTER,
+    ATTRIBUTE, BATCH, DEBUG, DURABLE_BUFFER, FILTER, LOG_PARSER, LOG_SAMPLING, PARTITION, RETRY,
+    TEMPORAL_REAGGREGATION, TRANSFORM, TYPE_ROUTER,
 };
 use crate::base::spec::{Node, Path, Topology};
 
@@ -20,6 +20,47 @@ use crate::base::spec::{Node, Path, Topology};
 /// [`ProcessorNode::AT_MOST_ONE_OUTPUT`](crate::ProcessorNode::AT_MOST_ONE_OUTPUT).
 pub(crate) fn has_at_most_one_output(urn: &str) -> bool {
     matches!(urn, ATTRIBUTE | TYPE_ROUTER)
+}
+
+/// Whether a processor has the default output only, so that a connection from it can name no port.
+pub(crate) fn has_one_output(urn: &str) -> bool {
+    matches!(
+        urn,
+        ATTRIBUTE
+            | BATCH
+            | DEBUG
+            | DURABLE_BUFFER
+            | FILTER
+            | LOG_PARSER
+            | LOG_SAMPLING
+            | RETRY
+            | TEMPORAL_REAGGREGATION
+    )
+}
+
+/// Values that a node accepts without a word and ignores: its configuration takes any text there.
+pub(crate) fn ignored_values(urn: &str, config: &Value, path: &Path) -> Vec<ProcessingError> {
+    const ACTIONS: &[&str] = &["rename", "delete", "insert", "upsert", "update", "hash"];
+    const DOMAINS: &[&str] = &["signal", "resource", "scope"];
+    if urn != ATTRIBUTE {
+        return Vec::new();
+    }
+    let items = |key: &str| config[key].as_array().into_iter().flatten().enumerate();
+    let path = |key: &str, index| path.key(key).index(index);
+    let actions = items("actions").map(|(index, action)| {
+        let path = path("actions", index).key("action");
+        (path, &action["action"], ACTIONS)
+    });
+    let domains =
+        items("apply_to").map(|(index, domain)| (path("apply_to", index), domain, DOMAINS));
+    actions
+        .chain(domains)
+        .filter_map(|(path, value, known)| {
+            let value = value.as_str()?;
+            let message = || format!("unknown value {value:?}; known: {}", known.join(", "));
+            (!known.contains(&value)).then(|| path.error(message()))
+        })
+        .collect()
 }
 
 /// How many rows of one kind a message may have where it is converted: their ids have 16 bits.
@@ -210,13 +251,10 @@ fn arrow_comes(topology: &Topology, to: usize) -> bool {
 }
 
 /// Configurations that do harm to any data.
-pub(crate) fn refused(topology: &Topology, path: impl Fn(usize) -> Path) -> Vec<ProcessingError> {
+pub(crate) fn refused(topology: &Topology, paths: &[Path]) -> Vec<ProcessingError> {
     let mut errors = Vec::new();
     for (index, node) in topology.nodes.iter().enumerate() {
-        let at = |keys: &[&str]| {
-            keys.iter()
-                .fold(path(index).key("config"), |path, key| path.key(key))
-        };
+        let at = |keys: &[&str]| paths[index].key("config").at(keys);
         match node.urn.as_str() {
             BATCH => {
                 for settings in arrow_batching(&node.config, arrow_comes(topology, index)) {

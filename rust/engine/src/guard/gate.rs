@@ -11,6 +11,7 @@ use futures::FutureExt;
 use otapbridge_context::{ProcessingError, Signal};
 use otel_arrow_dfe_config::NodeUrn;
 use otel_arrow_dfe_config::error::Error as ConfigError;
+use otel_arrow_dfe_config::node::NodeUserConfig;
 use otel_arrow_dfe_engine::ConsumerEffectHandlerExtension;
 use otel_arrow_dfe_engine::control::NodeControlMsg;
 use otel_arrow_dfe_engine::error::Error;
@@ -21,7 +22,8 @@ use otel_arrow_dfe_otap::pdata::{OtapPdata, PdataEffectHandlerExtension};
 
 use crate::base::payload::from_otlp_bytes;
 use crate::base::sending::{looking_again, turns};
-use crate::guard::admission::{Admitted, admit, node_failed, panic_error, refuse_failed};
+use crate::base::spec::config_error;
+use crate::guard::admission::{admit, node_failed, panic_error, refuse_failed};
 use crate::guard::drain;
 use crate::request::building;
 use crate::request::engine_errors;
@@ -31,18 +33,23 @@ use crate::request::state::PipelineState;
 pub(crate) fn gated(
     wrapper: ProcessorWrapper<OtapPdata>,
 ) -> Result<ProcessorWrapper<OtapPdata>, ConfigError> {
-    gated_as(wrapper, |processor, _| processor)
+    wrapped(wrapper, |processor, node| {
+        Ok(Box::new(LocalGate {
+            inner: processor,
+            pipeline: building::pipeline()?,
+            node: node.r#type.clone(),
+            flushed: drain::is_flushed(node.r#type.as_str()),
+        }))
+    })
 }
 
-/// As [`gated`], with something between the gate and the processor.
-pub(crate) fn gated_as(
+type BoxedProcessor = Box<dyn local::Processor<OtapPdata>>;
+
+/// Puts something around such a processor.
+pub(crate) fn wrapped(
     wrapper: ProcessorWrapper<OtapPdata>,
-    between: impl FnOnce(
-        Box<dyn local::Processor<OtapPdata>>,
-        &Arc<PipelineState>,
-    ) -> Box<dyn local::Processor<OtapPdata>>,
+    around: impl FnOnce(BoxedProcessor, &NodeUserConfig) -> Result<BoxedProcessor, ConfigError>,
 ) -> Result<ProcessorWrapper<OtapPdata>, ConfigError> {
-    let pipeline = building::pipeline()?;
     match wrapper {
         ProcessorWrapper::Local {
             node_id,
@@ -57,14 +64,9 @@ pub(crate) fn gated_as(
             source_tag,
         } => Ok(ProcessorWrapper::Local {
             node_id,
-            user_config: Arc::clone(&user_config),
+            processor: around(processor, &user_config)?,
+            user_config,
             runtime_config,
-            processor: Box::new(LocalGate {
-                flushed: drain::is_flushed(user_config.r#type.as_str()),
-                node: user_config.r#type.clone(),
-                inner: between(processor, &pipeline),
-                pipeline,
-            }),
             control_sender,
             control_receiver,
             pdata_senders,
@@ -72,9 +74,9 @@ pub(crate) fn gated_as(
             telemetry,
             source_tag,
         }),
-        ProcessorWrapper::Shared { .. } => Err(ConfigError::InvalidUserConfig {
-            error: "processors that move between threads cannot be gated".to_owned(),
-        }),
+        ProcessorWrapper::Shared { .. } => Err(config_error(
+            "processors that move between threads cannot be gated",
+        )),
     }
 }
 
@@ -82,7 +84,7 @@ pub(crate) fn gated_as(
 const TURNS: usize = 64;
 
 struct LocalGate {
-    inner: Box<dyn local::Processor<OtapPdata>>,
+    inner: BoxedProcessor,
     pipeline: Arc<PipelineState>,
     node: NodeUrn,
     /// It is told to flush at a drain.
@@ -114,7 +116,7 @@ impl LocalGate {
         pdata: OtapPdata,
         effect_handler: &mut local::EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
-        let Admitted { pdata, entered } = match admit(&self.pipeline, pdata) {
+        let (pdata, entered) = match admit(&self.pipeline, pdata) {
             Ok(admitted) => admitted,
             Err(nack) => return effect_handler.notify_nack(*nack).await,
         };

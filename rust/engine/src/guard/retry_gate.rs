@@ -21,7 +21,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use otel_arrow_dfe_config::ContextEntryName;
-use otel_arrow_dfe_config::error::Error as ConfigError;
 use otel_arrow_dfe_config::transport_headers::{
     TransportHeader, TransportHeaderValue, TransportHeaders,
 };
@@ -39,8 +38,10 @@ use otel_arrow_dfe_engine::{
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 use serde::Deserialize;
 
+use crate::base::spec::config_error;
 use crate::guard::admission::alive;
-use crate::guard::gate::gated_as;
+use crate::guard::gate::wrapped;
+use crate::request::building;
 use crate::request::header::request_id;
 use crate::request::nack;
 use crate::request::state::PipelineState;
@@ -51,33 +52,21 @@ const NOTE_HEADER: &str = "otapbridge-retry";
 static NOTE_NAME: LazyLock<ContextEntryName> =
     LazyLock::new(|| ContextEntryName::try_from(NOTE_HEADER).expect("a printable ASCII name"));
 
-/// The processor with its gate and what stands between them.
+/// The processor with what stands between its gate and it.
 pub(crate) const FACTORY: ProcessorFactory<OtapPdata> = ProcessorFactory {
     name: RETRY_PROCESSOR_FACTORY.name,
     create: |pipeline, node, node_config, processor_config, capabilities| {
-        let config = RetryConfig::deserialize(&node_config.config).map_err(|error| {
-            ConfigError::InvalidUserConfig {
-                error: error.to_string(),
-            }
-        })?;
-        gated_as(
-            (RETRY_PROCESSOR_FACTORY.create)(
-                pipeline,
-                node,
-                node_config,
-                processor_config,
-                capabilities,
-            )?,
-            |processor, pipeline| {
-                Box::new(RetryGate {
-                    inner: processor,
-                    pipeline: Arc::clone(pipeline),
-                    config,
-                    built: Instant::now(),
-                    waiting: BinaryHeap::new(),
-                })
-            },
-        )
+        let create = RETRY_PROCESSOR_FACTORY.create;
+        let wrapper = create(pipeline, node, node_config, processor_config, capabilities)?;
+        wrapped(wrapper, |processor, node| {
+            Ok(Box::new(RetryGate {
+                inner: processor,
+                pipeline: building::pipeline()?,
+                config: RetryConfig::deserialize(&node.config).map_err(config_error)?,
+                built: Instant::now(),
+                waiting: BinaryHeap::new(),
+            }))
+        })
     },
     context_declarations: RETRY_PROCESSOR_FACTORY.context_declarations,
     wiring_contract: RETRY_PROCESSOR_FACTORY.wiring_contract,

@@ -24,14 +24,14 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::base::event::Emission;
 use crate::base::payload::signal;
-use crate::guard::admission::{Admitted, Entered, admit};
+use crate::guard::admission::{Entered, admit};
 use crate::guard::drain;
 use crate::host::receiver::{deliver_events, terminal_state};
 use crate::request::building;
 use crate::request::header::REQUEST_ID_HEADER;
 use crate::request::nack;
 use crate::request::request::Request;
-use crate::request::state::{Answer, Emitted, PipelineState, WayBack};
+use crate::request::state::{Answer, Emitted, PipelineState};
 
 pub(crate) const HOST_EXPORTER_URN: &str = "urn:otapbridge:exporter:host";
 
@@ -46,8 +46,7 @@ pub(crate) static HOST_EXPORTER: ExporterFactory<OtapPdata> = ExporterFactory {
                 pipeline: building::pipeline()?,
                 answers: building::take_answers()?,
                 unanswered: 0,
-                watches: HashMap::new(),
-                without_call: 0,
+                without_call: HashMap::new(),
                 bytes_without_call: 0,
             },
             node,
@@ -87,11 +86,15 @@ struct HostExporter {
     answers: UnboundedReceiver<Answer>,
     /// Emissions whose answers have not come by here.
     unanswered: usize,
-    /// How many of them stem from no single call, and their bytes.
-    without_call: usize,
+    /// Those of them that stem from no single call, and the bytes of all of these.
+    without_call: HashMap<u64, WithoutCall>,
     bytes_without_call: usize,
-    /// For those of requests that began in the pipeline.
-    watches: HashMap<u64, Watch>,
+}
+
+struct WithoutCall {
+    bytes: usize,
+    /// If its request began in the pipeline.
+    _watch: Option<Watch>,
 }
 
 #[async_trait(?Send)]
@@ -128,7 +131,8 @@ impl HostExporter {
     /// Back-pressure for output that no call accounts for: without it a host that
     /// answers slowly would collect whatever nodes join and forward.
     fn may_emit(&self) -> bool {
-        self.without_call < MAX_WITHOUT_CALL && self.bytes_without_call < MAX_BYTES_WITHOUT_CALL
+        self.without_call.len() < MAX_WITHOUT_CALL
+            && self.bytes_without_call < MAX_BYTES_WITHOUT_CALL
     }
 
     async fn emit(
@@ -137,7 +141,7 @@ impl HostExporter {
         plan: &EncodingPlan,
         effect_handler: &EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
-        let Admitted { mut pdata, entered } = match admit(&self.pipeline, pdata) {
+        let (mut pdata, entered) = match admit(&self.pipeline, pdata) {
             Ok(admitted) => admitted,
             Err(nack) => return effect_handler.notify_nack(*nack).await,
         };
@@ -163,7 +167,7 @@ impl HostExporter {
             None => (None, context_of_headers(&routing), Vec::new()),
         };
         let by_reference = self.pipeline.shared.is_blind && bytes.is_empty();
-        let bytes_without_call = call_id.is_none().then_some(bytes.len());
+        let len = bytes.len();
         let at_once = call_id.is_some()
             && self
                 .pipeline
@@ -182,11 +186,7 @@ impl HostExporter {
         };
         let emitted = || Emitted {
             request: request.clone(),
-            bytes_without_call,
-            way_back: match routing.take() {
-                Some(routing) if !at_once => WayBack::ThroughNodes(routing),
-                _ => WayBack::ToCaller,
-            },
+            routing: routing.take().filter(|_| !at_once),
         };
         let emitted = self.pipeline.emit(request.as_ref(), emitted, emission);
         let id = match (emitted, routing) {
@@ -198,12 +198,13 @@ impl HostExporter {
             (Err(_), None) => return Ok(()),
         };
         self.unanswered += usize::from(!at_once);
-        if let Some(len) = bytes_without_call {
-            self.without_call += 1;
+        if call_id.is_none() {
             self.bytes_without_call += len;
-        }
-        if let Some(request) = request.filter(|request| !request.is_call()) {
-            let _ = self.watches.insert(id, Watch::of(id, request));
+            let output = WithoutCall {
+                bytes: len,
+                _watch: request.map(|request| Watch::of(id, request)),
+            };
+            let _ = self.without_call.insert(id, output);
         }
         Ok(())
     }
@@ -215,15 +216,12 @@ impl HostExporter {
     ) -> Result<(), Error> {
         let Answer {
             emission_id,
-            bytes_without_call,
             routing,
             error,
         } = answer;
         self.unanswered -= 1;
-        if let Some(len) = bytes_without_call {
-            self.without_call -= 1;
-            self.bytes_without_call -= len;
-            let _ = self.watches.remove(&emission_id);
+        if let Some(output) = self.without_call.remove(&emission_id) {
+            self.bytes_without_call -= output.bytes;
         }
         match error {
             None => effect_handler.notify_ack(AckMsg::new(routing)).await,

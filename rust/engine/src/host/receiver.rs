@@ -169,7 +169,9 @@ impl HostReceiver {
                 },
                 sent = async { sending.as_mut().expect("guarded").await }, if sending.is_some() => {
                     sending = None;
-                    self.sent(sent)?;
+                    // It fails only when the next node is gone, which ends the pipeline and
+                    // completes what is in flight.
+                    sent?;
                 },
                 received = receive(&mut self.submissions, &mut incoming, &mut looking), if may_receive => {
                     // The component closed the queue: only acks and nacks are left.
@@ -224,14 +226,8 @@ impl HostReceiver {
                     looking_again(send).await
                 })))
             }
-            sent => self.sent(sent).map(|()| None),
+            sent => Ok(sent.map(|()| None)?),
         }
-    }
-
-    /// A send fails only when the next node is gone, which ends the pipeline and
-    /// completes what is in flight.
-    fn sent(&self, sent: Result<(), TypedError<OtapPdata>>) -> Result<(), Error> {
-        sent.map_err(Error::from)
     }
 
     fn complete(&self, calldata: &CallData, error: Option<ProcessingError>) {

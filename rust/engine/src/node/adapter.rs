@@ -13,29 +13,34 @@ use otel_arrow_dfe_engine::local::processor::{EffectHandler, Processor};
 use otel_arrow_dfe_engine::message::Message;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 
-use crate::guard::admission::{Admitted, admit, contained, refuse_failed, until_done};
+use crate::guard::admission::{admit, contained, refuse_failed, until_done};
 use crate::guard::drain;
 use crate::node::effect_handler::ContextAwareEffectHandler;
+use crate::node::factory::Adapts;
 use crate::node::processor::ContextAwareProcessor;
-use crate::node::tasks::TasksOwner;
 use crate::request::state::PipelineState;
 
 /// What a node has once it runs: made of the engine's handler on its first message.
-pub(crate) struct Running {
-    pub(crate) handler: ContextAwareEffectHandler,
-    _tasks: TasksOwner,
-}
+#[derive(Default)]
+pub(crate) struct Running(pub(crate) Option<ContextAwareEffectHandler>);
 
 impl Running {
-    pub(crate) fn new(
+    pub(crate) fn handler(
+        &mut self,
         effect_handler: &EffectHandler<OtapPdata>,
         pipeline: &Arc<PipelineState>,
-    ) -> Self {
-        let (handler, tasks) =
-            ContextAwareEffectHandler::new(effect_handler.clone(), Arc::clone(pipeline));
-        Self {
-            handler,
-            _tasks: tasks,
+    ) -> &mut ContextAwareEffectHandler {
+        self.0.get_or_insert_with(|| {
+            ContextAwareEffectHandler::new(effect_handler.clone(), Arc::clone(pipeline))
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // They own a handler that owns them, so they would never be dropped.
+        if let Some(handler) = &self.0 {
+            handler.tasks.abort();
         }
     }
 }
@@ -43,28 +48,27 @@ impl Running {
 pub(crate) struct Adapter<P> {
     processor: P,
     pipeline: Arc<PipelineState>,
-    running: Option<Running>,
+    running: Running,
 }
 
-impl<P: ContextAwareProcessor> Adapter<P> {
-    pub(crate) fn new(processor: P, pipeline: Arc<PipelineState>) -> Self {
+impl<P: ContextAwareProcessor + 'static> Adapts<P> for Adapter<P> {
+    fn new(processor: P, pipeline: Arc<PipelineState>) -> Self {
         Self {
             processor,
             pipeline,
-            running: None,
+            running: Running::default(),
         }
     }
+}
 
+impl<P: ContextAwareProcessor> Adapter<P> {
     async fn control(
         &mut self,
         control: NodeControlMsg<OtapPdata>,
         effect_handler: &EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
         let pipeline = &self.pipeline;
-        let handler = &mut self
-            .running
-            .get_or_insert_with(|| Running::new(effect_handler, pipeline))
-            .handler;
+        let handler = self.running.handler(effect_handler, pipeline);
         let Some(control) = handler.tasks.sent.resolve(pipeline, control) else {
             return Ok(());
         };
@@ -77,10 +81,7 @@ impl<P: ContextAwareProcessor> Adapter<P> {
     /// Nothing comes any more but acks and nacks.
     async fn drain(&mut self, effect_handler: &EffectHandler<OtapPdata>) -> Result<(), Error> {
         let pipeline = &self.pipeline;
-        let handler = &mut self
-            .running
-            .get_or_insert_with(|| Running::new(effect_handler, pipeline))
-            .handler;
+        let handler = self.running.handler(effect_handler, pipeline);
         let until = pipeline.drain_until();
         let deadline = until.unwrap_or_else(Instant::now);
         let flushed = contained(
@@ -99,14 +100,11 @@ impl<P: ContextAwareProcessor> Adapter<P> {
         effect_handler: &EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
         let pipeline = &self.pipeline;
-        let Admitted { pdata, entered } = match admit(pipeline, pdata) {
+        let (pdata, entered) = match admit(pipeline, pdata) {
             Ok(admitted) => admitted,
             Err(nack) => return effect_handler.notify_nack(*nack).await,
         };
-        let handler = &mut self
-            .running
-            .get_or_insert_with(|| Running::new(effect_handler, pipeline))
-            .handler;
+        let handler = self.running.handler(effect_handler, pipeline);
         let context = entered.context();
         handler.begin(context.clone(), entered);
         let processed = self

@@ -19,10 +19,11 @@ use otel_arrow_dfe_engine::processor::ProcessorRuntimeRequirements;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::guard::admission::{Admitted, admit, contained, refuse_failed, until_done};
+use crate::guard::admission::{admit, contained, refuse_failed, until_done};
 use crate::guard::drain;
 use crate::node::adapter::Running;
-use crate::node::effect_handler::TaskEffectHandler;
+use crate::node::effect_handler::{ContextAwareEffectHandler, TaskEffectHandler};
+use crate::node::factory::Adapts;
 use crate::node::processor::ConcurrentContextAwareProcessor;
 use crate::request::state::PipelineState;
 
@@ -74,36 +75,41 @@ pub(crate) struct ConcurrentAdapter<P> {
     processor: Rc<P>,
     pipeline: Arc<PipelineState>,
     places: Arc<Semaphore>,
-    running: Option<Running>,
+    running: Running,
     /// Handlers of messages that are done, for the next ones.
     spare: Rc<RefCell<Vec<TaskEffectHandler>>>,
 }
 
-impl<P: ConcurrentContextAwareProcessor + 'static> ConcurrentAdapter<P> {
-    pub(crate) fn new(processor: P, pipeline: Arc<PipelineState>) -> Self {
+impl<P: ConcurrentContextAwareProcessor + 'static> Adapts<P> for ConcurrentAdapter<P> {
+    fn new(processor: P, pipeline: Arc<PipelineState>) -> Self {
         let limit = processor.max_concurrency().get();
         Self {
             processor: Rc::new(processor),
             pipeline,
             places: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
-            running: None,
+            running: Running::default(),
             spare: Rc::default(),
         }
     }
+}
 
-    fn running(&mut self, effect_handler: &EffectHandler<OtapPdata>) -> &mut Running {
-        let pipeline = &self.pipeline;
-        self.running.get_or_insert_with(|| {
-            let running = Running::new(effect_handler, pipeline);
-            let (pipeline, waker) = (Arc::clone(pipeline), effect_handler.clone());
+impl<P: ConcurrentContextAwareProcessor + 'static> ConcurrentAdapter<P> {
+    fn handler(
+        &mut self,
+        effect_handler: &EffectHandler<OtapPdata>,
+    ) -> &mut ContextAwareEffectHandler {
+        let is_first = self.running.0.is_none();
+        let handler = self.running.handler(effect_handler, &self.pipeline);
+        if is_first {
+            let (pipeline, waker) = (Arc::clone(&self.pipeline), effect_handler.clone());
             // From then on all data are let in: they wait in their tasks. The engine asks
             // no more after it has told the node to end.
-            running.handler.tasks.spawn(async move {
+            handler.tasks.spawn(async move {
                 pipeline.drain_begun().await;
                 let _ = waker.set_wakeup(PLACE_FREE, Instant::now());
             });
-            running
-        })
+        }
+        handler
     }
 
     async fn control(
@@ -118,7 +124,7 @@ impl<P: ConcurrentContextAwareProcessor + 'static> ConcurrentAdapter<P> {
         }
         let pipeline = Arc::clone(&self.pipeline);
         let processor = Rc::clone(&self.processor);
-        let handler = &mut self.running(effect_handler).handler;
+        let handler = self.handler(effect_handler);
         let Some(control) = handler.tasks.sent.resolve(&pipeline, control) else {
             return Ok(());
         };
@@ -137,7 +143,7 @@ impl<P: ConcurrentContextAwareProcessor + 'static> ConcurrentAdapter<P> {
         pdata: OtapPdata,
         effect_handler: &EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
-        let Admitted { pdata, entered } = match admit(&self.pipeline, pdata) {
+        let (pdata, entered) = match admit(&self.pipeline, pdata) {
             Ok(admitted) => admitted,
             Err(nack) => return effect_handler.notify_nack(*nack).await,
         };
@@ -145,11 +151,11 @@ impl<P: ConcurrentContextAwareProcessor + 'static> ConcurrentAdapter<P> {
         let processor = Rc::clone(&self.processor);
         let spare = Rc::clone(&self.spare);
         let places = Arc::clone(&self.places);
-        let running = self.running(effect_handler);
-        let nacker = running.handler.shared_inner();
+        let node = self.handler(effect_handler);
+        let nacker = node.shared_inner();
         let mut place = Place::take(&places, Rc::clone(&nacker));
         let reused = spare.borrow_mut().pop();
-        let mut handler = reused.unwrap_or_else(|| running.handler.for_task(false));
+        let mut handler = reused.unwrap_or_else(|| node.for_task(false));
         let context = entered.context();
         handler.begin(context.clone(), entered);
         let mut work = Box::pin(async move {
@@ -166,7 +172,7 @@ impl<P: ConcurrentContextAwareProcessor + 'static> ConcurrentAdapter<P> {
         });
         // Most work is done at once, and needs no task.
         if poll!(work.as_mut()).is_pending() {
-            running.handler.tasks.spawn(work);
+            node.tasks.spawn(work);
         }
         Ok(())
     }
@@ -187,11 +193,8 @@ where
             Message::PData(pdata) if drain::is_mark(&pdata) => {
                 let until = self.pipeline.drain_until();
                 let deadline = until.unwrap_or_else(Instant::now);
-                let running = self.running(effect_handler);
-                running
-                    .handler
-                    .tasks
-                    .forward_mark(effect_handler.clone(), deadline);
+                let handler = self.handler(effect_handler);
+                handler.tasks.forward_mark(effect_handler.clone(), deadline);
                 Ok(())
             }
             Message::PData(pdata) => self.data(pdata, effect_handler).await,

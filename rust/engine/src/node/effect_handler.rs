@@ -12,7 +12,8 @@ use bytes::Bytes;
 use futures::FutureExt;
 use otapbridge_context::{Metadata, ProcessingError, RequestContext, SpanContext};
 use otel_arrow_dfe_config::PortName;
-use otel_arrow_dfe_engine::control::AckMsg;
+use otel_arrow_dfe_engine::control::{AckMsg, CallData, NackMsg};
+use otel_arrow_dfe_engine::error::TypedError;
 use otel_arrow_dfe_engine::local::processor::EffectHandler;
 use otel_arrow_dfe_engine::{
     ConsumerEffectHandlerExtension, Interests, MessageSourceLocalEffectHandlerExtension,
@@ -28,7 +29,8 @@ use crate::base::sending::looking_again;
 use crate::guard::admission::{Entered, panic_error, refuse_failed, until_done};
 use crate::node::own_request::OwnRequest;
 use crate::node::sent::Busy;
-use crate::node::tasks::{Tasks, TasksOwner};
+use crate::node::tasks::Tasks;
+use crate::request::engine_errors::error_of_engine;
 use crate::request::nack;
 use crate::request::request::DataSize;
 use crate::request::state::PipelineState;
@@ -108,10 +110,7 @@ impl<PData> ContextAwareEffectHandler<PData> {
 }
 
 impl ContextAwareEffectHandler {
-    pub(crate) fn new(
-        inner: EffectHandler<OtapPdata>,
-        pipeline: Arc<PipelineState>,
-    ) -> (Self, TasksOwner) {
+    pub(crate) fn new(inner: EffectHandler<OtapPdata>, pipeline: Arc<PipelineState>) -> Self {
         let (dropped, mut messages) = mpsc::unbounded_channel();
         let tasks = Tasks::new(dropped);
         let inner = Rc::new(inner);
@@ -125,16 +124,15 @@ impl ContextAwareEffectHandler {
                 let _ = nacker.notify_nack(nack).await;
             }
         });
-        let handler = Self {
+        Self {
             inner,
             context: RequestContext::empty(),
             routing: None,
             reference: None,
             pipeline,
             encoding: None,
-            tasks: Rc::clone(&tasks),
-        };
-        (handler, TasksOwner(tasks))
+            tasks,
+        }
     }
 
     /// Another handler of the same node and request.
@@ -159,6 +157,17 @@ impl ContextAwareEffectHandler {
         looking_again(send).await
     }
 
+    async fn in_time(
+        &self,
+        send: impl Future<Output = Result<(), TypedError<OtapPdata>>>,
+    ) -> Result<(), ProcessingError> {
+        tokio::select! {
+            biased;
+            sent = self.in_turn(send) => sent.map_err(nack::send_error),
+            error = self.context.done() => Err(error),
+        }
+    }
+
     /// Sends a message to the default output. Waits while the next node's queue
     /// is full, but not beyond the request's cancel or deadline.
     ///
@@ -166,11 +175,8 @@ impl ContextAwareEffectHandler {
     /// Cancelled or Timeout when the request ended first; Retryable when the
     /// next node is gone; Configuration when there is no default output.
     pub async fn send_message(&self, data: OtapPdata) -> Result<(), ProcessingError> {
-        tokio::select! {
-            biased;
-            sent = self.in_turn(self.inner.send_message_with_source_node(data)) => sent.map_err(nack::send_error),
-            error = self.context.done() => Err(error),
-        }
+        let send = self.inner.send_message_with_source_node(data);
+        self.in_time(send).await
     }
 
     /// Sends a message to a named output; otherwise as [`Self::send_message`].
@@ -181,11 +187,8 @@ impl ContextAwareEffectHandler {
     where
         P: Into<PortName> + Send + 'static,
     {
-        tokio::select! {
-            biased;
-            sent = self.in_turn(self.inner.send_message_with_source_node_to(port, data)) => sent.map_err(nack::send_error),
-            error = self.context.done() => Err(error),
-        }
+        let send = self.inner.send_message_with_source_node_to(port, data);
+        self.in_time(send).await
     }
 
     /// Accepts a message that goes no further.
@@ -194,7 +197,7 @@ impl ContextAwareEffectHandler {
     /// Retryable when the pipeline is ending.
     pub async fn ack(&self, data: OtapPdata) -> Result<(), ProcessingError> {
         let acked = self.inner.notify_ack(AckMsg::new(data)).await;
-        acked.map_err(nack::error_of_engine)
+        acked.map_err(error_of_engine)
     }
 
     /// Refuses a message; for nodes that hold several and ack or nack each on its own.
@@ -207,10 +210,36 @@ impl ContextAwareEffectHandler {
         error: ProcessingError,
     ) -> Result<(), ProcessingError> {
         let nack = nack::nack(&self.pipeline, error, false, data);
-        self.inner
-            .notify_nack(nack)
-            .await
-            .map_err(nack::error_of_engine)
+        self.notify_nack(nack).await
+    }
+
+    /// Asks to be told how a message fares that this node is about to send: it
+    /// comes back as a control message, `Ack` with its `accepted` or `Nack` with its
+    /// `refused`, which this node must pass back with [`Self::ack`], [`Self::nack`] or
+    /// [`Self::notify_nack`]: nobody before it hears of the message otherwise. The data comes back
+    /// with a nack only if `return_data`.
+    pub fn subscribe(&self, data: &mut OtapPdata, return_data: bool) {
+        let mut interests = Interests::ACKS_OR_NACKS;
+        if return_data {
+            interests |= Interests::RETURN_DATA;
+        }
+        self.inner.subscribe_to(interests, CallData::new(), data);
+    }
+
+    /// Why a message was refused: the host's error or that of a node of ours with
+    /// everything it had, otherwise what the engine's nack says.
+    #[must_use]
+    pub fn error_of(&self, nack: &NackMsg<OtapPdata>) -> ProcessingError {
+        nack::error_of(&self.pipeline.errors, nack)
+    }
+
+    /// Passes a nack back as it came.
+    ///
+    /// # Errors
+    /// Retryable when the pipeline is ending.
+    pub async fn notify_nack(&self, nack: NackMsg<OtapPdata>) -> Result<(), ProcessingError> {
+        let nacked = self.inner.notify_nack(nack).await;
+        nacked.map_err(error_of_engine)
     }
 
     /// The message's data as OTLP protobuf; converted if it is something else.

@@ -6,11 +6,7 @@ use std::sync::Arc;
 
 use otapbridge_context::ProcessingError;
 use otel_arrow_dfe_config::error::Error as ConfigError;
-use otel_arrow_dfe_config::node::NodeUserConfig;
-use otel_arrow_dfe_engine::capability::registry::Capabilities;
-use otel_arrow_dfe_engine::config::ProcessorConfig;
-use otel_arrow_dfe_engine::context::PipelineContext;
-use otel_arrow_dfe_engine::node::NodeId;
+use otel_arrow_dfe_engine::local::processor::Processor;
 use otel_arrow_dfe_engine::processor::ProcessorWrapper;
 use otel_arrow_dfe_engine::wiring_contract::WiringContract;
 use otel_arrow_dfe_engine::{ProcessorFactory, ReceiverFactory};
@@ -18,47 +14,46 @@ use otel_arrow_dfe_otap::pdata::OtapPdata;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::base::spec::Path;
+use crate::base::spec::{Path, config_error};
 use crate::node::adapter::Adapter;
 use crate::node::concurrent::ConcurrentAdapter;
 use crate::node::processor::{
     ConcurrentContextAwareProcessor, ContextAwareProcessor, ProcessorNode,
 };
 use crate::request::building;
+use crate::request::state::PipelineState;
 
 /// A node type of the catalogue.
 #[derive(Clone)]
-pub struct NodeFactory(pub(crate) Factory);
+pub struct NodeFactory {
+    pub(crate) factory: Factory,
+    pub(crate) node_type: NodeType,
+}
 
 #[derive(Clone)]
 pub(crate) enum Factory {
-    Processor {
-        factory: ProcessorFactory<OtapPdata>,
-        check: ConfigCheck,
-        at_most_one_output: bool,
-        is_blind: fn(&Value) -> bool,
-    },
-    Receiver(ReceiverFactory<OtapPdata>, ConfigCheck),
+    Processor(ProcessorFactory<OtapPdata>),
+    Receiver(ReceiverFactory<OtapPdata>),
 }
 
-/// Checks a node's configuration: the error's field is a path below `config`.
-pub(crate) type ConfigCheck = fn(&Value) -> Result<(), ProcessingError>;
+/// A node type as validation sees it.
+#[derive(Clone)]
+pub(crate) struct NodeType {
+    /// Checks the configuration the engine's way.
+    pub(crate) validate: fn(&Value) -> Result<(), ConfigError>,
+    /// Checks it with paths and unknown keys, for nodes of this project: the error's field is a
+    /// path below `config`.
+    pub(crate) check: Option<fn(&Value) -> Result<(), ProcessingError>>,
+    /// See [`ProcessorNode::AT_MOST_ONE_OUTPUT`].
+    pub(crate) at_most_one_output: bool,
+    /// See [`ProcessorNode::is_blind`].
+    pub(crate) is_blind: fn(&Value) -> bool,
+}
 
 /// Makes a node type of a context-aware processor.
 #[must_use]
 pub fn processor_factory<N: ProcessorNode + ContextAwareProcessor>() -> NodeFactory {
-    factory::<N>(
-        |_pipeline, node, node_config, processor_config, _capabilities| {
-            let processor = create::<N>(&node_config.config).map_err(config_error)?;
-            let adapter = Adapter::new(processor, building::pipeline()?);
-            Ok(ProcessorWrapper::local(
-                adapter,
-                node,
-                node_config,
-                processor_config,
-            ))
-        },
-    )
+    factory::<N, Adapter<N>>()
 }
 
 /// Makes a node type of a concurrent context-aware processor.
@@ -67,10 +62,33 @@ pub fn concurrent_processor_factory<N>() -> NodeFactory
 where
     N: ProcessorNode + ConcurrentContextAwareProcessor,
 {
-    factory::<N>(
-        |_pipeline, node, node_config, processor_config, _capabilities| {
-            let processor = create::<N>(&node_config.config).map_err(config_error)?;
-            let adapter = ConcurrentAdapter::new(processor, building::pipeline()?);
+    factory::<N, ConcurrentAdapter<N>>()
+}
+
+/// What runs an author's processor `N` as an engine node.
+pub(crate) trait Adapts<N>: Processor<OtapPdata> + 'static {
+    fn new(processor: N, pipeline: Arc<PipelineState>) -> Self;
+}
+
+fn factory<N: ProcessorNode, A: Adapts<N>>() -> NodeFactory {
+    let node_type = NodeType {
+        validate: |config| {
+            configured(config, N::create)
+                .map(drop)
+                .map_err(config_error)
+        },
+        check: Some(|config| configured(config, N::create).map(drop)),
+        at_most_one_output: N::AT_MOST_ONE_OUTPUT,
+        is_blind: |config| {
+            let is_blind = configured(config, |config| Ok(N::is_blind(&config)));
+            is_blind.unwrap_or_default()
+        },
+    };
+    let factory = ProcessorFactory {
+        name: N::URN,
+        create: |_pipeline, node, node_config, processor_config, _capabilities| {
+            let processor = configured(&node_config.config, N::create).map_err(config_error)?;
+            let adapter = A::new(processor, building::pipeline()?);
             Ok(ProcessorWrapper::local(
                 adapter,
                 node,
@@ -78,41 +96,14 @@ where
                 processor_config,
             ))
         },
-    )
-}
-
-type Create = fn(
-    PipelineContext,
-    NodeId,
-    Arc<NodeUserConfig>,
-    &ProcessorConfig,
-    &Capabilities,
-) -> Result<ProcessorWrapper<OtapPdata>, ConfigError>;
-
-fn factory<N: ProcessorNode>(create: Create) -> NodeFactory {
-    NodeFactory(Factory::Processor {
-        factory: ProcessorFactory {
-            name: N::URN,
-            create,
-            context_declarations: None,
-            wiring_contract: WiringContract::UNRESTRICTED,
-            validate_config: |config| check::<N>(config).map_err(config_error),
-        },
-        check: check::<N>,
-        at_most_one_output: N::AT_MOST_ONE_OUTPUT,
-        is_blind: |config| {
-            let is_blind = configured(config, |config| Ok(N::is_blind(&config)));
-            is_blind.unwrap_or_default()
-        },
-    })
-}
-
-fn check<N: ProcessorNode>(config: &Value) -> Result<(), ProcessingError> {
-    configured(config, N::create).map(drop)
-}
-
-fn create<N: ProcessorNode>(config: &Value) -> Result<N, ProcessingError> {
-    configured(config, N::create)
+        context_declarations: None,
+        wiring_contract: WiringContract::UNRESTRICTED,
+        validate_config: node_type.validate,
+    };
+    NodeFactory {
+        factory: Factory::Processor(factory),
+        node_type,
+    }
 }
 
 /// Makes a node of its configuration; errors have the place in it as their field.
@@ -130,10 +121,4 @@ pub(crate) fn configured<C: DeserializeOwned, N>(
         let place = Path::of_author(error.field().unwrap_or_default());
         place.error(error.message())
     })
-}
-
-pub(crate) fn config_error(error: ProcessingError) -> ConfigError {
-    ConfigError::InvalidUserConfig {
-        error: error.to_string(),
-    }
 }

@@ -67,14 +67,11 @@ impl Held {
     /// # Errors
     /// Retryable when the pipeline is ending.
     pub async fn nack_for_good(
-        mut self,
+        self,
         effect_handler: &ContextAwareEffectHandler,
         error: ProcessingError,
     ) -> Result<(), ProcessingError> {
-        match self.message.take() {
-            Some(message) => effect_handler.nack(message, error.into_permanent()).await,
-            None => Ok(()),
-        }
+        self.nack(effect_handler, error.into_permanent()).await
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use otapbridge_context::{CancelReason, RequestContext, Signal};
@@ -19,8 +19,8 @@ use crate::request::state::PipelineState;
 /// pipeline ends when this is dropped: if something of it was refused, gates refuse the rest.
 pub struct OwnRequest {
     pub(crate) request: Arc<Request>,
-    /// Something of it was not acked.
-    pub(crate) failed: AtomicBool,
+    /// How many of its messages were not acked.
+    pub(crate) not_acked: AtomicUsize,
     /// It may cancel its context: no other request shares it.
     owns_context: bool,
 }
@@ -45,7 +45,7 @@ impl OwnRequest {
         }
         Self {
             request,
-            failed: AtomicBool::new(false),
+            not_acked: AtomicUsize::new(0),
             owns_context,
         }
     }
@@ -54,7 +54,7 @@ impl OwnRequest {
     pub(crate) fn of(call: Arc<Request>) -> Self {
         Self {
             request: call,
-            failed: AtomicBool::new(false),
+            not_acked: AtomicUsize::new(0),
             owns_context: false,
         }
     }
@@ -78,7 +78,7 @@ impl Drop for OwnRequest {
         if self.request.is_call() {
             return;
         }
-        let failed = self.failed.load(Ordering::Relaxed);
+        let failed = self.not_acked.load(Ordering::Relaxed) > 0;
         self.request.end(failed);
         // Who still works on it may stop.
         if failed && self.owns_context {

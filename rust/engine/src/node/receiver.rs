@@ -27,10 +27,11 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::base::sending::looking_again;
+use crate::base::spec::config_error;
 use crate::guard::admission::panic_error;
 use crate::guard::drain;
 use crate::host::receiver::terminal_state;
-use crate::node::factory::{self, Factory, NodeFactory};
+use crate::node::factory::{Factory, NodeFactory, NodeType, configured};
 use crate::node::own_request::OwnRequest;
 use crate::node::sent::Sent;
 use crate::request::building;
@@ -70,33 +71,38 @@ pub trait ReceiverNode: ContextAwareReceiver + Sized + 'static {
 /// Makes a node type of a receiver.
 #[must_use]
 pub fn receiver_factory<N: ReceiverNode>() -> NodeFactory {
-    NodeFactory(Factory::Receiver(
-        ReceiverFactory {
-            name: N::URN,
-            create: |_pipeline, node, node_config, receiver_config, _capabilities| {
-                let receiver = factory::configured(&node_config.config, N::create)
-                    .map_err(factory::config_error)?;
-                let adapter = Adapter {
-                    receiver,
-                    pipeline: building::pipeline()?,
-                };
-                Ok::<_, ConfigError>(ReceiverWrapper::local(
-                    adapter,
-                    node,
-                    node_config,
-                    receiver_config,
-                ))
-            },
-            context_declarations: None,
-            wiring_contract: WiringContract::UNRESTRICTED,
-            validate_config: |config| {
-                factory::configured(config, N::create)
-                    .map(drop)
-                    .map_err(factory::config_error)
-            },
+    let node_type = NodeType {
+        validate: |config| {
+            configured(config, N::create)
+                .map(drop)
+                .map_err(config_error)
         },
-        |config| factory::configured(config, N::create).map(drop),
-    ))
+        check: Some(|config| configured(config, N::create).map(drop)),
+        at_most_one_output: false,
+        is_blind: |_| false,
+    };
+    let factory = ReceiverFactory {
+        name: N::URN,
+        create: |_pipeline, node, node_config, receiver_config, _capabilities| {
+            let adapter = Adapter {
+                receiver: configured(&node_config.config, N::create).map_err(config_error)?,
+                pipeline: building::pipeline()?,
+            };
+            Ok::<_, ConfigError>(ReceiverWrapper::local(
+                adapter,
+                node,
+                node_config,
+                receiver_config,
+            ))
+        },
+        context_declarations: None,
+        wiring_contract: WiringContract::UNRESTRICTED,
+        validate_config: node_type.validate,
+    };
+    NodeFactory {
+        factory: Factory::Receiver(factory),
+        node_type,
+    }
 }
 
 /// The engine's effect handler for a receiver of requests.

@@ -59,20 +59,6 @@ impl Drop for Awaited {
     }
 }
 
-/// Notes that a message of a request was not acked, however the wait for it ends.
-struct Outcome<'a> {
-    request: &'a OwnRequest,
-    accepted: bool,
-}
-
-impl Drop for Outcome<'_> {
-    fn drop(&mut self) {
-        if !self.accepted {
-            self.request.failed.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
 /// Counts as work that a drain waits for.
 pub(crate) struct Busy(Rc<Sent>);
 
@@ -153,10 +139,8 @@ impl Sent {
         send: impl Future<Output = Result<(), TypedError<OtapPdata>>>,
     ) -> Result<(), ProcessingError> {
         let context = request.context();
-        let mut outcome = Outcome {
-            request,
-            accepted: false,
-        };
+        // However the wait for its ack ends.
+        let _ = request.not_acked.fetch_add(1, Ordering::Relaxed);
         {
             let _sending = self.busy();
             tokio::select! {
@@ -188,7 +172,9 @@ impl Sent {
         }
         let acked =
             came.unwrap_or_else(|_| Err(ProcessingError::retryable("the pipeline is ending")));
-        outcome.accepted = acked.is_ok();
+        if acked.is_ok() {
+            let _ = request.not_acked.fetch_sub(1, Ordering::Relaxed);
+        }
         acked
     }
 }

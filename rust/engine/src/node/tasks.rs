@@ -43,6 +43,10 @@ impl Tasks {
         let _ = set.spawn_local(work);
     }
 
+    pub(crate) fn abort(&self) {
+        self.set.borrow_mut().abort_all();
+    }
+
     /// Forwards the drain's mark when nothing can come before it any more.
     pub(crate) fn forward_mark(&self, effect_handler: EffectHandler<OtapPdata>, deadline: Instant) {
         let sent = Rc::clone(&self.sent);
@@ -50,14 +54,5 @@ impl Tasks {
             sent.idle(deadline).await;
             drain::forward_mark(&effect_handler).await;
         });
-    }
-}
-
-/// Ends a node's tasks with the node. They own a handler that owns them, so they would never be dropped.
-pub(crate) struct TasksOwner(pub(crate) Rc<Tasks>);
-
-impl Drop for TasksOwner {
-    fn drop(&mut self) {
-        self.0.set.borrow_mut().abort_all();
     }
 }

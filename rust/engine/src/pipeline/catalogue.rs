@@ -11,7 +11,6 @@ use std::sync::OnceLock;
 
 use otapbridge_context::ProcessingError;
 use otel_arrow_dfe_config::NodeUrn;
-use otel_arrow_dfe_config::error::Error as ConfigError;
 use otel_arrow_dfe_config::node_urn::canonicalize_plugin_urn;
 use otel_arrow_dfe_core_nodes::processors;
 use otel_arrow_dfe_engine::{PipelineFactory, ProcessorFactory};
@@ -19,28 +18,15 @@ use otel_arrow_dfe_otap::OTAP_PROCESSOR_FACTORIES;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 use otel_arrow_dfe_pdata_codec::CodecRegistry;
 use otel_arrow_dfe_pdata_codec::builtins::OTLP_ENCODING;
-use serde_json::Value;
 
-use crate::base::node_types::DIVIDER;
+use crate::base::node_types::{DIVIDER, LOG_SAMPLING};
 use crate::base::spec::{ComponentKind, Node, Topology};
 use crate::guard::divider;
 use crate::guard::engine_nodes;
 use crate::guard::gate::gated;
 use crate::host::exporter::HOST_EXPORTER;
 use crate::host::receiver::HOST_RECEIVER;
-use crate::node::factory::{ConfigCheck, Factory, NodeFactory};
-
-/// A node type as validation sees it.
-pub(crate) struct NodeType {
-    /// Checks the configuration the engine's way.
-    pub(crate) validate: fn(&Value) -> Result<(), ConfigError>,
-    /// Checks it with paths and unknown keys, for nodes of this project.
-    pub(crate) check: Option<ConfigCheck>,
-    /// See [`ProcessorNode::AT_MOST_ONE_OUTPUT`](crate::ProcessorNode::AT_MOST_ONE_OUTPUT).
-    pub(crate) at_most_one_output: bool,
-    /// See [`ProcessorNode::is_blind`](crate::ProcessorNode::is_blind).
-    pub(crate) is_blind: fn(&Value) -> bool,
-}
+use crate::node::factory::{Factory, NodeFactory, NodeType};
 
 /// Every node type that is linked in.
 pub(crate) struct Catalogue {
@@ -61,11 +47,11 @@ pub(crate) fn get() -> &'static Catalogue {
     CATALOGUE.get_or_init(|| Catalogue::new(Vec::new()))
 }
 
-/// The full name of a node type that there is.
-pub(crate) fn urn_of(name: &str) -> Option<String> {
+/// The node type of this name, which need not be the full one.
+pub(crate) fn find(name: &str) -> Option<(NodeUrn, &'static NodeType)> {
     let urn = canonicalize_plugin_urn(name).ok()?;
-    let known = get().node_type(urn.as_str()).is_some();
-    known.then(|| urn.as_str().to_owned())
+    let node_type = get().node_type(urn.as_str())?;
+    Some((urn, node_type))
 }
 
 /// Whether a node type is the engine's, and not written against our own trait.
@@ -103,25 +89,20 @@ pub(crate) fn is_blind(topology: &Topology) -> bool {
 macro_rules! gated_processors {
     ($($factory:path),+ $(,)?) => {
         vec![$(ProcessorFactory {
-            name: $factory.name,
             create: |pipeline, node, node_config, processor_config, capabilities| {
                 gated(($factory.create)(pipeline, node, node_config, processor_config, capabilities)?)
             },
-            context_declarations: $factory.context_declarations,
-            wiring_contract: $factory.wiring_contract,
-            validate_config: $factory.validate_config,
+            ..$factory.clone()
         }),+]
     };
 }
-
-const LOG_SAMPLING_URN: &str = "urn:otel:processor:log_sampling";
 
 /// The one processor whose factory is private: only the engine's link-time slice
 /// has it, so the self-test checks that it is there.
 fn log_sampling() -> Option<&'static ProcessorFactory<OtapPdata>> {
     OTAP_PROCESSOR_FACTORIES
         .iter()
-        .find(|factory| factory.name == LOG_SAMPLING_URN)
+        .find(|factory| factory.name == LOG_SAMPLING)
 }
 
 impl Catalogue {
@@ -146,7 +127,6 @@ impl Catalogue {
         ];
         if let Some(listed) = log_sampling() {
             factories.push(ProcessorFactory {
-                name: listed.name,
                 create: |pipeline, node, node_config, processor_config, capabilities| {
                     let factory = log_sampling().expect("it was there when it was listed");
                     gated((factory.create)(
@@ -157,51 +137,28 @@ impl Catalogue {
                         capabilities,
                     )?)
                 },
-                context_declarations: listed.context_declarations,
-                wiring_contract: listed.wiring_contract,
-                validate_config: listed.validate_config,
+                ..listed.clone()
             });
         }
-        let mut node_types: BTreeMap<_, _> = factories
-            .iter()
-            .map(|factory| {
-                (
-                    factory.name,
-                    NodeType {
-                        validate: factory.validate_config,
-                        check: None,
-                        at_most_one_output: engine_nodes::has_at_most_one_output(factory.name),
-                        is_blind: |_| false,
-                    },
-                )
-            })
-            .collect();
+        let of_engine = |factory: &ProcessorFactory<OtapPdata>| {
+            let node_type = NodeType {
+                validate: factory.validate_config,
+                check: None,
+                at_most_one_output: engine_nodes::has_at_most_one_output(factory.name),
+                is_blind: |_| false,
+            };
+            (factory.name, node_type)
+        };
+        let mut processor_types: BTreeMap<_, _> = factories.iter().map(of_engine).collect();
         let mut receivers = vec![HOST_RECEIVER.clone()];
         let mut receiver_types = BTreeMap::new();
-        for NodeFactory(factory) in nodes {
+        for NodeFactory { factory, node_type } in nodes {
             match factory {
-                Factory::Processor {
-                    factory,
-                    check,
-                    at_most_one_output,
-                    is_blind,
-                } => {
-                    let node_type = NodeType {
-                        validate: factory.validate_config,
-                        check: Some(check),
-                        at_most_one_output,
-                        is_blind,
-                    };
-                    let _ = node_types.insert(factory.name, node_type);
+                Factory::Processor(factory) => {
+                    let _ = processor_types.insert(factory.name, node_type);
                     factories.push(factory);
                 }
-                Factory::Receiver(factory, check) => {
-                    let node_type = NodeType {
-                        validate: factory.validate_config,
-                        check: Some(check),
-                        at_most_one_output: false,
-                        is_blind: |_| false,
-                    };
+                Factory::Receiver(factory) => {
                     let _ = receiver_types.insert(factory.name, node_type);
                     receivers.push(factory);
                 }
@@ -218,7 +175,7 @@ impl Catalogue {
         )
         .with_context_materializer(|pdata, plan| pdata.context_mut().materialize_context(plan));
         Self {
-            processors: node_types,
+            processors: processor_types,
             receivers: receiver_types,
             factory,
         }
@@ -235,7 +192,7 @@ pub fn self_test() -> Result<(), ProcessingError> {
         .resolve(&OTLP_ENCODING)
         .map_err(|error| incomplete(&error.to_string()))?;
     if log_sampling().is_none() {
-        return Err(incomplete(LOG_SAMPLING_URN));
+        return Err(incomplete(LOG_SAMPLING));
     }
     let catalogue = get();
     let known = catalogue.factory.get_processor_factory_map().len();

@@ -4,13 +4,12 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use otapbridge_context::ProcessingError;
-use otel_arrow_dfe_config::pipeline::{PipelineConfig, PipelineConfigBuilder, PipelineType};
-use otel_arrow_dfe_config::policy::{ChannelCapacityPolicy, MetricLevel, TelemetryPolicy};
 use otel_arrow_dfe_config::{DeployedPipelineKey, PipelineGroupId, PipelineId};
 use otel_arrow_dfe_engine::context::ControllerContext;
 use otel_arrow_dfe_engine::control::{
@@ -25,22 +24,14 @@ use tokio::sync::{Notify, mpsc as async_mpsc, watch};
 
 use crate::base::counters::{decrement, increment};
 use crate::base::event::{ComponentStatus, Event};
-use crate::base::node_types::RETRY;
 use crate::base::spec::{ComponentKind, Topology};
 use crate::base::storage::Storage;
 use crate::guard::admission::panic_text;
-use crate::guard::retry_gate::RETRY_QUEUE;
-use crate::host::exporter::HOST_EXPORTER_URN;
-use crate::host::receiver::HOST_RECEIVER_URN;
+use crate::pipeline::build::build;
 use crate::pipeline::catalogue;
-use crate::pipeline::context_bindings;
 use crate::pipeline::telemetry::Reporters;
-use crate::request::building::{self, Building};
+use crate::request::building::Building;
 use crate::request::state::{Ingress, PipelineState};
-
-/// Names of the two host nodes. Validation refuses a leading colon in a user's.
-const ENTRY: &str = ":host-receiver";
-const EXIT: &str = ":host-exporter";
 
 const SHUTDOWN_REASON: &str = "shutdown requested";
 
@@ -168,12 +159,10 @@ fn supervise(launch: &Launch, control: &Control, ready: Ready) {
         pipeline.complete_all(&error);
         pipeline.cancel_emissions();
         let unheard = ready.lock().take();
-        if let Some(ready) = unheard {
-            let _ = ready.send(Err(ProcessingError::configuration(ended, None)));
-            pipeline.outbox.deliver();
-            return;
-        }
-        if stopping {
+        if stopping || unheard.is_some() {
+            if let Some(ready) = unheard {
+                let _ = ready.send(Err(ProcessingError::configuration(ended, None)));
+            }
             pipeline.outbox.deliver();
             return;
         }
@@ -182,7 +171,7 @@ fn supervise(launch: &Launch, control: &Control, ready: Ready) {
         }
         tracing::error!(error = ended, restarts, "pipeline ended");
         if restarts == MAX_RESTARTS {
-            pipeline.shared.give_up();
+            pipeline.shared.given_up.store(true, Ordering::Release);
             pipeline.push(Event::Status {
                 status: ComponentStatus::PermanentError,
                 error: Some(ProcessingError::permanent(format!(
@@ -192,18 +181,20 @@ fn supervise(launch: &Launch, control: &Control, ready: Ready) {
             wait_for_stop(pipeline, control, None);
             return;
         }
-        if !pipeline.shared.has_given_up() {
-            pipeline.push(Event::Status {
-                status: ComponentStatus::RecoverableError,
-                error: Some(error),
-            });
-        }
+        report(pipeline, ComponentStatus::RecoverableError, Some(error));
         let backoff = FIRST_BACKOFF.saturating_mul(1 << restarts).min(MAX_BACKOFF);
         restarts += 1;
         increment(&pipeline.shared.counters.restarts_total);
         if wait_for_stop(pipeline, control, Some(backoff)) {
             return;
         }
+    }
+}
+
+/// Tells the host of the component's health, unless a pipeline has been given up.
+fn report(pipeline: &PipelineState, status: ComponentStatus, error: Option<ProcessingError>) {
+    if !pipeline.shared.given_up.load(Ordering::Acquire) {
+        pipeline.push(Event::Status { status, error });
     }
 }
 
@@ -279,40 +270,26 @@ fn run_engine(
         Some(signal) => format!("{}-{}", signal.as_str(), storage.number),
         None => storage.number.to_string(),
     });
-    let config = pipeline_config(topology, &group, &id)?;
     let (submissions, submissions_end) = async_mpsc::unbounded_channel();
     let (answers, answers_end) = async_mpsc::unbounded_channel();
 
-    let mut context = ControllerContext::new(reporters.registry.clone()).pipeline_context_with(
+    let context = ControllerContext::new(reporters.registry.clone()).pipeline_context_with(
         group.clone(),
         id.clone(),
         0,
         1,
         pipeline.index,
     );
-    context_bindings::bind(&mut context, &config)?;
     let entity = context.register_pipeline_entity();
     let _entity = set_pipeline_entity_key(context.metrics_registry(), entity);
-    let scope = building::begin(Building {
+    let building = Building {
         pipeline: Arc::clone(pipeline),
         storage: Some(storage.clone()),
         early_answers: catalogue::has_at_most_one_output(topology),
         submissions: Some(submissions_end),
         answers: Some(answers_end),
-    });
-    let built = catalogue::get()
-        .factory
-        .build(
-            context.clone(),
-            config,
-            channel_capacities(topology),
-            telemetry_policy(),
-            Default::default(),
-            None,
-            None,
-        )
-        .map_err(|error| error.to_string())?;
-    drop(scope);
+    };
+    let (built, context) = build(context, topology, building)?;
 
     let (control_tx, control_rx) = runtime_ctrl_msg_channel(CONTROL_CAPACITY);
     let (completion_tx, completion_rx) = pipeline_completion_msg_channel(COMPLETION_CAPACITY);
@@ -334,11 +311,8 @@ fn run_engine(
                 submissions: takes_calls.then_some(submissions),
                 answers,
             });
-            if again && !pipeline.shared.has_given_up() {
-                pipeline.push(Event::Status {
-                    status: ComponentStatus::Ok,
-                    error: None,
-                });
+            if again {
+                report(&pipeline, ComponentStatus::Ok, None);
             }
             if let Some(ready) = ready.lock().take() {
                 let _ = ready.send(Ok(()));
@@ -366,58 +340,5 @@ fn run_engine(
             completion_rx,
         )
         .map(drop)
-        .map_err(|error| error.to_string())
-}
-
-fn channel_capacities(topology: &Topology) -> ChannelCapacityPolicy {
-    let mut capacities = ChannelCapacityPolicy::default();
-    if topology.nodes.iter().any(|node| node.urn.as_str() == RETRY) {
-        capacities.pdata = RETRY_QUEUE;
-    }
-    capacities
-}
-
-/// The host has telemetry of its own.
-pub(crate) fn telemetry_policy() -> TelemetryPolicy {
-    TelemetryPolicy {
-        pipeline_metrics: false,
-        tokio_metrics: false,
-        runtime_metrics: MetricLevel::None,
-        flow_metrics: Vec::new(),
-    }
-}
-
-pub(crate) fn pipeline_config(
-    topology: &Topology,
-    group: &PipelineGroupId,
-    id: &PipelineId,
-) -> Result<PipelineConfig, String> {
-    let name = |index: usize| topology.nodes[index].name.clone();
-    let mut builder = PipelineConfigBuilder::new().add_exporter(EXIT, HOST_EXPORTER_URN, None);
-    if topology.kind == ComponentKind::Processor {
-        builder = builder
-            .add_receiver(ENTRY, HOST_RECEIVER_URN, None)
-            .to(ENTRY, name(topology.entry));
-    }
-    for (index, node) in topology.nodes.iter().enumerate() {
-        let (name, urn, config) = (node.name.clone(), node.urn.clone(), node.config.clone());
-        builder = if topology.kind == ComponentKind::Receiver && index == topology.entry {
-            builder.add_receiver(name, urn, Some(config))
-        } else {
-            builder.add_processor(name, urn, Some(config))
-        };
-    }
-    for edge in &topology.edges {
-        let targets: Vec<String> = edge.to.iter().map(|to| name(*to)).collect();
-        builder = match &edge.port {
-            Some(port) => builder.one_of_output(name(edge.from), port.clone(), targets),
-            None => builder.one_of(name(edge.from), targets),
-        };
-    }
-    for exit in &topology.exits {
-        builder = builder.to(name(*exit), EXIT);
-    }
-    builder
-        .build(PipelineType::Otap, group.clone(), id.clone())
         .map_err(|error| error.to_string())
 }

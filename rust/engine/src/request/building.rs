@@ -11,6 +11,7 @@ use std::sync::Arc;
 use otel_arrow_dfe_config::error::Error as ConfigError;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::base::spec::config_error;
 use crate::base::storage::Storage;
 use crate::request::state::{Answer, PipelineState, Submission};
 
@@ -65,7 +66,7 @@ pub(crate) fn take_answers() -> Result<UnboundedReceiver<Answer>, ConfigError> {
 fn take<T>(get: impl FnOnce(&mut Building) -> Option<T>) -> Result<T, ConfigError> {
     BUILDING
         .with_borrow_mut(|slot| slot.as_mut().and_then(get))
-        .ok_or_else(|| ConfigError::InvalidUserConfig {
-            error: "this node can only be built once, inside a component's pipeline".to_owned(),
+        .ok_or_else(|| {
+            config_error("this node can only be built once, inside a component's pipeline")
         })
 }

@@ -2,14 +2,12 @@
 
 //! Between the engine's own errors and a structured one.
 
-use std::io;
-
 use otapbridge_context::{ErrorKind, ErrorTable, ProcessingError, error_table};
 use otel_arrow_dfe_engine::control::{NackCause, NackMsg};
-use otel_arrow_dfe_engine::error::{Error, ProcessorErrorKind, TypedError};
+use otel_arrow_dfe_engine::error::TypedError;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 
-use crate::request::engine_errors::{NackMeaning, nack_meaning};
+use crate::request::engine_errors::{is_broken_codec, is_unreadable};
 use crate::request::header::request_id;
 use crate::request::state::PipelineState;
 
@@ -85,11 +83,13 @@ pub(crate) fn error_of(errors: &ErrorTable, nack: &NackMsg<OtapPdata>) -> Proces
     let reason = error_table::strip(&nack.reason).into_owned();
     match (nack.cause, nack.permanent) {
         (NackCause::Refused, true) => ProcessingError::invalid_argument(reason),
-        (NackCause::Unspecified, true) => match nack_meaning(&reason) {
-            NackMeaning::Unreadable => ProcessingError::invalid_argument(reason),
-            NackMeaning::Unavailable => ProcessingError::retryable(reason),
-            NackMeaning::Permanent => ProcessingError::permanent(reason),
-        },
+        (NackCause::Unspecified, true) if is_unreadable(&reason) => {
+            ProcessingError::invalid_argument(reason)
+        }
+        // The node cannot work at present, whatever the data are.
+        (NackCause::Unspecified, true) if is_broken_codec(&reason) => {
+            ProcessingError::retryable(reason)
+        }
         (_, true) => ProcessingError::permanent(reason),
         (NackCause::RouteFull, false) => ProcessingError::resource_exhausted(reason, None),
         // Another instance, or this one after its restart, may take it.
@@ -98,43 +98,6 @@ pub(crate) fn error_of(errors: &ErrorTable, nack: &NackMsg<OtapPdata>) -> Proces
             ProcessingError::retryable(reason)
         }
     }
-}
-
-/// What an error of the engine's means to the caller of the message that a node failed
-/// on with it. The engine's error is its source.
-///
-/// ```no_run
-/// use std::time::Duration;
-///
-/// use otapbridge::prelude::*;
-///
-/// async fn tick(effect_handler: &ContextAwareEffectHandler) -> Result<(), ProcessingError> {
-///     let timer = effect_handler.inner().start_periodic_timer(Duration::from_secs(1)).await;
-///     timer.map(drop).map_err(otapbridge::error_of_engine)
-/// }
-/// ```
-#[must_use]
-pub fn error_of_engine(error: Error) -> ProcessingError {
-    let text = error.to_string();
-    let meant = match &error {
-        Error::PdataConversionError { .. } | Error::PdataCodec(_) | Error::PDataError { .. } => {
-            ProcessingError::invalid_argument(text)
-        }
-        Error::ChannelSendError { closed: false, .. } => {
-            ProcessingError::resource_exhausted(text, None)
-        }
-        Error::IoError { error, .. } => ProcessingError::from(io::Error::new(error.kind(), text)),
-        Error::ConfigError(_)
-        | Error::NoDefaultOutputPort { .. }
-        | Error::UnknownOutputPort { .. }
-        | Error::ProcessorError {
-            kind: ProcessorErrorKind::Configuration,
-            ..
-        } => ProcessingError::configuration(text, None),
-        Error::JoinTaskError { is_panic: true, .. } => ProcessingError::permanent(text),
-        _ => ProcessingError::retryable(text),
-    };
-    meant.with_source(error)
 }
 
 /// Why a message could not be forwarded.
@@ -147,10 +110,7 @@ pub(crate) fn send_error(error: TypedError<OtapPdata>) -> ProcessingError {
 
 #[cfg(test)]
 mod tests {
-    use std::error::Error as _;
-
     use otapbridge_context::Signal;
-    use otel_arrow_dfe_engine::node::NodeId;
 
     use super::*;
     use crate::base::payload::from_otlp_bytes;
@@ -213,91 +173,5 @@ mod tests {
         let reason = ErrorTable::new().insert(ProcessingError::permanent("text"));
         let error = error_of(&errors, &NackMsg::new(reason, empty()));
         assert_eq!(error.message(), "text");
-    }
-
-    #[test]
-    fn the_engines_errors_are_classified_and_kept_as_source() {
-        let node = || NodeId {
-            index: 1,
-            name: "a".into(),
-        };
-        let failed = |kind: ProcessorErrorKind| Error::ProcessorError {
-            processor: node(),
-            kind,
-            error: "text".to_owned(),
-            source_detail: String::new(),
-        };
-        let full = |closed: bool| Error::ChannelSendError {
-            error: "text".to_owned(),
-            closed,
-        };
-        let io = |kind: io::ErrorKind| Error::IoError {
-            node: node(),
-            error: io::Error::new(kind, "text"),
-        };
-        let joined = |is_panic: bool| Error::JoinTaskError {
-            is_canceled: !is_panic,
-            is_panic,
-            error: "text".to_owned(),
-        };
-        let text = || "text".to_owned();
-        for (error, kind, grpc_code) in [
-            (
-                Error::PdataConversionError { error: text() },
-                ErrorKind::Permanent,
-                3,
-            ),
-            (
-                Error::PDataError { reason: text() },
-                ErrorKind::Permanent,
-                3,
-            ),
-            (full(false), ErrorKind::ResourceExhausted, 8),
-            (full(true), ErrorKind::Retryable, 14),
-            (
-                Error::RuntimeMsgError { error: text() },
-                ErrorKind::Retryable,
-                14,
-            ),
-            (io(io::ErrorKind::TimedOut), ErrorKind::Timeout, 4),
-            (
-                io(io::ErrorKind::StorageFull),
-                ErrorKind::ResourceExhausted,
-                8,
-            ),
-            (io(io::ErrorKind::InvalidData), ErrorKind::Permanent, 13),
-            (io(io::ErrorKind::BrokenPipe), ErrorKind::Retryable, 14),
-            (
-                failed(ProcessorErrorKind::Configuration),
-                ErrorKind::Configuration,
-                3,
-            ),
-            (
-                failed(ProcessorErrorKind::Transport),
-                ErrorKind::Retryable,
-                14,
-            ),
-            (
-                failed(ProcessorErrorKind::Shutdown),
-                ErrorKind::Retryable,
-                14,
-            ),
-            (failed(ProcessorErrorKind::Other), ErrorKind::Retryable, 14),
-            (joined(true), ErrorKind::Permanent, 13),
-            (joined(false), ErrorKind::Retryable, 14),
-            (
-                Error::InternalError { message: text() },
-                ErrorKind::Retryable,
-                14,
-            ),
-        ] {
-            let shown = error.to_string();
-            let error = error_of_engine(error);
-            assert_eq!(error.kind(), kind, "{shown}");
-            assert_eq!(error.grpc_code(), grpc_code, "{shown}");
-            assert!(error.message().contains("text"), "{shown}");
-            let source = error.source().expect("the engine's error");
-            assert_eq!(source.to_string(), shown);
-        }
     }
 }

@@ -79,6 +79,7 @@ impl PartialEq for Look {
 
 impl Eq for Look {}
 
+#[derive(Default)]
 struct Queue {
     looks: BinaryHeap<Look>,
     /// The number of entries at which it is cleaned.
@@ -90,6 +91,8 @@ struct Queue {
     stopped: bool,
 }
 
+/// It never looks without its [thread](ReaperThread): so in pipelines that are built and not run.
+#[derive(Default)]
 pub(crate) struct Reaper {
     queue: Mutex<Queue>,
     /// Taken while the thread looks at a request, but not while it delivers events.
@@ -98,21 +101,6 @@ pub(crate) struct Reaper {
 }
 
 impl Reaper {
-    /// A reaper without a thread, which never looks: for pipelines that are built and not run.
-    pub(crate) fn idle() -> Arc<Self> {
-        Arc::new(Self {
-            queue: Mutex::new(Queue {
-                looks: BinaryHeap::new(),
-                clean_at: FIRST_CLEANING,
-                wakes_at: None,
-                waiting: false,
-                stopped: false,
-            }),
-            at_work: Mutex::new(()),
-            changed: Condvar::new(),
-        })
-    }
-
     /// Makes the reaper look at the request at this time.
     pub(crate) fn look_at(&self, request: &Arc<Request>, at: Instant) {
         self.push(Looked::Request(Arc::downgrade(request)), at);
@@ -184,7 +172,7 @@ pub(crate) struct ReaperThread {
 
 impl ReaperThread {
     pub(crate) fn start() -> Result<Self, ProcessingError> {
-        let reaper = Reaper::idle();
+        let reaper = Arc::<Reaper>::default();
         let runner = Arc::clone(&reaper);
         let thread = std::thread::Builder::new()
             .name("otapb-reaper".to_owned())

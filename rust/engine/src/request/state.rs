@@ -36,44 +36,13 @@ pub(crate) struct Shared {
     pub(crate) has_engine_nodes: bool,
     /// No node looks at data, which stay with the host.
     pub(crate) is_blind: bool,
-    /// There are several pipelines to choose from.
-    pub(crate) has_choice: bool,
+    /// Calls stay with one of several pipelines while it keeps up.
+    pub(crate) calls_stay: bool,
     /// A pipeline's restarts are used up: the component never reports health again.
-    given_up: AtomicBool,
+    pub(crate) given_up: AtomicBool,
 }
 
 impl Shared {
-    pub(crate) fn new(
-        name: String,
-        counters: Arc<Counters>,
-        reaper: Arc<Reaper>,
-        grace: Duration,
-        has_engine_nodes: bool,
-        is_blind: bool,
-        has_choice: bool,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            name,
-            counters,
-            requests: RequestTable::default(),
-            reaper,
-            grace,
-            has_engine_nodes,
-            is_blind,
-            has_choice,
-            given_up: AtomicBool::new(false),
-        })
-    }
-
-    /// A pipeline's restarts are used up.
-    pub(crate) fn give_up(&self) {
-        self.given_up.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn has_given_up(&self) -> bool {
-        self.given_up.load(Ordering::Acquire)
-    }
-
     pub(crate) fn not_running(&self) -> ProcessingError {
         ProcessingError::retryable(format!("component {:?} is not running", self.name))
     }
@@ -86,21 +55,12 @@ pub(crate) struct Submission {
     pub(crate) payload: Bytes,
 }
 
-/// How the host's answer to an emission reaches the caller.
-pub(crate) enum WayBack {
-    /// As an ack or nack of this message, with its data only where a node before wants
-    /// them back.
-    ThroughNodes(OtapPdata),
-    /// At once: the emission's call is all that waits for it.
-    ToCaller,
-}
-
 /// An emission that the host has not answered.
 pub(crate) struct Emitted {
     pub(crate) request: Option<Arc<Request>>,
-    pub(crate) way_back: WayBack,
-    /// Its size, if it stems from no single call.
-    pub(crate) bytes_without_call: Option<usize>,
+    /// The message that is acked or nacked with the answer, with its data only where a node before
+    /// wants them back. `None` if the emission's call is all that waits: it gets the answer at once.
+    pub(crate) routing: Option<OtapPdata>,
 }
 
 /// What became of the host's answer to an emission.
@@ -120,8 +80,6 @@ pub struct EmissionAnswer {
 /// The host's answer to an emission, on its way to a host exporter.
 pub(crate) struct Answer {
     pub(crate) emission_id: u64,
-    /// Its size, if it stems from no single call.
-    pub(crate) bytes_without_call: Option<usize>,
     pub(crate) routing: OtapPdata,
     pub(crate) error: Option<ProcessingError>,
 }
@@ -156,7 +114,7 @@ pub(crate) struct PipelineState {
     /// Calls that are not completed, and requests that began here and have not ended.
     calls: AtomicUsize,
     own_requests: AtomicUsize,
-    /// `None` if all calls go to this pipeline.
+    /// `None` if calls do not stay with one of several pipelines.
     pub(crate) backlog: Option<Backlog>,
     /// Calls that nobody waits for any more and that are not completed. They keep the pipeline,
     /// and one may come when that has ended, so they are not kept here.
@@ -203,7 +161,7 @@ impl PipelineState {
             ingress: RwLock::default(),
             calls: AtomicUsize::new(0),
             own_requests: AtomicUsize::new(0),
-            backlog: shared.has_choice.then(Backlog::new),
+            backlog: shared.calls_stay.then(Backlog::new),
             cancelled_calls: Mutex::default(),
             some_cancelled: Notify::new(),
             emissions: Mutex::default(),
@@ -269,9 +227,9 @@ impl PipelineState {
         }
     }
 
-    /// Whether a further call would soon come out of the nodes.
+    /// Whether a call may stay because it would soon come out of the nodes.
     pub(crate) fn keeps_up(&self) -> bool {
-        self.backlog.as_ref().is_none_or(Backlog::is_short)
+        self.backlog.as_ref().is_some_and(Backlog::is_short)
     }
 
     /// How many calls it has, those included that wait although they have ended; `None` if it takes none.
@@ -399,17 +357,13 @@ impl PipelineState {
             return EmissionAnswer::default();
         };
         decrement(&self.shared.counters.emissions_in_flight);
-        let Emitted {
-            request,
-            way_back,
-            bytes_without_call,
-        } = emitted;
+        let Emitted { request, routing } = emitted;
         let mut answer = EmissionAnswer {
             awaited: true,
             ..EmissionAnswer::default()
         };
-        match way_back {
-            WayBack::ThroughNodes(routing) => {
+        match routing {
+            Some(routing) => {
                 answer.keeps_error = error.as_ref().is_some_and(|e| e.host_error_id() != 0);
                 let error = error.map(|error| error.reporting_release(&self.host_error_released));
                 if let Some(ingress) = self.ingress.read().as_ref() {
@@ -417,13 +371,12 @@ impl PipelineState {
                     // that this answer was for.
                     let _ = ingress.answers.send(Answer {
                         emission_id,
-                        bytes_without_call,
                         routing,
                         error,
                     });
                 }
             }
-            WayBack::ToCaller => {
+            None => {
                 let completed = request.as_ref().and_then(|call| call.complete_here(error));
                 answer.call_done = completed.is_some();
                 answer.payload_released = completed == Some(true);

@@ -16,14 +16,14 @@ use parking_lot::Mutex;
 use crate::base::counters::{Counters, increment};
 use crate::base::event::{Emission, Event, EventSink};
 use crate::base::outbox::Outbox;
-use crate::base::sync::{Instant, UnboundedReceiver, unbounded_channel};
+use crate::base::sync::{self as atomic, Instant, UnboundedReceiver, unbounded_channel};
 use crate::pdata::OtapPdata;
 use crate::request::reaper::Reaper;
 use crate::request::request::{PayloadRelease, Request};
 use crate::request::state::{
-    Answer, EmissionAnswer, Emitted, Ingress, PipelineState, Shared, Submission, WayBack,
+    Answer, EmissionAnswer, Emitted, Ingress, PipelineState, Shared, Submission,
 };
-use crate::request::table::Found;
+use crate::request::table::{Found, RequestTable};
 use crate::stand_ins::RequestContext;
 
 pub(crate) const GRACE: Duration = Duration::from_nanos(10);
@@ -204,15 +204,17 @@ impl World {
     pub(crate) fn new() -> Self {
         Instant::reset();
         let host = Arc::new(Host::default());
-        let shared = Shared::new(
-            String::new(),
-            Arc::new(Counters::default()),
-            Arc::new(Reaper::default()),
-            GRACE,
-            false,
-            false,
-            false,
-        );
+        let shared = Arc::new(Shared {
+            name: String::new(),
+            counters: Arc::new(Counters::default()),
+            requests: RequestTable::default(),
+            reaper: Arc::new(Reaper::default()),
+            grace: GRACE,
+            has_engine_nodes: false,
+            is_blind: false,
+            calls_stay: false,
+            given_up: atomic::AtomicBool::new(false),
+        });
         let outbox = Outbox::new(0, Arc::clone(&host) as Arc<dyn EventSink>);
         let pipeline = PipelineState::new(&shared, 0, outbox);
         let (submissions, submissions_end) = unbounded_channel();
@@ -280,12 +282,7 @@ impl World {
             }
             Emitted {
                 request: Some(Arc::clone(request)),
-                bytes_without_call: None,
-                way_back: if at_once {
-                    WayBack::ToCaller
-                } else {
-                    WayBack::ThroughNodes(OtapPdata)
-                },
+                routing: (!at_once).then_some(OtapPdata),
             }
         };
         let emission = |id| Emission {
