@@ -29,11 +29,11 @@ type call struct {
 	cancelled bool
 	// outcome is what the caller gets if its answer to an emission ended the call.
 	outcome error
-	// input is kept only if it may be forwarded. Others read it while the caller waits, if
-	// it went in by reference; dataInUse keeps the caller from leaving meanwhile. It
+	// input is kept only if it may be forwarded. Others read or take it while the caller
+	// waits, if it went in by reference; dataInUse keeps the caller from leaving meanwhile. It
 	// is locked after mu.
 	input     input
-	dataInUse sync.RWMutex
+	dataInUse sync.Mutex
 
 	mu         sync.Mutex
 	generation uint32
