@@ -19,6 +19,7 @@ mod kept;
 mod large;
 mod nodes;
 mod otlp;
+mod pipelines;
 mod receivers;
 mod retry;
 mod rich_request;
