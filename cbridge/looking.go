@@ -40,14 +40,15 @@ func (l *looking) look(found func() bool) {
 	}
 	began := time.Now()
 	var spent time.Duration
-	for !found() {
-		if spent >= wakeUp {
-			l.debt += wakeUp
+	for spent < wakeUp {
+		if found() {
+			l.debt = max(0, l.debt+spent-wakeUp)
 			return
 		}
-		// Whoever else has work goes first.
+		// Whoever else has work goes first. If that took long, the look was of no use: where
+		// there is other work, the caller may as well sleep.
 		runtime.Gosched()
 		spent = time.Since(began)
 	}
-	l.debt = max(0, l.debt+min(spent, wakeUp)-wakeUp)
+	l.debt += wakeUp
 }
