@@ -3,7 +3,8 @@
 //! The queue between a pipeline and its host's event sink.
 //!
 //! Anything may push from any thread. Events leave in order, in batches, from
-//! one thread at a time, and with no lock taken.
+//! one thread at a time, with no lock taken but `batch`, which nothing
+//! needs that the sink may call.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
