@@ -247,13 +247,13 @@ func (c *call) explainTimeout(ctx context.Context, native *capi.Error) {
 // sends again what one part's error carries would lose the other parts.
 func (c *call) hostError(lent errormapping.Lent, native *capi.Error) error {
 	c.mu.Lock()
-	// Errors of merged output have been without it from the beginning.
+	// CallID 0: `refusal` took the data off already.
 	whole := lent.CallID == 0 || c.outputs == 1 && c.names(lent.CallID) && native.Flags&capi.ErrorFlagPart == 0
 	c.mu.Unlock()
 	if !whole {
 		lent.Value = errormapping.WithoutData(lent.Value)
 	}
-	// To the library what was cancelled is always permanent, which is no news.
+	// Every Cancelled is permanent in Rust; that alone does not make the Go error permanent.
 	if native.Flags&capi.ErrorFlagPermanent != 0 && !lent.Permanent && native.Kind != KindCancelled {
 		return consumererror.NewPermanent(lent.Value)
 	}

@@ -34,7 +34,7 @@ func (c *call) onAnswered(callID uint64, answer capi.EmissionAnswer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.names(callID) && c.lost && c.waiting {
-		// A shutdown came in between. It is the caller's goroutine that runs this.
+		// onShutdown marked the call lost while its caller was inside EmissionDone; the answer counts.
 		c.lost, c.answered = false, true
 	}
 	if !c.names(callID) || !c.inRust {

@@ -40,8 +40,8 @@ type mergedEmission struct {
 	// cancel is set while it is being forwarded, cause when it was cancelled before.
 	cancel context.CancelCauseFunc
 	cause  error
-	// timed: its context has a deadline, and ends with it by itself: as exceeded, which
-	// no cancel can say.
+	// timed: the Go context has the deadline itself and ends with DeadlineExceeded; a cancel
+	// would make that Canceled.
 	timed bool
 }
 

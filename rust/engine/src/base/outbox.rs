@@ -20,7 +20,7 @@ pub(crate) struct Outbox {
     /// is kept so that its capacity is reused.
     batch: Mutex<Vec<Event>>,
     delivering: AtomicBool,
-    /// Somebody will look whether events were left, although the pipeline's thread is busy.
+    /// The reaper has an entry that delivers what is left; one is enough.
     watched: AtomicBool,
     /// Set once the component's shutdown returned: nothing is delivered any more.
     closed: AtomicBool,
