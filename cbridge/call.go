@@ -236,7 +236,7 @@ const noMoreThanTimeout = "deadline exceeded"
 func (c *call) explainTimeout(ctx context.Context, native *capi.Error) {
 	if _, ok := ctx.Deadline(); !ok && native.Kind == KindTimeout && native.Message == noMoreThanTimeout {
 		native.Field = "timeout"
-		native.Message = fmt.Sprintf("no answer within the timeout of %s", c.component.settings.Limits.Timeout)
+		native.Message = fmt.Sprintf("no result within the timeout of %s", c.component.settings.Limits.Timeout)
 	}
 }
 
@@ -288,7 +288,7 @@ func (c *call) leave(ctx context.Context) {
 	c.mu.Unlock()
 
 	if inRust && !cancelled {
-		c.component.native().Cancel(id, capi.CancelReasonCancelled, "the caller ended without waiting for the answer")
+		c.component.native().Cancel(id, capi.CancelReasonCancelled, "the caller ended without waiting for the result")
 	}
 	for i := range late {
 		late[i].refuse(&errCallerLeft)
@@ -304,7 +304,7 @@ func (c *call) recycle() {
 	}
 }
 
-// releasePayload ends the library's hold of the payload. With c.mu.
+// releasePayload is for when the library no longer reads the payload. With c.mu.
 func (c *call) releasePayload() {
 	if c.pinned {
 		c.pinned = false

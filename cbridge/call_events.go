@@ -61,7 +61,7 @@ func (c *call) onEmission(e *emission) bool {
 	return true
 }
 
-// onPayloadReleased ends the library's hold of the payload.
+// onPayloadReleased unpins a payload that the library no longer reads.
 func (c *call) onPayloadReleased(event *capi.Event) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -47,7 +47,7 @@ func consumeAtOnce(component *cbridge.Component, calls int, ctx context.Context)
 	return errs
 }
 
-func TestMergedOutputIsHandedOnOnce(t *testing.T) {
+func TestMergedOutputIsForwardedOnce(t *testing.T) {
 	var mu sync.Mutex
 	var records, requests int
 	component := start(t, merging, logsFunc(t, func(ctx context.Context, logs plog.Logs) error {
@@ -100,7 +100,7 @@ func TestErrorOfMergedOutputHidesOtherCallersData(t *testing.T) {
 		require.ErrorIs(t, err, sentinel)
 		assert.True(t, consumererror.IsDownstream(err))
 		var data consumererror.Logs
-		assert.NotErrorAs(t, err, &data, "it holds other callers' data")
+		assert.NotErrorAs(t, err, &data, "it contains other callers' data")
 	}
 }
 
