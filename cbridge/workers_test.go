@@ -242,7 +242,7 @@ func TestCancelInsideNextReachesTheRestOfTheWork(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	component := start(t, branching, logsFunc(t, func(context.Context, plog.Logs) error {
 		cancel(reason)
-		// Rust answers while this consumer still runs: the other branch has ended.
+		// Rust completes the call while this consumer still runs: the other branch has ended.
 		awaitInRust(t, runtime, 0)
 		return nil
 	}))

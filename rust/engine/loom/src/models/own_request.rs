@@ -35,7 +35,7 @@ enum Happening {
     /// The reaper looks.
     Reap,
     /// The pipeline completes what nobody waits for.
-    CompleteCancelled,
+    Complete,
     /// The time of both calls is up, then the grace.
     Timeout,
     /// The pipeline dies, with the batch at the host.
@@ -124,7 +124,7 @@ impl Batch {
             CancelFirst => world.cancel(CALLS[0]),
             CancelSecond => world.cancel(CALLS[1]),
             Reap => world.shared.reaper.look(),
-            CompleteCancelled => world.complete_cancelled(),
+            Complete => world.complete_cancelled(),
             Timeout => {
                 RequestContext::pass_until(Instant::now() + TIMEOUT);
                 world.shared.reaper.look();
@@ -203,11 +203,11 @@ pub(crate) fn add(models: &mut Models) {
         (&[&[Emit], &[CancelFirst, Reap]], 3),
         (&[&[Emit], &[CancelFirst], &[Reap]], 3),
         (&[&[EmitRefused], &[Answers], &[CancelFirst, Reap]], 3),
-        (&[&[Emit], &[CancelFirst, CancelSecond], &[CompleteCancelled]], 3),
+        (&[&[Emit], &[CancelFirst, CancelSecond], &[Complete]], 3),
         (&[&[Emit], &[CancelFirst, CancelSecond], &[Watch]], 3),
         (&[&[Emit], &[EmitFirst], &[CancelFirst, Reap]], 3),
         (&[&[Hand, EmitFirst], &[CancelFirst, Reap]], 3),
-        (&[&[Emit], &[CompleteCancelled, Answers], &[CancelFirst, Reap]], 2),
+        (&[&[Emit], &[Complete, Answers], &[CancelFirst, Reap]], 2),
         (&[&[Emit], &[Die], &[CancelFirst, Reap]], 2),
     ];
     for (case, preemptions) in cases {
