@@ -22,6 +22,7 @@ DESTDIR ?=
 SYSO := capi/internal/link/otapbridge_linux_amd64.syso
 STATIC_LIBRARY := $(CARGO_TARGET_DIR)/release/libotapbridge_library.a
 XTASK := $(CARGO_TARGET_DIR)/release/otapbridge-xtask
+CONTEXT_MIRROR := $(CARGO_TARGET_DIR)/release/otapbridge-context-mirror
 VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' rust/Cargo.toml)
 
 BUILDER := $(TOOLS)/builder-$(COLLECTOR_VERSION)/builder
@@ -65,6 +66,13 @@ $(SYSO): $(RUST_SOURCES) include/otapbridge.h | build-prerequisites
 	  (cd rust && $(CARGO) build --workspace --release --locked) && \
 	  $(XTASK) prelink --lib $(STATIC_LIBRARY) --out $@
 
+# The build above makes them too. With a new cache folder they are missing beside an object that is up to date.
+$(XTASK) $(CONTEXT_MIRROR) &: | build-prerequisites
+	$(call say,Building the Rust tools. The first build compiles the engine: 20 to 40 minutes on 2 cores.)
+	mkdir -p $(CARGO_TARGET_DIR)
+	exec 9> $(CARGO_TARGET_DIR)/prelink.lock; flock 9; \
+	  cd rust && $(CARGO) build --workspace --release --locked
+
 bin/otapcol: $(SYSO) $(GO_SOURCES) cmd/otapcol/manifest.yaml | $(BUILDER)
 	$(call say,Building the collector with the official builder $(COLLECTOR_VERSION). The first build takes about 3 minutes.)
 	cd cmd/otapcol && $(BUILDER) --config=manifest.yaml
@@ -75,7 +83,7 @@ bin/otapcol: $(SYSO) $(GO_SOURCES) cmd/otapcol/manifest.yaml | $(BUILDER)
 $(CUSTOM)/Cargo.lock: rust/Cargo.lock
 	cp $< $@
 
-$(CUSTOM_SYSO): $(SYSO) $(CUSTOM_SOURCES) | $(CUSTOM)/Cargo.lock
+$(CUSTOM_SYSO): $(SYSO) $(CUSTOM_SOURCES) | $(CUSTOM)/Cargo.lock $(XTASK)
 	$(call say,Building the library of $(CUSTOM))
 	cd $(CUSTOM) && $(CARGO) build $(CUSTOM_CARGO_FLAGS)
 	$(XTASK) prelink --lib $(CARGO_TARGET_DIR)/release/libtenant_quota.a --out $@
@@ -162,8 +170,8 @@ test-programs: bin/otapcol tools | test-prerequisites ## Test bin/otapcol with r
 
 # For the tests, which ask for up-to-date programs however they are started.
 .PHONY: program-paths context-mirror-path
-context-mirror-path: $(SYSO)
-	@printf '%s\n' $(CARGO_TARGET_DIR)/release/otapbridge-context-mirror
+context-mirror-path: $(SYSO) $(CONTEXT_MIRROR)
+	@printf '%s\n' $(CONTEXT_MIRROR)
 
 program-paths: bin/otapcol $(TELEMETRYGEN) $(PYTHON)
 	@printf '%s\n' otapcol=bin/otapcol telemetrygen=$(TELEMETRYGEN) python=$(PYTHON)
@@ -236,7 +244,7 @@ lint-rust: | build-prerequisites $(CUSTOM)/Cargo.lock
 	cd rust/engine/loom && $(CARGO) fmt --check && CARGO_TARGET_DIR=$(LOOM_TARGET_DIR) $(CARGO) clippy --release --locked -- -D warnings
 	cd $(CUSTOM) && $(CARGO) fmt --check && $(CARGO) clippy $(CUSTOM_CARGO_FLAGS) --all-targets -- -D warnings
 
-lint-generated: $(SYSO)
+lint-generated: $(SYSO) $(XTASK)
 	$(call say,Checking the generated files)
 	before=$$($(GENERATED_CODE)); $(MAKE) generate; [[ $$before == "$$($(GENERATED_CODE))" ]] \
 	  || { echo "generated Go code was out of date: commit what \`make generate\` just wrote" >&2; exit 1; }

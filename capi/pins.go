@@ -30,9 +30,6 @@ func (p *Pin) Pin(payload []byte) {
 	pins.Add(1)
 }
 
-// Pinned reports whether a payload is pinned.
-func (p *Pin) Pinned() bool { return p.pinned }
-
 // Release unpins the payload. Releasing nothing is fine.
 func (p *Pin) Release() {
 	if p.pinned {

@@ -136,8 +136,8 @@ func (w *worker) newCall() *modelCall {
 
 func (w *worker) newID() uint64 { return atomic.AddUint64(&w.lastID, 1) }
 
-// submit makes a call. Some have the id of one that has ended, which the header forbids. It is fine
-// as soon as the payload was released: then nothing is left of the earlier call.
+// submit makes a call. Some have the id of one that was completed and whose payload was
+// released, as the header allows.
 func (w *worker) submit() bool {
 	if w.isFull() {
 		return false

@@ -66,7 +66,7 @@ func TestPinIsCountedOnce(t *testing.T) {
 	var pin Pin
 	pin.Release()
 	pin.Pin([]byte{1})
-	assert.True(t, pin.Pinned())
+	assert.True(t, pin.pinned)
 	assert.Panics(t, func() { pin.Pin([]byte{2}) })
 	assert.Equal(t, before+1, Pins())
 	pin.Release()

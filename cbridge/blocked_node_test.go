@@ -35,7 +35,7 @@ func TestCallersOfABlockedNodeLeaveInTime(t *testing.T) {
 			var timeout *cbridge.ProcessingError
 			require.ErrorAs(t, component.ConsumeLogs(context.Background(), oneRecord(1)), &timeout)
 			assert.Equal(t, cbridge.KindTimeout, timeout.Kind())
-			assert.Contains(t, timeout.Message(), "no answer within the timeout of 100ms")
+			assert.Contains(t, timeout.Message(), "no result within the timeout of 100ms")
 		})
 		callers.Go(func() {
 			ctx, cancel := context.WithCancel(context.Background())

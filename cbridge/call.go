@@ -236,7 +236,7 @@ const noMoreThanTimeout = "deadline exceeded"
 func (c *call) explainTimeout(ctx context.Context, native *capi.Error) {
 	if _, ok := ctx.Deadline(); !ok && native.Kind == KindTimeout && native.Message == noMoreThanTimeout {
 		native.Field = "timeout"
-		native.Message = fmt.Sprintf("no answer within the timeout of %s", c.component.settings.Limits.Timeout)
+		native.Message = fmt.Sprintf("no result within the timeout of %s", c.component.settings.Limits.Timeout)
 	}
 }
 
@@ -247,13 +247,13 @@ func (c *call) explainTimeout(ctx context.Context, native *capi.Error) {
 // sends again what one part's error carries would lose the other parts.
 func (c *call) hostError(lent errormapping.Lent, native *capi.Error) error {
 	c.mu.Lock()
-	// Errors of merged output have been without it from the beginning.
+	// CallID 0: `refusal` took the data off already.
 	whole := lent.CallID == 0 || c.outputs == 1 && c.names(lent.CallID) && native.Flags&capi.ErrorFlagPart == 0
 	c.mu.Unlock()
 	if !whole {
 		lent.Value = errormapping.WithoutData(lent.Value)
 	}
-	// To the library what was cancelled is always permanent, which is no news.
+	// Every Cancelled is permanent in Rust; that alone does not make the Go error permanent.
 	if native.Flags&capi.ErrorFlagPermanent != 0 && !lent.Permanent && native.Kind != KindCancelled {
 		return consumererror.NewPermanent(lent.Value)
 	}
@@ -288,7 +288,7 @@ func (c *call) leave(ctx context.Context) {
 	c.mu.Unlock()
 
 	if inRust && !cancelled {
-		c.component.native().Cancel(id, capi.CancelReasonCancelled, "the caller ended without waiting for the answer")
+		c.component.native().Cancel(id, capi.CancelReasonCancelled, "the caller ended without waiting for the result")
 	}
 	for i := range late {
 		late[i].refuse(&errCallerLeft)
@@ -304,7 +304,7 @@ func (c *call) recycle() {
 	}
 }
 
-// releasePayload ends the library's hold of the payload. With c.mu.
+// releasePayload is for when the library no longer reads the payload. With c.mu.
 func (c *call) releasePayload() {
 	if c.pinned {
 		c.pinned = false

@@ -34,7 +34,7 @@ func (c *call) onAnswered(callID uint64, answer capi.EmissionAnswer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.names(callID) && c.lost && c.waiting {
-		// A shutdown came in between. It is the caller's goroutine that runs this.
+		// onShutdown marked the call lost while its caller was inside EmissionDone; the answer counts.
 		c.lost, c.answered = false, true
 	}
 	if !c.names(callID) || !c.inRust {
@@ -61,7 +61,7 @@ func (c *call) onEmission(e *emission) bool {
 	return true
 }
 
-// onPayloadReleased ends the library's hold of the payload.
+// onPayloadReleased unpins a payload that the library no longer reads.
 func (c *call) onPayloadReleased(event *capi.Event) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/otapbridge/otapbridge/cbridge/internal/errormapping"
 )
 
-// callTable holds a component's call records. A record is both the place of a call
+// callTable has a component's call records. A record is both the place of a call
 // in Rust and a slot of max_in_flight: it is free again only when Rust has completed it,
 // the payload was released and the caller has left. Records are made as needed and
 // kept; there is never more than the limit.

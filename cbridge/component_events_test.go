@@ -167,7 +167,7 @@ func TestWorkersAreBounded(t *testing.T) {
 	assert.Equal(t, int64(emissions), handled.Load())
 }
 
-func TestMalformedOutputIsNotHandedOn(t *testing.T) {
+func TestMalformedOutputIsNotForwarded(t *testing.T) {
 	c := startWithHost(t, reportingHost{}, DefaultLimits(), zap.NewNop(), func(context.Context, plog.Logs) error {
 		t.Error("forwarded")
 		return nil
@@ -183,7 +183,7 @@ func TestMalformedOutputIsNotHandedOn(t *testing.T) {
 		assert.True(t, own.IsPermanent())
 	}
 	event := capi.Event{Signal: capi.SignalLogs, Context: []byte{1, 2, 3}}
-	_, _, err := c.workers.contextOf(&mergedEmission{emission: emission{component: c, event: event}})
+	_, _, err := c.workers.contextOf(&workersEmission{emission: emission{component: c, event: event}})
 	require.ErrorContains(t, err, "context block")
 }
 

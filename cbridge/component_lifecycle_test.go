@@ -22,7 +22,7 @@ import (
 	"github.com/otapbridge/otapbridge/cbridge/cbridgetest"
 )
 
-func TestShutdownAnswersEveryCall(t *testing.T) {
+func TestShutdownCompletesEveryCall(t *testing.T) {
 	runtime := cbridgetest.VerifyIdle(t)
 	component := newComponent(t, faultNode(`"delay": "1h"`), logsFunc(t, accept), func(s *cbridge.Settings) { s.Limits.MaxInFlight = 40 })
 	require.NoError(t, component.Start(t.Context(), componenttest.NewNopHost()))

@@ -7,6 +7,6 @@
 // context.
 //
 // Deadline, cancellation, client information, span context and baggage of the
-// caller's context hold in Rust at once; errors come back as [ProcessingError],
+// caller's context are there in Rust at once; errors come back as [ProcessingError],
 // or as the very error value that the next consumer returned.
 package cbridge

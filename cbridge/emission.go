@@ -50,7 +50,7 @@ func (e *emission) forward(ctx context.Context, caller *call) (err error) {
 		answer = &errCallerLeft
 		return nil
 	}
-	if err = e.deliver(ctx, own); err != nil {
+	if err = e.consume(ctx, own); err != nil {
 		answer = e.refusal(err)
 	} else {
 		answer = nil
@@ -104,7 +104,7 @@ func (e *emission) answer(refusal *capi.HostError) {
 	}
 }
 
-func (e *emission) deliver(ctx context.Context, own output) error {
+func (e *emission) consume(ctx context.Context, own output) error {
 	out, err := e.decode(own)
 	if err != nil {
 		return err

@@ -243,7 +243,7 @@ func TestConsumersErrorIsTheSameValueBehindEveryNode(t *testing.T) {
 			for name, original := range consumerErrors(t) {
 				refusal = original
 				err := c.ConsumeLogs(t.Context(), testdata.GenerateLogs(1))
-				// What may hold the data of one output comes in a wrapper.
+				// What may contain the data of one output comes in a wrapper.
 				hides := severalOutputs[topology] && err == errormapping.WithoutData(original)
 				assert.True(t, err == original || hides, "%s: got %T, gave %T", name, err, original)
 				assert.True(t, c.NoHostErrors(), name)
@@ -266,7 +266,7 @@ func TestConsumersErrorOfMergedOutputIsWhatItWas(t *testing.T) {
 			for range calls {
 				wg.Go(func() {
 					err := c.ConsumeLogs(context.Background(), testdata.GenerateLogs(1))
-					// What may hold other callers' data comes in a wrapper.
+					// What may contain other callers' data comes in a wrapper.
 					assert.True(t, err == errormapping.WithoutData(original), "got %T, gave %T", err, original)
 				})
 			}

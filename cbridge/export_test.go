@@ -50,7 +50,7 @@ func (c *Component) InputsKept() int {
 	return kept
 }
 
-// AwaitReleased waits until the library holds no payload of the component. Callers
+// AwaitReleased waits until the library has released every payload of the component. Callers
 // that come meanwhile wait as long.
 func (c *Component) AwaitReleased(ctx context.Context) error {
 	if err := c.bytes.acquire(ctx, c.bytes.limit); err != nil {

@@ -33,7 +33,7 @@ type Limits struct {
 	// MaxInFlight is the largest number of calls that Rust has not done with, 1 to
 	// maxInFlightLimit. Further callers wait.
 	MaxInFlight int
-	// MaxInFlightBytes is the largest sum of payload that Rust still holds, also of
+	// MaxInFlightBytes is the largest sum of payloads that Rust has not released, also of
 	// callers that have left. Further callers wait.
 	MaxInFlightBytes int64
 	// Workers is how many goroutines at most forward output that stems from no
@@ -80,7 +80,7 @@ func (l *Limits) workers() int {
 	return workersPerCPU * runtime.GOMAXPROCS(0)
 }
 
-// bytesLimit is max_in_flight_bytes: how much payload Rust may hold.
+// bytesLimit is max_in_flight_bytes: how much of payloads Rust may read.
 type bytesLimit struct {
 	limit     int64
 	semaphore *semaphore.Weighted
@@ -98,7 +98,7 @@ func (b *bytesLimit) acquire(ctx context.Context, size int64) error {
 		return errormapping.Classified(errormapping.WithCodes(err, codes.ResourceExhausted, http.StatusRequestEntityTooLarge))
 	}
 	if b.semaphore.Acquire(ctx, size) != nil {
-		return errormapping.ContextError(ctx, "while waiting for payload in flight to be released (max_in_flight_bytes)")
+		return errormapping.ContextError(ctx, "while waiting for payloads to be released (max_in_flight_bytes)")
 	}
 	return nil
 }

@@ -14,7 +14,8 @@ const (
 	wakeUp = 20 * time.Microsecond
 	// mostCredit may be saved for looks that find nothing.
 	mostCredit = 4 * wakeUp
-	// sleepEarns lets a caller look once in forty sleeps where looks find nothing.
+	// sleepEarns is the credit for a sleep without a look: a look that finds nothing costs a
+	// wakeUp, so where all are such there is one in forty sleeps.
 	sleepEarns = wakeUp / 40
 )
 

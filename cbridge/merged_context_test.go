@@ -24,21 +24,21 @@ import (
 // batchOfTwo joins two requests with three records each, and waits for both.
 const batchOfTwo = `{"type": "urn:otapbridge:processor:batch", "config": {"flush_timeout": "1h", "min_size": 6, "partition": {"metadata_keys": ["x-tenant"]}}}`
 
-// waitsForRust lets callers wait for Rust's own answer for longer than any test.
+// waitsForRust lets callers wait for Rust's own result for longer than any test.
 func waitsForRust(s *cbridge.Settings) { s.Limits.CancelGrace = forever }
 
-// heldBatch is a next consumer that holds what it gets until it is let go, or until
+// slowNext is a next consumer that keeps what it gets until it is let go, or until
 // the context ends, and then returns the cause.
-type heldBatch struct {
+type slowNext struct {
 	entered chan context.Context
 	letGo   chan error
 }
 
-func newHeldBatch() *heldBatch {
-	return &heldBatch{entered: make(chan context.Context, 10), letGo: make(chan error)}
+func newSlowNext() *slowNext {
+	return &slowNext{entered: make(chan context.Context, 10), letGo: make(chan error)}
 }
 
-func (h *heldBatch) consume(ctx context.Context, _ plog.Logs) error {
+func (h *slowNext) consume(ctx context.Context, _ plog.Logs) error {
 	h.entered <- ctx
 	select {
 	case err := <-h.letGo:
@@ -63,7 +63,7 @@ func kindOf(t *testing.T, err error) cbridge.ErrorKind {
 }
 
 func TestMergedContextEndsWhenEveryCallerIsCancelled(t *testing.T) {
-	next := newHeldBatch()
+	next := newSlowNext()
 	component := start(t, batchOfTwo, logsFunc(t, next.consume), waitsForRust)
 	reason := errors.New("client went away")
 	one, cancelOne := context.WithCancelCause(t.Context())
@@ -89,7 +89,7 @@ func TestMergedContextEndsWhenEveryCallerIsCancelled(t *testing.T) {
 }
 
 func TestMergedContextOfOneCancelledCallerLives(t *testing.T) {
-	next := newHeldBatch()
+	next := newSlowNext()
 	component := start(t, batchOfTwo, logsFunc(t, next.consume), waitsForRust)
 	one, cancel := context.WithCancel(t.Context())
 	first, second := call(one, component), call(t.Context(), component)
@@ -102,7 +102,7 @@ func TestMergedContextOfOneCancelledCallerLives(t *testing.T) {
 }
 
 func TestMergedContextEndsAtTheLatestDeadline(t *testing.T) {
-	next := newHeldBatch()
+	next := newSlowNext()
 	component := start(t, batchOfTwo, logsFunc(t, next.consume), waitsForRust)
 	one, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
@@ -125,7 +125,7 @@ func TestMergedContextEndsAtTheLatestDeadline(t *testing.T) {
 }
 
 func TestMergedContextSaysWhatIsCommon(t *testing.T) {
-	next := newHeldBatch()
+	next := newSlowNext()
 	component := start(t, batchOfTwo, logsFunc(t, next.consume))
 	var results []<-chan error
 	var spans []trace.SpanContext
@@ -161,7 +161,7 @@ func TestMergedContextSaysWhatIsCommon(t *testing.T) {
 // TestCancelledBatchLeavesTheQueue: it is not kept until a worker has time for it.
 func TestCancelledBatchLeavesTheQueue(t *testing.T) {
 	runtime := cbridgetest.VerifyIdle(t)
-	next := newHeldBatch()
+	next := newSlowNext()
 	component := start(t, batchOfTwo, logsFunc(t, next.consume), waitsForRust, func(s *cbridge.Settings) { s.Limits.Workers = 1 })
 	emissions := func(count uint64) {
 		t.Helper()
@@ -187,10 +187,10 @@ func TestCancelledBatchLeavesTheQueue(t *testing.T) {
 }
 
 // TestErrorOfMergedOutputReachesItsOriginsOnly: another batch that is under way at the
-// same time has its own answer.
+// same time has its own result.
 func TestErrorOfMergedOutputReachesItsOriginsOnly(t *testing.T) {
 	failed := errors.New("next consumer failed")
-	next := newHeldBatch()
+	next := newSlowNext()
 	component := start(t, batchOfTwo, logsFunc(t, func(ctx context.Context, logs plog.Logs) error {
 		if client.FromContext(ctx).Metadata.Get("x-tenant")[0] == "failing" {
 			return failed

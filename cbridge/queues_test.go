@@ -30,7 +30,7 @@ func fanout(await, node string) string {
 		{"from": "fanout", "port": "b", "to": "b"}, {"from": "fanout", "port": "c", "to": "c"}]}`
 }
 
-// TestFullQueuesDelayCallersOnly: far more callers than a queue of the engine holds, and
+// TestFullQueuesDelayCallersOnly: far more callers than a queue of the engine has room for, and
 // several senders on one queue, of which each has to hear that there is room again.
 func TestFullQueuesDelayCallersOnly(t *testing.T) {
 	const callers, rounds = 1000, 3
@@ -94,7 +94,7 @@ func TestManyRefusedRequestsWaitForTheirRetry(t *testing.T) {
 	assert.GreaterOrEqual(t, visits.Load(), int64(2*callers))
 }
 
-// TestWithoutAPlaceForARetryTheErrorIsTheConsumers: beyond what the engine can hold.
+// TestWithoutAPlaceForARetryTheErrorIsTheConsumers: beyond what the engine has room for.
 func TestWithoutAPlaceForARetryTheErrorIsTheConsumers(t *testing.T) {
 	const callers = 2500
 	notNow := errors.New("not now")

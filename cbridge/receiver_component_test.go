@@ -120,7 +120,7 @@ func TestTimeInTheQueueCounts(t *testing.T) {
 	assert.Less(t, time.Since(began), 500*time.Millisecond, "deadlines were counted one after the other")
 }
 
-func TestWorkersBoundDeliveries(t *testing.T) {
+func TestWorkersBoundForwarding(t *testing.T) {
 	const workers, count = 3, 60
 	var inside, most, total atomic.Int64
 	full, done := make(chan struct{}), make(chan struct{})

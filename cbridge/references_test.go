@@ -89,8 +89,8 @@ func TestWhichPipelinesAreBlind(t *testing.T) {
 	}
 }
 
-// TestBlindPipelineHandsOnTheCallersData: itself where that may be, else a copy.
-func TestBlindPipelineHandsOnTheCallersData(t *testing.T) {
+// TestBlindPipelineForwardsTheCallersData: itself where that may be, else a copy.
+func TestBlindPipelineForwardsTheCallersData(t *testing.T) {
 	for _, test := range []struct{ readOnly, mutates, share, same bool }{
 		{false, true, true, true}, {true, false, true, true}, {true, true, true, false}, {false, true, false, false},
 	} {
@@ -493,13 +493,13 @@ func batchByReference(t *testing.T, mutates bool) {
 				cancelled := ctx.Err() != nil
 				cancel()
 				mu.Lock()
-				result, handedOn := results[name]
+				result, forwarded := results[name]
 				mu.Unlock()
 				switch {
 				case err == nil:
-					assert.True(t, handedOn && result == nil, "%s was accepted", name)
+					assert.True(t, forwarded && result == nil, "%s was accepted", name)
 				case errors.Is(err, errRefusedBatch):
-					assert.True(t, handedOn && result != nil, "%s was refused", name)
+					assert.True(t, forwarded && result != nil, "%s was refused", name)
 				default:
 					assert.True(t, cancelled && errors.Is(err, context.Canceled), "%s: %v", name, err)
 				}

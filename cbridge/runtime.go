@@ -26,7 +26,7 @@ var ErrRuntimeClosed = errors.New("otapbridge: the runtime reference was closed"
 
 // Runtime is a reference to the Rust library's instance, of which a process has at
 // most one. The first reference starts it, the last one that is closed ends it.
-// Components hold one each while they run. Safe for concurrent use.
+// Components have one each while they run. Safe for concurrent use.
 type Runtime struct {
 	instance *runtimeInstance
 	closed   atomic.Bool

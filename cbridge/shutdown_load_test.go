@@ -32,7 +32,7 @@ const (
 	shortShutdown = 100 * time.Millisecond
 )
 
-// TestShutdownWithManyCallsInFlight: a shutdown answers every call, with its result
+// TestShutdownWithManyCallsInFlight: a shutdown completes every call, with its result
 // where the time allows. After it returns nothing enters the next consumer.
 func TestShutdownWithManyCallsInFlight(t *testing.T) {
 	for _, test := range []struct {
@@ -43,26 +43,26 @@ func TestShutdownWithManyCallsInFlight(t *testing.T) {
 		shutdown time.Duration
 		// next gets the output's context, and a channel that is closed when every caller has left.
 		next func(ctx context.Context, left <-chan struct{}) error
-		// answer is every call's: OK where it is acknowledged; without one, calls may
+		// result is every call's: OK where it is acknowledged; without one, calls may
 		// be acknowledged, time out or be refused for now.
-		answer codes.Code
+		result codes.Code
 		any    bool
 	}{
 		{
 			name:          "in a node, longer than the shutdown",
-			configuration: waitingNode, shutdown: shortShutdown, answer: codes.Unavailable,
+			configuration: waitingNode, shutdown: shortShutdown, result: codes.Unavailable,
 		},
 		{
 			name:          "in a node, until their deadlines",
-			configuration: waitingNode, deadline: 2 * time.Second, shutdown: longShutdown, answer: codes.DeadlineExceeded,
+			configuration: waitingNode, deadline: 2 * time.Second, shutdown: longShutdown, result: codes.DeadlineExceeded,
 		},
 		{
 			name:          "in a node, with deadlines beyond the shutdown's",
-			configuration: waitingNode, deadline: forever, shutdown: shortShutdown, answer: codes.Unavailable,
+			configuration: waitingNode, deadline: forever, shutdown: shortShutdown, result: codes.Unavailable,
 		},
 		{
 			name:          "in a batch",
-			configuration: ownBatchNode, shutdown: longShutdown, answer: codes.OK,
+			configuration: ownBatchNode, shutdown: longShutdown, result: codes.OK,
 		},
 		{
 			name:          "in a batch, without time",
@@ -70,11 +70,11 @@ func TestShutdownWithManyCallsInFlight(t *testing.T) {
 		},
 		{
 			name:          "in a batch, with deadlines that leave time",
-			configuration: ownBatchNode, deadline: forever, shutdown: longShutdown, answer: codes.OK,
+			configuration: ownBatchNode, deadline: forever, shutdown: longShutdown, result: codes.OK,
 		},
 		{
 			name:          "in a batch, with deadlines during the shutdown",
-			configuration: ownBatchNode, deadline: 2 * time.Second, shutdown: longShutdown, answer: codes.DeadlineExceeded,
+			configuration: ownBatchNode, deadline: 2 * time.Second, shutdown: longShutdown, result: codes.DeadlineExceeded,
 			next: func(_ context.Context, left <-chan struct{}) error {
 				<-left
 				return nil
@@ -82,7 +82,7 @@ func TestShutdownWithManyCallsInFlight(t *testing.T) {
 		},
 		{
 			name:          "in a batch before a consumer that takes too long",
-			configuration: ownBatchNode, shutdown: shortShutdown, answer: codes.Unavailable,
+			configuration: ownBatchNode, shutdown: shortShutdown, result: codes.Unavailable,
 			next: func(ctx context.Context, _ <-chan struct{}) error {
 				<-ctx.Done()
 				return context.Cause(ctx)
@@ -90,15 +90,15 @@ func TestShutdownWithManyCallsInFlight(t *testing.T) {
 		},
 		{
 			name:          "in an engine's batch",
-			configuration: batchNode, shutdown: longShutdown, answer: codes.OK,
+			configuration: batchNode, shutdown: longShutdown, result: codes.OK,
 		},
 		{
 			name:          "in an engine's batch, with deadlines that leave time",
-			configuration: batchNode, deadline: forever, shutdown: longShutdown, answer: codes.OK,
+			configuration: batchNode, deadline: forever, shutdown: longShutdown, result: codes.OK,
 		},
 		{
 			name:          "in an engine's batch, with deadlines during the shutdown",
-			configuration: batchNode, deadline: 2 * time.Second, shutdown: longShutdown, answer: codes.DeadlineExceeded,
+			configuration: batchNode, deadline: 2 * time.Second, shutdown: longShutdown, result: codes.DeadlineExceeded,
 			next: func(_ context.Context, left <-chan struct{}) error {
 				<-left
 				return nil
@@ -110,7 +110,7 @@ func TestShutdownWithManyCallsInFlight(t *testing.T) {
 		},
 		{
 			name:          "in an engine's batch before a consumer that takes too long",
-			configuration: batchNode, shutdown: shortShutdown, answer: codes.Unavailable,
+			configuration: batchNode, shutdown: shortShutdown, result: codes.Unavailable,
 			next: func(ctx context.Context, _ <-chan struct{}) error {
 				<-ctx.Done()
 				return context.Cause(ctx)
@@ -118,7 +118,7 @@ func TestShutdownWithManyCallsInFlight(t *testing.T) {
 		},
 		{
 			name:          "in an engine node and its queue",
-			configuration: chain(attributeNode, faultNode(`"delay": "1h", "max_concurrency": 1`)), shutdown: shortShutdown, answer: codes.Unavailable,
+			configuration: chain(attributeNode, faultNode(`"delay": "1h", "max_concurrency": 1`)), shutdown: shortShutdown, result: codes.Unavailable,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestShutdownWithManyCallsInFlight(t *testing.T) {
 			for i, err := range errs {
 				arrived := sink.count(fillerName(i))
 				if !test.any {
-					require.Equal(t, test.answer, status.Code(err), "%v", err)
+					require.Equal(t, test.result, status.Code(err), "%v", err)
 				}
 				switch {
 				case err == nil:

@@ -37,7 +37,7 @@ const (
 // stressCall is what one call of the stress test expects and got.
 type stressCall struct {
 	size      int
-	delivered int
+	forwarded int
 	err       error
 	// ended is the context's error when the call returned.
 	ended error
@@ -45,7 +45,7 @@ type stressCall struct {
 
 type stressCallKey struct{}
 
-// TestStress: every call is answered once, whatever its size and however its caller
+// TestStress: every call is completed once, whatever its size and however its caller
 // ends, and nothing stays behind: no memory either.
 func TestStress(t *testing.T) {
 	calls := stressCalls
@@ -54,7 +54,7 @@ func TestStress(t *testing.T) {
 	}
 	component := start(t, passThrough, logsFunc(t, func(ctx context.Context, logs plog.Logs) error {
 		call := ctx.Value(stressCallKey{}).(*stressCall)
-		call.delivered++
+		call.forwarded++
 		if size := bodySize(logs); size != call.size {
 			return errors.New("another call's data: " + strconv.Itoa(size))
 		}
@@ -149,7 +149,7 @@ func (s *stressTally) add(t *testing.T, call *stressCall) {
 	switch {
 	case call.err == nil:
 		s.succeeded++
-		assert.Equal(t, 1, call.delivered, "accepted, but not delivered once")
+		assert.Equal(t, 1, call.forwarded, "accepted, but not forwarded once")
 	case errors.Is(call.err, context.Canceled):
 		s.cancelled++
 		assert.ErrorIs(t, call.ended, context.Canceled)
@@ -159,7 +159,7 @@ func (s *stressTally) add(t *testing.T, call *stressCall) {
 	default:
 		assert.NoError(t, call.err)
 	}
-	assert.LessOrEqual(t, call.delivered, 1)
+	assert.LessOrEqual(t, call.forwarded, 1)
 }
 
 // residentBytes is the process's resident memory.

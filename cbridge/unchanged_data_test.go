@@ -180,21 +180,21 @@ func TestUnchangedDataAfterOtherOutputAreACopy(t *testing.T) {
 func TestDataThatAreSentAgainAreACopy(t *testing.T) {
 	for signal, generate := range generated {
 		t.Run(signal, func(t *testing.T) {
-			var deliveries []any
+			var outputs []any
 			component := start(t, `{"type": "processor:retry", "config": {"initial_interval": "1ms", "max_interval": "1ms", "max_elapsed_time": "1m"}}`,
 				anySignal(t, true, func(data any) error {
-					assert.False(t, has(data, "written by next"), "the change of an earlier delivery")
+					assert.False(t, has(data, "written by next"), "the change of an earlier output")
 					attributesOf(data).PutBool("written by next", true)
-					if deliveries = append(deliveries, data); len(deliveries) < 3 {
+					if outputs = append(outputs, data); len(outputs) < 3 {
 						return errors.New("not now")
 					}
 					return nil
 				}), shared)
 			given := generate()
 			require.NoError(t, consumeAny(t.Context(), component, given))
-			require.Len(t, deliveries, 3)
-			assert.True(t, deliveries[0] == given, "the first is the caller's own")
-			assert.False(t, deliveries[1] == given || deliveries[2] == given || deliveries[1] == deliveries[2], "the same data twice")
+			require.Len(t, outputs, 3)
+			assert.True(t, outputs[0] == given, "the first is the caller's own")
+			assert.False(t, outputs[1] == given || outputs[2] == given || outputs[1] == outputs[2], "the same data twice")
 		})
 	}
 }

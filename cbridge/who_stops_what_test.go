@@ -77,13 +77,13 @@ var endings = []ending{
 	},
 }
 
-// graces: with one that never ends the answer is Rust's own; without one the caller
-// leaves at once, and Rust's answer finds nobody.
+// graces: with one that never ends the result is Rust's own; without one the caller
+// leaves at once, and Rust's result finds nobody.
 var graces = []struct {
 	name  string
 	grace time.Duration
 }{
-	{"Rust answers", forever},
+	{"Rust completes", forever},
 	{"nobody waits", 0},
 }
 

@@ -25,29 +25,29 @@ type workers struct {
 	cancel    context.CancelCauseFunc
 
 	mu      sync.Mutex
-	queue   []*mergedEmission
-	present map[uint64]*mergedEmission
+	queue   []*workersEmission
+	present map[uint64]*workersEmission
 	running int
 	stopped bool
 	idle    chan struct{}
 }
 
-// mergedEmission is an emission that is queued or being forwarded.
-type mergedEmission struct {
+// workersEmission is an emission that is queued or being forwarded.
+type workersEmission struct {
 	emission
 	// arrived is what the time left in the event's context counts from.
 	arrived time.Time
 	// cancel is set while it is being forwarded, cause when it was cancelled before.
 	cancel context.CancelCauseFunc
 	cause  error
-	// timed: its context has a deadline, and ends with it by itself: as exceeded, which
-	// no cancel can say.
+	// timed: the Go context has the deadline itself and ends with DeadlineExceeded; a cancel
+	// would make that Canceled.
 	timed bool
 }
 
 // endsByItself reports whether the cause is the deadline that the context has, too.
 // With workers.mu.
-func (e *mergedEmission) endsByItself() bool {
+func (e *workersEmission) endsByItself() bool {
 	return e.timed && errors.Is(e.cause, context.DeadlineExceeded)
 }
 
@@ -55,7 +55,7 @@ func newWorkers(component *Component, limit int) *workers {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	return &workers{
 		component: component, limit: limit, ctx: ctx, cancel: cancel,
-		present: make(map[uint64]*mergedEmission), idle: make(chan struct{}),
+		present: make(map[uint64]*workersEmission), idle: make(chan struct{}),
 	}
 }
 
@@ -68,7 +68,7 @@ func (w *workers) enqueue(out *emission) {
 		return
 	}
 	defer w.mu.Unlock()
-	e := &mergedEmission{emission: *out, arrived: time.Now()}
+	e := &workersEmission{emission: *out, arrived: time.Now()}
 	w.queue = append(w.queue, e)
 	w.present[e.event.EmissionID] = e
 	if w.running < w.limit {
@@ -156,7 +156,7 @@ func (w *workers) run() {
 	}
 }
 
-func (w *workers) forward(e *mergedEmission) {
+func (w *workers) forward(e *workersEmission) {
 	defer func() {
 		w.mu.Lock()
 		delete(w.present, e.event.EmissionID)
@@ -172,7 +172,7 @@ func (w *workers) forward(e *mergedEmission) {
 }
 
 // contextOf rebuilds an emission's context, and lets a cancel in Rust end it.
-func (w *workers) contextOf(e *mergedEmission) (context.Context, context.CancelCauseFunc, *ProcessingError) {
+func (w *workers) contextOf(e *workersEmission) (context.Context, context.CancelCauseFunc, *ProcessingError) {
 	decoded, err := contextcodec.Decode(e.event.Context)
 	if err != nil {
 		return nil, nil, errormapping.New(KindPermanent, "context", err.Error())

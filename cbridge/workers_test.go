@@ -47,7 +47,7 @@ func consumeAtOnce(component *cbridge.Component, calls int, ctx context.Context)
 	return errs
 }
 
-func TestMergedOutputIsHandedOnOnce(t *testing.T) {
+func TestMergedOutputIsForwardedOnce(t *testing.T) {
 	var mu sync.Mutex
 	var records, requests int
 	component := start(t, merging, logsFunc(t, func(ctx context.Context, logs plog.Logs) error {
@@ -100,7 +100,7 @@ func TestErrorOfMergedOutputHidesOtherCallersData(t *testing.T) {
 		require.ErrorIs(t, err, sentinel)
 		assert.True(t, consumererror.IsDownstream(err))
 		var data consumererror.Logs
-		assert.NotErrorAs(t, err, &data, "it holds other callers' data")
+		assert.NotErrorAs(t, err, &data, "it contains other callers' data")
 	}
 }
 
@@ -242,7 +242,7 @@ func TestCancelInsideNextReachesTheRestOfTheWork(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	component := start(t, branching, logsFunc(t, func(context.Context, plog.Logs) error {
 		cancel(reason)
-		// Rust answers while this consumer still runs: the other branch has ended.
+		// Rust completes the call while this consumer still runs: the other branch has ended.
 		awaitInRust(t, runtime, 0)
 		return nil
 	}))

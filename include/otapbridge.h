@@ -873,9 +873,9 @@ extern "C" {
  * down first.
  *
  * @param component    Never NULL; started.
- * @param call_id      The host's name for the call. Not 0, and never used before in
- *                     this component: what is left of a call that ended may still
- *                     be on its way under its id.
+ * @param call_id      The host's name for the call. Not 0, and not that of a call in flight
+ *                     in this component. It may be used again once the call is completed
+ *                     and its payload's release is reported, which names it too.
  * @param signal       OTAPB_SIGNAL_*.
  * @param context      A request context block (see otapb_context), copied during the
  *                     call; NULL with `context_len` 0 for a request without context.
@@ -1109,7 +1109,7 @@ void otapb_component_destroy(struct otapb_component *component);
  *         match (the message names both), Permanent when the library was
  *         linked without its engine nodes.
  *
- * Threading: any thread. May block briefly: it starts the telemetry thread.
+ * Threading: any thread. May block briefly: it starts the reaper and the telemetry thread.
  */
 struct otapb_error *otapb_runtime_create(const struct otapb_runtime_options *options,
                                          otapb_events_fn on_events,

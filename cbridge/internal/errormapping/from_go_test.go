@@ -119,7 +119,7 @@ func TestFromErrorKeepsTheDataOfPartialFailures(t *testing.T) {
 	require.ErrorAs(t, FromError(consumererror.NewMetrics(errors.New("x"), pmetric.NewMetrics())), &metrics)
 	original := consumererror.NewLogs(errors.New("x"), plog.NewLogs())
 	require.ErrorAs(t, FromError(original), &logs)
-	assert.NotErrorAs(t, FromError(errorWithoutData{original}), &logs, "it holds other callers' data")
+	assert.NotErrorAs(t, FromError(errorWithoutData{original}), &logs, "it contains other callers' data")
 }
 
 func TestAnyErrorCanBeWithoutItsData(t *testing.T) {

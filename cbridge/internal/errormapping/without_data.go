@@ -13,9 +13,9 @@ import (
 // gives nobody the data: not one caller that of others, nor a caller only a part.
 type errorWithoutData struct{ original error }
 
-// WithoutData returns err or, if it may hold data, an error that is the same without them.
+// WithoutData returns err or, if it may contain data, an error that is the same without them.
 func WithoutData(err error) (result error) {
-	// An error that cannot be looked into may hold anything.
+	// An error that cannot be looked into may contain anything.
 	result = errorWithoutData{err}
 	defer func() { _ = recover() }()
 	var (

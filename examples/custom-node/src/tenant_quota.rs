@@ -106,7 +106,13 @@ impl TenantQuota {
 
 impl ProcessorNode for TenantQuota {
     const URN: &'static str = "urn:example:processor:tenant_quota";
+    const AT_MOST_ONE_OUTPUT: bool = true;
     type Config = Config;
+
+    /// It goes by the context alone.
+    fn is_blind(_config: &Config) -> bool {
+        true
+    }
 
     fn create(config: Config) -> Result<Self, ProcessingError> {
         let interval = Duration::try_from_secs_f64(1.0 / config.requests_per_second)
@@ -125,7 +131,7 @@ impl ProcessorNode for TenantQuota {
 }
 
 #[async_trait(?Send)]
-impl ConcurrentContextAwareProcessor<OtapPdata> for TenantQuota {
+impl ConcurrentContextAwareProcessor for TenantQuota {
     fn max_concurrency(&self) -> NonZeroUsize {
         NonZeroUsize::new(1000).expect("not zero")
     }
@@ -133,7 +139,7 @@ impl ConcurrentContextAwareProcessor<OtapPdata> for TenantQuota {
     async fn process_with_context(
         &self,
         data: OtapPdata,
-        effect_handler: &mut TaskEffectHandler<OtapPdata>,
+        effect_handler: &mut TaskEffectHandler,
     ) -> Result<(), ProcessingError> {
         let wait = self.admit(effect_handler.context())?;
         // A request that ends while it waits is dropped here; it has used its turn.

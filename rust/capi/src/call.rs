@@ -43,9 +43,9 @@ impl AsRef<[u8]> for HostPayload {
 /// down first.
 ///
 /// @param component    Never NULL; started.
-/// @param call_id      The host's name for the call. Not 0, and never used before in
-///                     this component: what is left of a call that ended may still
-///                     be on its way under its id.
+/// @param call_id      The host's name for the call. Not 0, and not that of a call in flight
+///                     in this component. It may be used again once the call is completed
+///                     and its payload's release is reported, which names it too.
 /// @param signal       OTAPB_SIGNAL_*.
 /// @param context      A request context block (see otapb_context), copied during the
 ///                     call; NULL with `context_len` 0 for a request without context.

@@ -48,7 +48,7 @@ impl otapb_runtime {
 ///         match (the message names both), Permanent when the library was
 ///         linked without its engine nodes.
 ///
-/// Threading: any thread. May block briefly: it starts the telemetry thread.
+/// Threading: any thread. May block briefly: it starts the reaper and the telemetry thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn otapb_runtime_create(
     options: *const otapb_runtime_options,

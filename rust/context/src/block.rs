@@ -295,7 +295,7 @@ fn invalid(field: impl Into<String>, message: impl Into<String>) -> ProcessingEr
     ProcessingError::configuration(message, Some(field.into()))
 }
 
-/// An error about the field, unless the condition holds.
+/// An error about the field, unless the condition is true.
 pub(crate) fn require(
     condition: bool,
     field: &str,

@@ -73,7 +73,7 @@ func Throttle(err error, delay time.Duration) error { return throttleRetry{delay
 // ThrottlePackage is where Throttle has its type.
 var ThrottlePackage = reflect.TypeFor[throttleRetry]().PkgPath()
 
-// Seed gives a fuzz test of an error struct what its fields may hold.
+// Seed gives a fuzz test of an error struct what its fields may contain.
 func Seed(f *testing.F) {
 	f.Helper()
 	const mark = "\u27e6otapbridge-error:1-1\u27e7"
@@ -121,7 +121,7 @@ func RequireKnown(t testing.TB, result Mapped, given *capi.HostError, defaultSta
 	}
 }
 
-// RequireSane checks what holds for every error that crosses.
+// RequireSane checks what is true of every error that crosses.
 func RequireSane(t testing.TB, result Mapped) {
 	t.Helper()
 	require.NotNil(t, result)

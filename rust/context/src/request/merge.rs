@@ -21,8 +21,8 @@ pub(super) struct Inputs {
     waiting: AtomicUsize,
     /// Whether any of them was cancelled for another reason than its deadline.
     cancelled: AtomicBool,
-    /// Their deadlines are this one's, and one that is merged itself hears of its own inputs
-    /// as long as it is kept.
+    /// Kept because the deadline is computed from them, and a merged input hears of its own
+    /// inputs only while it lives (`merged_into` is weak).
     contexts: Vec<RequestContext>,
 }
 

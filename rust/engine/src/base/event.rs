@@ -80,8 +80,9 @@ pub enum ComponentStatus {
     PermanentError,
 }
 
-/// Receives events. Called from pipelines' threads and the reaper's with no lock taken, for
-/// one component also at the same time; what concerns one call or emission comes in order.
+/// Receives events. Called from pipelines' threads and the reaper's, for one component also at
+/// the same time, with no lock taken but the outbox's `batch`, and at a shutdown the component's
+/// `life`; what concerns one call or emission comes in order.
 /// It drains `events`, may call the component's methods, and must not block.
 pub trait EventSink: Send + Sync {
     /// Takes every event out of `events`. `component_data` names the component.

@@ -3,7 +3,8 @@
 //! The queue between a pipeline and its host's event sink.
 //!
 //! Anything may push from any thread. Events leave in order, in batches, from
-//! one thread at a time, and with no lock taken.
+//! one thread at a time, with no lock taken but `batch`, which nothing
+//! needs that the sink may call.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,7 +20,7 @@ pub(crate) struct Outbox {
     /// is kept so that its capacity is reused.
     batch: Mutex<Vec<Event>>,
     delivering: AtomicBool,
-    /// Somebody will look whether events were left, although the pipeline's thread is busy.
+    /// The reaper has an entry that delivers what is left; one is enough.
     watched: AtomicBool,
     /// Set once the component's shutdown returned: nothing is delivered any more.
     closed: AtomicBool,

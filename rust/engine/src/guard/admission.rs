@@ -47,7 +47,7 @@ pub(crate) fn alive(
             None => Ok(Some(request)),
         },
         Found::Failed => Err(ended_already()),
-        // An accepted request has no tombstone: further copies go on, as output of no request.
+        // Gone means accepted: fanout acks before all copies arrived; these go on without a request.
         Found::Gone => Ok(None),
     }
 }

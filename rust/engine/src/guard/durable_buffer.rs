@@ -274,13 +274,13 @@ impl DurableBuffer {
                 wake(effect_handler);
                 return Ok(());
             }
-            // What it sent now could not be answered any more.
+            // A deadline that has passed keeps it from sending: no answer would come back any more.
             NodeControlMsg::Shutdown { deadline, .. }
                 if self.life != Life::Drained || !self.pipeline.is_all_answered() =>
             {
                 *deadline = Instant::now();
             }
-            // Both would send more.
+            // From the drain on it is to send nothing new, as it would at either.
             NodeControlMsg::TimerTick {} | NodeControlMsg::Wakeup { .. }
                 if self.life != Life::Running =>
             {
@@ -297,7 +297,8 @@ impl DurableBuffer {
         match &mut self.life {
             Life::Running | Life::Drained => {}
             Life::Draining { all_answered } => {
-                // The ack of the last answer may still be on its way, so look twice.
+                // The last answer may be in while its ack is still on its way to this node, which
+                // has it at the next look.
                 let were = std::mem::replace(all_answered, self.pipeline.is_all_answered());
                 if were && *all_answered {
                     self.commit(effect_handler).await?;

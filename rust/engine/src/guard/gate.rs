@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The gate before every upstream node.
+//! The gate before every engine node: a message whose request has ended does not enter, and an
+//! error or a panic of the node refuses only the message that it works on.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -6,8 +6,8 @@
 //! The processor retries after delays of its own, until its `max_elapsed_time` is
 //! over. Between its gate and it, this looks at the nacks it gets and the messages
 //! it resumes:
-//! - an error's `retry_after` that is longer than the processor's delay holds the
-//!   message back for the rest of it;
+//! - an error's `retry_after` that is longer than the processor's delay keeps the
+//!   message waiting for the rest of it;
 //! - if that, or the processor's own delay, ends after the request's deadline or the
 //!   `max_elapsed_time`, there is no retry: the sender hears of the error now;
 //! - a message whose request ended while it waited is refused, not sent again;

@@ -38,7 +38,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // They own a handler that owns them, so they would never be dropped.
+        // Tasks own a handler, which owns `Tasks`: without the abort the cycle leaks.
         if let Some(handler) = &self.0 {
             handler.tasks.abort();
         }

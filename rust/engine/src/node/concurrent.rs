@@ -102,8 +102,8 @@ impl<P: ConcurrentContextAwareProcessor + 'static> ConcurrentAdapter<P> {
         let handler = self.running.handler(effect_handler, &self.pipeline);
         if is_first {
             let (pipeline, waker) = (Arc::clone(&self.pipeline), effect_handler.clone());
-            // From then on all data are let in: they wait in their tasks. The engine asks
-            // no more after it has told the node to end.
+            // After a drain began all data are accepted and wait for a place in their task,
+            // because the engine no longer asks `accept_pdata`.
             handler.tasks.spawn(async move {
                 pipeline.drain_begun().await;
                 let _ = waker.set_wakeup(PLACE_FREE, Instant::now());

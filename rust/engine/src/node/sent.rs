@@ -129,8 +129,8 @@ impl Sent {
     }
 
     /// Awaits the end of `send`, and then the ack of what it sent: as long as the
-    /// request lives, and beyond that only for an answer that the host owes. `busy`
-    /// is what makes a drain wait for the caller, if anything.
+    /// request lives, and beyond that only for an answer that the host owes. While the caller
+    /// has `Some(Busy)` a drain waits for it; it is given back during the wait for the ack.
     pub(crate) async fn send_and_wait(
         self: &Rc<Self>,
         request: &OwnRequest,

@@ -66,7 +66,7 @@ pub(crate) fn has_at_most_one_output(topology: &Topology) -> bool {
     let at_most_one = |node: &Node| {
         let urn = node.urn.as_str();
         let node_type = get().node_type(urn);
-        // What it divides it acks itself, so that an answer to a part does not complete the call.
+        // The divider subscribes to its parts' acks, so `only_call_waits` is false for them.
         urn == DIVIDER || node_type.is_some_and(|node| node.at_most_one_output)
     };
     topology.kind == ComponentKind::Processor && topology.nodes.iter().all(at_most_one)

@@ -53,8 +53,7 @@ struct State {
     at_host: usize,
     /// When the last of them was answered. Set only if its deadline is a timeout.
     left_host: Option<Instant>,
-    /// The reaper came while the host had output, and has no entry of it any more: the
-    /// answer makes a new one.
+    /// The reaper dropped its entry while the host had output; `leave_host` queues a new one.
     reaper_off: bool,
     /// Errors in the pipeline's table that were made for it.
     errors: Vec<u64>,
@@ -81,7 +80,7 @@ impl Request {
         reference: Option<DataSize>,
     ) -> Arc<Self> {
         let state = State {
-            // Nothing was lent.
+            // By reference no payload crosses, so there is no release to report.
             payload_released: reference.is_some(),
             ..State::default()
         };

@@ -116,8 +116,8 @@ pub(crate) struct PipelineState {
     own_requests: AtomicUsize,
     /// `None` if calls do not stay with one of several pipelines.
     pub(crate) backlog: Option<Backlog>,
-    /// Calls that nobody waits for any more and that are not completed. They keep the pipeline,
-    /// and one may come when that has ended, so they are not kept here.
+    /// Calls that nobody waits for any more and that are not completed. Weak: a request owns its
+    /// pipeline, and a cancel may come after the pipeline ended.
     cancelled_calls: Mutex<Vec<Weak<Request>>>,
     some_cancelled: Notify,
     emissions: Mutex<HashMap<u64, Emitted>>,

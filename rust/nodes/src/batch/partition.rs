@@ -11,7 +11,7 @@ use slab::Slab;
 use super::config::Settings;
 use super::outgoing::{Batch, Part};
 use super::partition_key::PartitionKey;
-use super::pending::{Pending, Request};
+use super::pending::{Pending, Waiting};
 use otapbridge_otlp::Size;
 
 /// The least time after which a refused partition may try again. OTLP senders
@@ -115,7 +115,7 @@ impl Partitions {
             number: self.last_item,
             queue,
         };
-        let request = Request {
+        let request = Waiting {
             signal,
             bytes,
             size,

@@ -14,7 +14,7 @@ use otapbridge_otlp::{DivideError, Piece, divide};
 
 /// A request on its way into a batch.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
+pub(crate) struct Waiting {
     pub(crate) signal: Signal,
     pub(crate) bytes: Bytes,
     /// Size of the bytes.
@@ -64,7 +64,7 @@ impl<Id: Copy + Ord> Pending<Id> {
         &mut self,
         settings: &Settings,
         id: Id,
-        request: Request,
+        request: Waiting,
         now: Instant,
     ) -> Result<Vec<Vec<Part<Id>>>, ProcessingError> {
         let pending = self.size.by(settings.sizer);

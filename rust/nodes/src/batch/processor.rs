@@ -41,9 +41,9 @@ struct State {
     metadata_keys: Vec<String>,
     partitions: RefCell<Partitions>,
     callers: RefCell<HashMap<ItemId, Caller>>,
-    /// Some data has to go earlier than what had to go first.
+    /// Wakes `flush`, which sleeps for what was due first until now: newer data are due sooner.
     earlier: Notify,
-    /// Nothing waits for more any longer: what a node before sends again comes late.
+    /// After `flush_all` data are sent at once. A retry node before may still send some again.
     draining: Cell<bool>,
 }
 
@@ -214,7 +214,8 @@ impl State {
                     return;
                 };
                 if caller.under_way > 0 && caller.joined == 0 {
-                    // All that was sent of it went alone: its result counts.
+                    // What was sent went in batches of its own, which have this context: `finish`
+                    // gets their result, and that is the caller's.
                     if !caller.all_sent {
                         caller.all_sent = true;
                         let _ = caller.error.get_or_insert(error);
@@ -308,7 +309,7 @@ impl State {
                 if caller.accepted || caller.error.is_none() {
                     return;
                 }
-                // Nothing was accepted yet: the rest need not be sent to be refused, too.
+                // Nothing of it was accepted: it fails as a whole, so what is left is not sent.
                 if self.partitions.borrow_mut().remove(item) {
                     caller.error = caller.error.take().map(ProcessingError::of_a_part);
                 }

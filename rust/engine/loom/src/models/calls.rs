@@ -25,7 +25,7 @@ enum Happening {
     /// The reaper looks.
     Reap,
     /// The pipeline completes what nobody waits for.
-    Sweep,
+    Complete,
     /// Its time is up, then the grace.
     Deadline,
     /// It is output, which the host accepts; the answer goes through the nodes, or to the
@@ -103,7 +103,7 @@ impl Call {
             Nack => world.complete(request, Some(ProcessingError::retryable("no"))),
             Cancel => world.cancel(CALL),
             Reap => world.shared.reaper.look(),
-            Sweep => world.sweep(),
+            Complete => world.complete_cancelled(),
             Deadline => {
                 RequestContext::pass_until(Instant::now() + DEADLINE);
                 world.shared.reaper.look();
@@ -150,7 +150,7 @@ impl Call {
             assert!(has_ended(&request), "nobody completes it");
         }
         world.take_answers(&request);
-        world.sweep();
+        world.complete_cancelled();
         world.complete(&request, None);
         let payload = payload.lock().take();
         drop(payload);
@@ -204,7 +204,7 @@ pub(crate) fn add(models: &mut Models) {
         Nack,
         Cancel,
         Reap,
-        Sweep,
+        Complete,
         Emit,
         EmitAtOnceRefused,
         Answers,
@@ -229,8 +229,8 @@ pub(crate) fn add(models: &mut Models) {
     let sequence: [&[&[Happening]]; 6] = [
         &[&[Hand], &[Host], &[Cancel, Reap]],
         &[&[HandAtOnce], &[Host], &[Cancel, Reap]],
-        &[&[Hand, Answers, Sweep], &[Host], &[Cancel], &[Release]],
-        &[&[HandAtOnce, Sweep], &[Host], &[Cancel], &[Release]],
+        &[&[Hand, Answers, Complete], &[Host], &[Cancel], &[Release]],
+        &[&[HandAtOnce, Complete], &[Host], &[Cancel], &[Release]],
         &[&[Ack], &[HostAgain], &[Release]],
         &[&[Nack], &[HostAgain], &[Release]],
     ];

@@ -35,7 +35,7 @@ enum Happening {
     /// The reaper looks.
     Reap,
     /// The pipeline completes what nobody waits for.
-    Sweep,
+    Complete,
     /// The time of both calls is up, then the grace.
     Timeout,
     /// The pipeline dies, with the batch at the host.
@@ -124,7 +124,7 @@ impl Batch {
             CancelFirst => world.cancel(CALLS[0]),
             CancelSecond => world.cancel(CALLS[1]),
             Reap => world.shared.reaper.look(),
-            Sweep => world.sweep(),
+            Complete => world.complete_cancelled(),
             Timeout => {
                 RequestContext::pass_until(Instant::now() + TIMEOUT);
                 world.shared.reaper.look();
@@ -156,7 +156,7 @@ impl Batch {
             let _ = world.emission_done(&self.request, emission, None);
         }
         self.happen(Answers);
-        world.sweep();
+        world.complete_cancelled();
         self.complete(None);
         // The pipeline's thread may be busy: the reaper delivers.
         world.shared.reaper.finish();
@@ -203,11 +203,11 @@ pub(crate) fn add(models: &mut Models) {
         (&[&[Emit], &[CancelFirst, Reap]], 3),
         (&[&[Emit], &[CancelFirst], &[Reap]], 3),
         (&[&[EmitRefused], &[Answers], &[CancelFirst, Reap]], 3),
-        (&[&[Emit], &[CancelFirst, CancelSecond], &[Sweep]], 3),
+        (&[&[Emit], &[CancelFirst, CancelSecond], &[Complete]], 3),
         (&[&[Emit], &[CancelFirst, CancelSecond], &[Watch]], 3),
         (&[&[Emit], &[EmitFirst], &[CancelFirst, Reap]], 3),
         (&[&[Hand, EmitFirst], &[CancelFirst, Reap]], 3),
-        (&[&[Emit], &[Sweep, Answers], &[CancelFirst, Reap]], 2),
+        (&[&[Emit], &[Complete, Answers], &[CancelFirst, Reap]], 2),
         (&[&[Emit], &[Die], &[CancelFirst, Reap]], 2),
     ];
     for (case, preemptions) in cases {

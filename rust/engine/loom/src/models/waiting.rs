@@ -21,13 +21,13 @@ pub(crate) fn add(models: &mut Models) {
             let world = world.clone();
             Box::new(move || world.cancel(call)) as Box<dyn FnOnce() + Send>
         };
-        let sweeping = world.clone();
+        let completing = world.clone();
         together(vec![
             cancel(1),
             cancel(2),
             Box::new(move || {
-                while sweeping.pipeline.calls_in_flight() > 0 {
-                    for call in block_on(sweeping.pipeline.cancelled_calls()) {
+                while completing.pipeline.calls_in_flight() > 0 {
+                    for call in block_on(completing.pipeline.cancelled_calls()) {
                         call.complete_cancelled();
                     }
                 }

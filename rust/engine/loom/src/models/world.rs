@@ -264,7 +264,7 @@ impl World {
     }
 
     /// The host receiver completes what nobody waits for.
-    pub(crate) fn sweep(&self) {
+    pub(crate) fn complete_cancelled(&self) {
         for call in poll_once(self.pipeline.cancelled_calls()).unwrap_or_default() {
             call.complete_cancelled();
         }

@@ -20,7 +20,7 @@ fn settings(sizer: Sizer, min_size: usize, max_size: usize) -> Settings {
 }
 
 /// One log record for each byte.
-fn request(records: &[u8]) -> Request {
+fn request(records: &[u8]) -> Waiting {
     let mut scope = Vec::new();
     for record in records {
         scope.extend([0x12, 1, *record]);
@@ -30,8 +30,8 @@ fn request(records: &[u8]) -> Request {
     of(Signal::Logs, bytes.into())
 }
 
-fn of(signal: Signal, bytes: Bytes) -> Request {
-    Request {
+fn of(signal: Signal, bytes: Bytes) -> Waiting {
+    Waiting {
         signal,
         size: Size::of(signal, &bytes).expect("well-formed"),
         bytes,
@@ -233,7 +233,7 @@ fn a_deadline_leaves_half_of_its_time_to_what_comes_after() {
     let at = |ms| start + Duration::from_millis(ms);
     let mut pending = Pending::default();
     let add = |pending: &mut Pending<u64>, id, arrival, deadline| {
-        let request = Request {
+        let request = Waiting {
             deadline: Some(at(deadline)),
             ..request(b"a")
         };
