@@ -45,15 +45,15 @@ func (a *answering) HandleEvents(events []Event) {
 	begin := time.Now()
 	for i := range events {
 		event := &events[i]
-		switch event.Type {
-		case EventEmit:
-			event.Buffer.Release()
-			const completed = EmissionCallDone | EmissionPayloadReleased
-			if a.component.EmissionDone(event.EmissionID, nil)&completed != completed {
-				panic("the answer did not end the call, or the payload is still read")
-			}
-			a.done <- event.CallID
+		if event.Type != EventEmit {
+			continue
 		}
+		event.Buffer.Release()
+		const completed = EmissionCallDone | EmissionPayloadReleased
+		if a.component.EmissionDone(event.EmissionID, nil)&completed != completed {
+			panic("the answer did not end the call, or the payload is still read")
+		}
+		a.done <- event.CallID
 	}
 	a.batches.Add(1)
 	a.events.Add(int64(len(events)))
