@@ -202,7 +202,7 @@ pub unsafe extern "C" fn otapb_component_create(
         // SAFETY: as above.
         let spec = unsafe { spec(options) }?;
         let out_component = not_null(out_component, "out_component")?;
-        let component = Component::create(&handle.runtime, &spec)?;
+        let component = handle.runtime.create_component(&spec)?;
         let _ = out_component.write(Box::new(otapb_component { component }));
         Ok(())
     })

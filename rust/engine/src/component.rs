@@ -19,13 +19,14 @@ use crate::base::storage::Storage;
 use crate::config::validate::topology;
 use crate::guard::durable_buffer;
 use crate::pipeline::catalogue;
+use crate::pipeline::resources::Resources;
 use crate::pipeline::thread::{Launch, PipelineThread};
+use crate::request::reaper::Reaper;
 use crate::request::request::{DataSize, PayloadRelease, Request};
 use crate::request::state::{
     EmissionAnswer, PipelineState, Shared, Submission, pipeline_of_emission,
 };
 use crate::request::table::RequestTable;
-use crate::runtime::{Runtime, RuntimeInner};
 
 /// Reports the release of a call's payload when it is dropped.
 pub struct PayloadGuard(#[expect(dead_code, reason = "kept for its drop")] PayloadRelease);
@@ -33,7 +34,7 @@ pub struct PayloadGuard(#[expect(dead_code, reason = "kept for its drop")] Paylo
 /// A hosted pipeline. It has no thread until it is started, and must be shut
 /// down before it is dropped for calls in flight to be finished; a drop ends them.
 pub struct Component {
-    runtime: Arc<RuntimeInner>,
+    resources: Arc<Resources>,
     shared: Arc<Shared>,
     pipelines: Vec<Arc<PipelineState>>,
     /// The pipeline of the last call.
@@ -56,13 +57,13 @@ impl Component {
     ///
     /// # Errors
     /// As from [`crate::config::validate`].
-    pub fn create(
-        runtime: &Runtime,
+    pub(crate) fn create(
+        resources: &Arc<Resources>,
+        reaper: Arc<Reaper>,
         spec: &ComponentSpec,
     ) -> Result<Arc<Self>, Vec<ProcessingError>> {
         let topology = topology(spec)?;
         let storages = storages(&topology, spec).map_err(|error| vec![error])?;
-        let inner = &runtime.inner;
         // Nodes of our own read OTLP without recursion.
         let has_engine_nodes = topology
             .nodes
@@ -70,9 +71,9 @@ impl Component {
             .any(|node| catalogue::is_engine_node(&node.urn));
         let shared = Arc::new(Shared {
             name: spec.name.clone(),
-            counters: Arc::clone(&inner.counters),
+            counters: Arc::clone(&resources.counters),
             requests: RequestTable::default(),
-            reaper: runtime.reaper().map_err(|error| vec![error])?,
+            reaper,
             grace: spec.cancel_grace,
             has_engine_nodes,
             is_blind: spec.references && catalogue::is_blind(&topology),
@@ -82,13 +83,13 @@ impl Component {
         });
         let pipelines = (0..storages.len())
             .map(|index| {
-                let outbox = Outbox::new(spec.component_data, Arc::clone(&inner.events));
+                let outbox = Outbox::new(spec.component_data, Arc::clone(&resources.events));
                 PipelineState::new(&shared, index, outbox)
             })
             .collect();
-        increment(&inner.counters.components);
-        let component = Arc::new(Self {
-            runtime: Arc::clone(inner),
+        increment(&resources.counters.components);
+        Ok(Arc::new(Self {
+            resources: Arc::clone(resources),
             shared,
             pipelines,
             last: AtomicUsize::new(0),
@@ -96,9 +97,7 @@ impl Component {
             storages,
             component_data: spec.component_data,
             life: Mutex::new(Life::Created),
-        });
-        runtime.register(&component).map_err(|error| vec![error])?;
-        Ok(component)
+        }))
     }
 
     /// Starts the pipelines and waits until their nodes run.
@@ -114,7 +113,7 @@ impl Component {
                 "a component can be started once only",
             ));
         }
-        let reporters = self.runtime.reporters()?;
+        let reporters = self.resources.reporters()?;
         let (ready, readiness) = mpsc::channel();
         let mut threads = Vec::new();
         let mut started = Ok(());
@@ -124,11 +123,11 @@ impl Component {
                 topology: Arc::clone(&self.topology),
                 storage: storage.clone(),
                 reporters: reporters.clone(),
-                log: self.runtime.log.as_ref().map(|sink| {
+                log: self.resources.log.as_ref().map(|sink| {
                     HostSubscriber::dispatch(
                         Arc::clone(sink),
                         self.component_data,
-                        self.runtime.log_level,
+                        self.resources.log_level,
                     )
                 }),
             };
@@ -394,6 +393,6 @@ const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 impl Drop for Component {
     fn drop(&mut self) {
         self.shutdown(Duration::ZERO);
-        decrement(&self.runtime.counters.components);
+        decrement(&self.resources.counters.components);
     }
 }

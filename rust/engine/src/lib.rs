@@ -71,6 +71,7 @@ mod pipeline {
 
     pub(crate) mod build;
     pub mod catalogue;
+    pub(crate) mod resources;
     pub(crate) mod telemetry;
     pub(crate) mod thread;
 }

@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use otapbridge_context::ProcessingError;
 use parking_lot::Mutex;
 
-use crate::base::counters::{Counters, Stats};
+use crate::base::counters::Stats;
 use crate::base::event::{EventSink, LogLevel, LogSink};
+use crate::base::spec::ComponentSpec;
 use crate::component::Component;
 use crate::pipeline::catalogue;
-use crate::pipeline::telemetry::{Reporters, Telemetry};
+use crate::pipeline::resources::{Resources, shut_down};
+use crate::pipeline::telemetry::Telemetry;
 use crate::request::reaper::{Reaper, ReaperThread};
 
 /// What a runtime is made from.
@@ -27,19 +29,11 @@ pub struct RuntimeOptions {
 
 /// Owns the reaper and the telemetry thread, and knows the components.
 pub struct Runtime {
-    pub(crate) inner: Arc<RuntimeInner>,
+    resources: Arc<Resources>,
     /// `None` once the runtime was shut down.
     reaper: Mutex<Option<ReaperThread>>,
     /// `None` once the runtime was shut down.
     components: Mutex<Option<Vec<Weak<Component>>>>,
-}
-
-pub(crate) struct RuntimeInner {
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) events: Arc<dyn EventSink>,
-    pub(crate) log: Option<Arc<dyn LogSink>>,
-    pub(crate) log_level: LogLevel,
-    telemetry: Mutex<Option<Telemetry>>,
 }
 
 impl Runtime {
@@ -55,7 +49,7 @@ impl Runtime {
             log_level,
         } = options;
         Ok(Self {
-            inner: Arc::new(RuntimeInner {
+            resources: Arc::new(Resources {
                 counters: Arc::default(),
                 events,
                 log,
@@ -67,23 +61,28 @@ impl Runtime {
         })
     }
 
-    /// What looks after the time of requests.
-    pub(crate) fn reaper(&self) -> Result<Arc<Reaper>, ProcessingError> {
+    /// Checks the configuration and makes a component of it, which is shut down with the
+    /// runtime at the latest.
+    ///
+    /// # Errors
+    /// As from [`validate`](crate::validate); Permanent once the runtime was shut down.
+    pub fn create_component(
+        &self,
+        spec: &ComponentSpec,
+    ) -> Result<Arc<Component>, Vec<ProcessingError>> {
+        let reaper = self.reaper().map_err(|error| vec![error])?;
+        let component = Component::create(&self.resources, reaper, spec)?;
+        let mut components = self.components.lock();
+        let components = components.as_mut().ok_or_else(|| vec![shut_down()])?;
+        components.retain(|component| component.strong_count() > 0);
+        components.push(Arc::downgrade(&component));
+        Ok(component)
+    }
+
+    fn reaper(&self) -> Result<Arc<Reaper>, ProcessingError> {
         let reaper = self.reaper.lock();
         let reaper = reaper.as_ref().map(|thread| Arc::clone(&thread.reaper));
         reaper.ok_or_else(shut_down)
-    }
-
-    /// Makes the runtime shut the component down with itself.
-    ///
-    /// # Errors
-    /// Permanent once the runtime was shut down.
-    pub(crate) fn register(&self, component: &Arc<Component>) -> Result<(), ProcessingError> {
-        let mut components = self.components.lock();
-        let components = components.as_mut().ok_or_else(shut_down)?;
-        components.retain(|component| component.strong_count() > 0);
-        components.push(Arc::downgrade(component));
-        Ok(())
     }
 
     /// Shuts down every component, each with what is left of `timeout`, and
@@ -96,7 +95,7 @@ impl Runtime {
         for component in components.iter().flatten().filter_map(Weak::upgrade) {
             component.shutdown(timeout.saturating_sub(started.elapsed()));
         }
-        drop(self.inner.telemetry.lock().take());
+        drop(self.resources.telemetry.lock().take());
         // Last, because the others' requests need it; and it waits for a callback of its own.
         drop(self.reaper.lock().take());
     }
@@ -108,22 +107,7 @@ impl Runtime {
         let components = components.iter().flatten().filter_map(Weak::upgrade);
         Stats {
             errors_carried: components.map(|c| c.carried_errors() as u64).sum(),
-            ..self.inner.counters.read()
+            ..self.resources.counters.read()
         }
     }
-}
-
-impl RuntimeInner {
-    /// What a pipeline reports to.
-    pub(crate) fn reporters(&self) -> Result<Reporters, ProcessingError> {
-        let telemetry = self.telemetry.lock();
-        let telemetry = telemetry.as_ref();
-        telemetry
-            .map(|telemetry| telemetry.reporters.clone())
-            .ok_or_else(shut_down)
-    }
-}
-
-fn shut_down() -> ProcessingError {
-    ProcessingError::permanent("the runtime was shut down")
 }

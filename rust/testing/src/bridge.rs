@@ -237,7 +237,7 @@ impl Bridge {
             log_level: LogLevel::Info,
         })
         .map_err(|error| vec![error])?;
-        let component = Component::create(&runtime, spec)?;
+        let component = runtime.create_component(spec)?;
         let _ = host.component.set(Arc::downgrade(&component));
         component.start(PATIENCE).map_err(|error| vec![error])?;
         Ok(Self {

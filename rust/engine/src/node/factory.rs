@@ -36,6 +36,9 @@ pub(crate) enum Factory {
     Receiver(ReceiverFactory<OtapPdata>),
 }
 
+/// A check of a node's configuration.
+type Check = fn(&Value) -> Result<(), ProcessingError>;
+
 /// A node type as validation sees it.
 #[derive(Clone)]
 pub(crate) struct NodeType {
@@ -43,7 +46,7 @@ pub(crate) struct NodeType {
     pub(crate) validate: fn(&Value) -> Result<(), ConfigError>,
     /// Checks it with paths and unknown keys, for nodes of this project: the error's field is a
     /// path below `config`.
-    pub(crate) check: Option<fn(&Value) -> Result<(), ProcessingError>>,
+    pub(crate) check: Option<Check>,
     /// See [`ProcessorNode::AT_MOST_ONE_OUTPUT`].
     pub(crate) at_most_one_output: bool,
     /// See [`ProcessorNode::is_blind`].

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use otapbridge_context::{BlockBuilder, ContextBlock, ErrorKind, ProcessingError, Signal};
-use otapbridge_engine::{Component, ComponentKind, ComponentSpec, Emission};
+use otapbridge_engine::{ComponentKind, ComponentSpec, Emission};
 use otapbridge_test_support::otlp::field;
 use otapbridge_testing as testing;
 pub(crate) use otapbridge_testing::{PATIENCE, Seen};
@@ -77,7 +77,7 @@ impl Bridge {
     /// away: for tests of what the passing of time must not do.
     pub(crate) fn outlast(&self, period: Duration) {
         let forgets = behave(json!({"forget": {}}));
-        let clock = Component::create(&self.runtime, &spec(forgets)).unwrap();
+        let clock = self.runtime.create_component(&spec(forgets)).unwrap();
         clock.start(PATIENCE).unwrap();
         // No test has as many calls.
         let call = u64::MAX - self.runtime.stats().calls_total;

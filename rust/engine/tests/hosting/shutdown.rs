@@ -58,9 +58,10 @@ fn calls_that_do_not_finish_get_a_retryable_error() {
 #[test]
 fn a_component_that_never_started_ends() {
     let bridge = Bridge::start(pass());
-    let other =
-        otapbridge_engine::Component::create(&bridge.runtime, &crate::harness::spec(pass()))
-            .unwrap();
+    let other = bridge
+        .runtime
+        .create_component(&crate::harness::spec(pass()))
+        .unwrap();
     assert_eq!(bridge.runtime.stats().components, 2);
     drop(other);
     assert_eq!(bridge.runtime.stats().components, 1);
@@ -132,10 +133,10 @@ fn what_cancelled_callers_left_in_a_batch_is_still_sent() {
 fn nothing_is_created_or_started_after_the_runtimes_end() {
     let bridge = Bridge::start(pass());
     let spec = crate::harness::spec(pass());
-    let created = otapbridge_engine::Component::create(&bridge.runtime, &spec).unwrap();
+    let created = bridge.runtime.create_component(&spec).unwrap();
     bridge.runtime.shutdown(Duration::from_secs(30));
     let _ = created.start(Duration::from_secs(1)).unwrap_err();
-    assert!(otapbridge_engine::Component::create(&bridge.runtime, &spec).is_err());
+    assert!(bridge.runtime.create_component(&spec).is_err());
     drop(created);
     let _ = bridge.finish();
 }

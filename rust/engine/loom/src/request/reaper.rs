@@ -49,10 +49,10 @@ impl Reaper {
     /// Delivers the next time. False if nobody has asked for it.
     pub(crate) fn deliver(&self) -> bool {
         let next = self.deliveries.lock().pop();
-        if let Some(outbox) = next.as_ref().and_then(Weak::upgrade) {
-            if outbox.deliver_left() {
-                self.deliveries.lock().push(Arc::downgrade(&outbox));
-            }
+        if let Some(outbox) = next.as_ref().and_then(Weak::upgrade)
+            && outbox.deliver_left()
+        {
+            self.deliveries.lock().push(Arc::downgrade(&outbox));
         }
         next.is_some()
     }

@@ -71,7 +71,7 @@ fn fail_calls(config: &Value, at_once: u64) -> (usize, usize) {
         references: false,
         config: config.to_string().into_bytes(),
     };
-    let component = Component::create(&runtime, &spec).expect("a component");
+    let component = runtime.create_component(&spec).expect("a component");
     assert!(host.component.set(Arc::downgrade(&component)).is_ok());
     component.start(PATIENCE).expect("started");
     let (mut most, mut submitted) = (0, 0);
