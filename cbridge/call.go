@@ -29,20 +29,18 @@ type call struct {
 	cancelled bool
 	// outcome is what the caller gets if its answer to an emission ended the call.
 	outcome error
-	// input is kept only if it may be forwarded. Others read or take it while the caller
-	// waits, if it went in by reference; dataInUse keeps the caller from leaving meanwhile. It
+	// input is kept only if it may be forwarded. Others read it while the caller waits, if
+	// it went in by reference; dataInUse keeps the caller from leaving meanwhile. It
 	// is locked after mu.
-	input input
-	// returned is closed when next has returned that has data of this call. With dataInUse.
-	returned  <-chan struct{}
-	dataInUse sync.Mutex
+	input     input
+	dataInUse sync.RWMutex
 
 	mu         sync.Mutex
 	generation uint32
 	// waiting: the caller is there to take emissions and the result.
 	waiting bool
-	// stay says what may still be done to the caller's data.
-	stay stay
+	// leaving: it is about to leave with its data.
+	leaving bool
 	// inRust: submitted and not yet completed.
 	inRust bool
 	// pinned: the library may still read the payload, which is pinned for it.
@@ -270,9 +268,9 @@ func (c *call) submitError(ctx context.Context, err error) error {
 
 // leave ends the caller's part, however it ends. The event handler deals with what
 // Rust still gives back, and the last to finish frees the record.
-func (c *call) leave(ctx context.Context) {
+func (c *call) leave() {
 	var late []emission
-	c.forgetData(ctx)
+	c.forgetData()
 	c.mu.Lock()
 	id, inRust := c.id(), c.inRust
 	if c.taken < len(c.emissions) {
@@ -283,7 +281,7 @@ func (c *call) leave(ctx context.Context) {
 	c.failure.Release()
 	c.lost, c.waiting = false, false
 	cancelled := c.cancelled
-	c.stay = staying
+	c.leaving = false
 	c.recycle()
 	c.mu.Unlock()
 

@@ -72,7 +72,7 @@ func (c *Component) discard(event *capi.Event) {
 }
 
 func (c *Component) onEmission(event *capi.Event) {
-	e := emission{component: c, event: *event}
+	e := emission{c, *event}
 	if event.CallID == 0 {
 		c.workers.enqueue(&e)
 	} else if call := c.calls.find(event.CallID); call == nil || !call.onEmission(&e) {

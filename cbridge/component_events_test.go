@@ -177,13 +177,13 @@ func TestMalformedOutputIsNotForwarded(t *testing.T) {
 		{Signal: capi.SignalTraces},
 		{Signal: 9},
 	} {
-		_, err := (&emission{component: c, event: event}).decode(output{})
+		_, err := (&emission{c, event}).decode(output{})
 		var own *ProcessingError
 		require.ErrorAs(t, err, &own)
 		assert.True(t, own.IsPermanent())
 	}
 	event := capi.Event{Signal: capi.SignalLogs, Context: []byte{1, 2, 3}}
-	_, _, err := c.workers.contextOf(&workersEmission{emission: emission{component: c, event: event}})
+	_, _, err := c.workers.contextOf(&workersEmission{emission: emission{c, event}})
 	require.ErrorContains(t, err, "context block")
 }
 
@@ -228,7 +228,7 @@ func TestEmissionAfterTheWorkersStoppedIsRefused(t *testing.T) {
 		return nil
 	})
 	require.NoError(t, c.Shutdown(t.Context()))
-	late := emission{component: c, event: emissionOf(t, 1, t.Context(), testdata.GenerateLogs(1))}
+	late := emission{c, emissionOf(t, 1, t.Context(), testdata.GenerateLogs(1))}
 	c.workers.enqueue(&late)
 	assert.Empty(t, late.event.Payload, "released")
 }

@@ -15,12 +15,6 @@ import (
 type emission struct {
 	component *Component
 	event     capi.Event
-
-	// moved are the callers' own data in joined output, which had this many resources.
-	moved  []movedData
-	joined int
-	// returned, if data were moved, is closed when next has returned.
-	returned chan struct{}
 }
 
 var (
@@ -32,17 +26,10 @@ var (
 // forward gives the data to the next consumer, and answers also if that panics or ends
 // its goroutine. caller is the call's, if its output is forwarded.
 func (e *emission) forward(ctx context.Context, caller *call) (err error) {
-	var own output
 	answer := &errConsumerPanicked
 	defer func() {
 		// Released already, unless something panicked before.
 		e.component.discard(&e.event)
-		if answer != nil {
-			e.giveBack(&own)
-		}
-		if e.returned != nil {
-			close(e.returned)
-		}
 		e.answer(answer)
 	}()
 	own, left := e.own(caller)
@@ -83,7 +70,7 @@ func (e *emission) own(caller *call) (own output, left bool) {
 	case !isReference(&e.event):
 		return caller.input.takeUnchanged(&e.event, &settings.Next), false
 	case caller == nil:
-		own = e.join()
+		own = e.component.join(&e.event)
 		return own, own.signal == 0
 	default:
 		return caller.takeReference(&settings.Next, settings.ShareUnchangedData), false

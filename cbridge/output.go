@@ -33,18 +33,6 @@ func (c *Consumers) has(signal capi.Signal) bool {
 	return false
 }
 
-// mutates reports whether the consumer of a signal changes what it gets.
-func (c *Consumers) mutates(signal capi.Signal) bool {
-	switch signal {
-	case capi.SignalTraces:
-		return c.Traces != nil && c.Traces.Capabilities().MutatesData
-	case capi.SignalMetrics:
-		return c.Metrics != nil && c.Metrics.Capabilities().MutatesData
-	default:
-		return c.Logs != nil && c.Logs.Capabilities().MutatesData
-	}
-}
-
 // onlySignal is the signal that there is a consumer for, or 0 if there are several.
 func (c *Consumers) onlySignal() capi.Signal {
 	var only capi.Signal
@@ -102,27 +90,15 @@ func (o *output) marshal() ([]byte, error) {
 	}
 }
 
-// resources is the number of resources, of which the data consist.
-func (o *output) resources() int {
+// empty reports whether there is nothing for a pipeline to work on.
+func (o *output) empty() bool {
 	switch o.signal {
 	case capi.SignalTraces:
-		return o.traces.ResourceSpans().Len()
+		return o.traces.ResourceSpans().Len() == 0
 	case capi.SignalMetrics:
-		return o.metrics.ResourceMetrics().Len()
+		return o.metrics.ResourceMetrics().Len() == 0
 	default:
-		return o.logs.ResourceLogs().Len()
-	}
-}
-
-// readOnly reports whether others may have the data, too, so that nobody may change them.
-func (o *output) readOnly() bool {
-	switch o.signal {
-	case capi.SignalTraces:
-		return o.traces.IsReadOnly()
-	case capi.SignalMetrics:
-		return o.metrics.IsReadOnly()
-	default:
-		return o.logs.IsReadOnly()
+		return o.logs.ResourceLogs().Len() == 0
 	}
 }
 
@@ -161,36 +137,24 @@ func (o *output) size() int {
 	}
 }
 
-// add appends copies of resources of data of the same signal.
-func (o *output) add(data *output, first, count int) {
+// add appends a copy of data of the same signal.
+func (o *output) add(data *output) {
 	switch o.signal {
 	case capi.SignalTraces:
-		addCopies(data.traces.ResourceSpans(), first, count, o.traces.ResourceSpans())
+		from, to := data.traces.ResourceSpans(), o.traces.ResourceSpans()
+		for i := range from.Len() {
+			from.At(i).CopyTo(to.AppendEmpty())
+		}
 	case capi.SignalMetrics:
-		addCopies(data.metrics.ResourceMetrics(), first, count, o.metrics.ResourceMetrics())
+		from, to := data.metrics.ResourceMetrics(), o.metrics.ResourceMetrics()
+		for i := range from.Len() {
+			from.At(i).CopyTo(to.AppendEmpty())
+		}
 	default:
-		addCopies(data.logs.ResourceLogs(), first, count, o.logs.ResourceLogs())
-	}
-}
-
-func addCopies[R interface{ CopyTo(R) }, S interface {
-	At(int) R
-	AppendEmpty() R
-}](from S, first, count int, to S) {
-	for i := first; i < first+count; i++ {
-		from.At(i).CopyTo(to.AppendEmpty())
-	}
-}
-
-// move appends the resources of data of the same signal, which then has none.
-func (o *output) move(data *output) {
-	switch o.signal {
-	case capi.SignalTraces:
-		data.traces.ResourceSpans().MoveAndAppendTo(o.traces.ResourceSpans())
-	case capi.SignalMetrics:
-		data.metrics.ResourceMetrics().MoveAndAppendTo(o.metrics.ResourceMetrics())
-	default:
-		data.logs.ResourceLogs().MoveAndAppendTo(o.logs.ResourceLogs())
+		from, to := data.logs.ResourceLogs(), o.logs.ResourceLogs()
+		for i := range from.Len() {
+			from.At(i).CopyTo(to.AppendEmpty())
+		}
 	}
 }
 
@@ -201,5 +165,14 @@ func newOutput(signal capi.Signal) output {
 // mayGoTo reports whether next can take the data themselves and need not have a copy: it
 // must not change what is read-only.
 func (o *output) mayGoTo(next *Consumers) bool {
-	return next.has(o.signal) && (!o.readOnly() || !next.mutates(o.signal))
+	switch {
+	case !next.has(o.signal):
+		return false
+	case o.signal == capi.SignalTraces:
+		return !o.traces.IsReadOnly() || !next.Traces.Capabilities().MutatesData
+	case o.signal == capi.SignalMetrics:
+		return !o.metrics.IsReadOnly() || !next.Metrics.Capabilities().MutatesData
+	default:
+		return !o.logs.IsReadOnly() || !next.Logs.Capabilities().MutatesData
+	}
 }

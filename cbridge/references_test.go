@@ -9,9 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,7 +21,6 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/testdata"
-	"go.uber.org/zap"
 )
 
 const blindBatch = `{"type": "urn:otapbridge:processor:batch", "config": {"flush_timeout": "2ms", "min_size": 20}}`
@@ -153,308 +150,12 @@ func sinksOf(t *testing.T) (Consumers, func() [3]int) {
 	}
 }
 
-func TestWhichComponentsMoveJoinedData(t *testing.T) {
-	logs, err := consumer.NewLogs(func(context.Context, plog.Logs) error { return nil })
-	require.NoError(t, err)
-	for _, test := range []struct {
-		configuration string
-		share, moves  bool
-	}{
-		{blindBatch, true, true},
-		{blindBatch, false, false},
-		{`{"type": "urn:otapbridge:processor:fault", "config": {}}`, true, false},
-		{`{"type": "urn:otapbridge:processor:batch", "config": {"min_size": 5, "max_size": 10}}`, true, false},
-	} {
-		c, err := NewComponent(Settings{
-			Kind: Processor, Name: "processors::otap/blind", Next: Consumers{Logs: logs}, Limits: DefaultLimits(),
-			Configuration: []byte(test.configuration), ShareUnchangedData: test.share,
-		})
-		require.NoError(t, err)
-		assert.Equal(t, test.moves, c.MutatesData(), "%+v", test)
-	}
-}
-
-// pairs joins two callers that have two records each.
-const pairs = `{"type": "urn:otapbridge:processor:batch", "config": {"flush_timeout": "1h", "min_size": 4}}`
-
-// together makes a call for each of these, and returns their errors.
-func together(c *Component, data ...plog.Logs) []error {
-	results := make([]error, len(data))
-	var calls sync.WaitGroup
-	for i := range data {
-		calls.Go(func() { results[i] = c.ConsumeLogs(context.Background(), data[i]) })
-	}
-	calls.Wait()
-	return results
-}
-
-// TestJoinedDataAreMoved: where they are the component's own, and next leaves them as they are.
-func TestJoinedDataAreMoved(t *testing.T) {
-	for _, test := range []struct{ readOnly, mutates, share, moved bool }{
-		{false, false, true, true}, {true, false, true, false}, {false, true, true, false}, {false, false, false, false},
-	} {
-		t.Run(fmt.Sprintf("%+v", test), func(t *testing.T) {
-			var got []string
-			c := startBlind(t, pairs, func(_ context.Context, logs plog.Logs) error {
-				got = names(logs)
-				return nil
-			}, test.mutates, func(s *Settings) { s.ShareUnchangedData = test.share })
-			a, b := named("a"), named("b")
-			if test.readOnly {
-				a.MarkReadOnly()
-			}
-			for _, err := range together(c, a, b) {
-				require.NoError(t, err)
-			}
-			assert.ElementsMatch(t, []string{"a", "b"}, got)
-			assert.Equal(t, test.moved, a.ResourceLogs().Len() == 0)
-			assert.Equal(t, test.moved || test.readOnly, b.ResourceLogs().Len() == 0)
-		})
-	}
-}
-
-// TestRefusedJoinedDataAreGivenBack: to each caller its own, in their order, before it knows of
-// the refusal.
-func TestRefusedJoinedDataAreGivenBack(t *testing.T) {
-	for name, refuse := range map[string]consumer.ConsumeLogsFunc{
-		"an error": func(context.Context, plog.Logs) error { return errRefusedBatch },
-		"shared": func(_ context.Context, logs plog.Logs) error {
-			logs.MarkReadOnly()
-			return errRefusedBatch
-		},
-		"the goroutine ended": func(context.Context, plog.Logs) error {
-			runtime.Goexit()
-			return nil
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var moved atomic.Bool
-			several := named("a0")
-			named("a1").ResourceLogs().MoveAndAppendTo(several.ResourceLogs())
-			shared, single := named("b"), named("c")
-			shared.MarkReadOnly()
-			c := startBlind(t, `{"type": "urn:otapbridge:processor:batch", "config": {"flush_timeout": "1h", "min_size": 8}}`,
-				func(ctx context.Context, logs plog.Logs) error {
-					moved.Store(several.ResourceLogs().Len() == 0 && single.ResourceLogs().Len() == 0)
-					assert.Len(t, names(logs), 4)
-					return refuse(ctx, logs)
-				}, false)
-			for _, err := range together(c, several, shared, single) {
-				require.Error(t, err)
-			}
-			assert.True(t, moved.Load())
-			expected := named("a0")
-			named("a1").ResourceLogs().MoveAndAppendTo(expected.ResourceLogs())
-			assert.Equal(t, expected, several)
-			assert.Equal(t, []string{"b"}, names(shared))
-			assert.Equal(t, named("c"), single)
-			// They can be sent again.
-			for _, err := range together(c, several, shared, single) {
-				require.Error(t, err)
-			}
-			assert.Equal(t, expected, several)
-		})
-	}
-}
-
-func TestEverySignalIsGivenBackByABatch(t *testing.T) {
-	traces, err := consumer.NewTraces(func(context.Context, ptrace.Traces) error { return errRefusedBatch })
-	require.NoError(t, err)
-	metrics, err := consumer.NewMetrics(func(context.Context, pmetric.Metrics) error { return errRefusedBatch })
-	require.NoError(t, err)
-	c := startBlind(t, blindBatch, func(context.Context, plog.Logs) error { return errRefusedBatch }, false,
-		func(s *Settings) { s.Next.Traces, s.Next.Metrics = traces, metrics })
-	var calls sync.WaitGroup
-	for range 2 {
-		calls.Go(func() {
-			data := testdata.GenerateTraces(10)
-			assert.ErrorIs(t, c.ConsumeTraces(context.Background(), data), errRefusedBatch)
-			assert.Equal(t, testdata.GenerateTraces(10), data)
-		})
-		calls.Go(func() {
-			data := testdata.GenerateMetrics(10)
-			assert.ErrorIs(t, c.ConsumeMetrics(context.Background(), data), errRefusedBatch)
-			assert.Equal(t, testdata.GenerateMetrics(10), data)
-		})
-		calls.Go(func() {
-			data := testdata.GenerateLogs(10)
-			assert.ErrorIs(t, c.ConsumeLogs(context.Background(), data), errRefusedBatch)
-			assert.Equal(t, testdata.GenerateLogs(10), data)
-		})
-	}
-	calls.Wait()
-}
-
-// TestJoinedDataThatSomebodyTook: whose they were is not to be seen any more, so nobody gets those of others.
-func TestJoinedDataThatSomebodyTook(t *testing.T) {
-	c := startBlind(t, pairs, func(_ context.Context, logs plog.Logs) error {
-		taken := false
-		logs.ResourceLogs().RemoveIf(func(plog.ResourceLogs) bool {
-			taken = !taken
-			return taken
-		})
-		return errRefusedBatch
-	}, false)
-	a, b := named("a"), named("b")
-	for _, err := range together(c, a, b) {
-		require.ErrorIs(t, err, errRefusedBatch)
-	}
-	assert.Zero(t, a.ResourceLogs().Len()+b.ResourceLogs().Len())
-}
-
-// TestLeavingABatchLeavesTheDataToNext: they are next's until it has answered, so a caller that
-// does not wait for that gets nothing back, and can use its own at once.
-func TestLeavingABatchLeavesTheDataToNext(t *testing.T) {
-	inside, refuse := make(chan struct{}), make(chan struct{})
-	c := startBlind(t, pairs, func(_ context.Context, logs plog.Logs) error {
-		close(inside)
-		<-refuse
-		assert.ElementsMatch(t, []string{"left", "waits"}, names(logs))
-		return errRefusedBatch
-	}, false)
-	left, waits := named("left"), named("waits")
-	ctx, leave := context.WithCancel(t.Context())
-	leaver, waiter := make(chan error), make(chan error)
-	go func() { leaver <- c.ConsumeLogs(ctx, left) }()
-	go func() { waiter <- c.ConsumeLogs(context.Background(), waits) }()
-	<-inside
-	leave()
-	require.ErrorIs(t, <-leaver, context.Canceled)
-	assert.Empty(t, names(left))
-	close(refuse)
-	named("other").ResourceLogs().MoveAndAppendTo(left.ResourceLogs())
-	require.ErrorIs(t, <-waiter, errRefusedBatch)
-	assert.Equal(t, []string{"other"}, names(left))
-	assert.Equal(t, named("waits"), waits)
-}
-
-// TestDataOfACallThatLeavesAreNotJoined: nor given back, from the moment on at which it is about to.
-func TestDataOfACallThatLeavesAreNotJoined(t *testing.T) {
-	call := newCall(nil, 0)
-	assert.False(t, call.lockData(call.id(), staying), "nobody waits")
-	call.waiting = true
-	assert.False(t, call.lockData(call.id()+1<<32, staying), "another use of the record")
-	require.True(t, call.lockData(call.id(), staying))
-	assert.False(t, call.lockData(call.id(), staying), "in use")
-	call.dataInUse.Unlock()
-	call.stay = leaving
-	assert.False(t, call.lockData(call.id(), staying), "no more are joined")
-	require.True(t, call.lockData(call.id(), leaving), "but some may be given back")
-	call.dataInUse.Unlock()
-	call.stay = gone
-	assert.False(t, call.lockData(call.id(), leaving))
-}
-
-// TestDataThatNextHasAtTheEndOfTheComponent: their callers may send them again, so they wait until next
-// has returned.
-func TestDataThatNextHasAtTheEndOfTheComponent(t *testing.T) {
-	inside, refuse := make(chan struct{}), make(chan struct{})
-	c := startBlind(t, pairs, func(context.Context, plog.Logs) error {
-		close(inside)
-		<-refuse
-		return errRefusedBatch
-	}, false)
-	a, b := named("a"), named("b")
-	results := make(chan error, 2)
-	for _, data := range []plog.Logs{a, b} {
-		go func() { results <- c.ConsumeLogs(context.Background(), data) }()
-	}
-	<-inside
-	ended, stop := context.WithCancel(t.Context())
-	stop()
-	stopped := make(chan error, 1)
-	go func() { stopped <- c.Shutdown(ended) }()
-	runtime, err := OpenRuntime(zap.NewNop())
-	require.NoError(t, err)
-	defer func() { assert.NoError(t, runtime.Close(context.Background())) }()
-	require.Eventually(t, func() bool {
-		stats, err := runtime.Stats()
-		return err == nil && stats.CallsInFlight == 0
-	}, 30*time.Second, time.Millisecond)
-	select {
-	case err := <-results:
-		assert.Fail(t, "a caller left while next had its data", "%v", err)
-		results <- err
-	default:
-	}
-	close(refuse)
-	for range 2 {
-		require.Error(t, <-results)
-	}
-	require.NoError(t, <-stopped)
-	assert.Equal(t, named("a"), a)
-	assert.Equal(t, named("b"), b)
-}
-
-// processor declares what a component does with data, as otapprocessor does.
-type processor struct{ *Component }
-
-func (p processor) Capabilities() consumer.Capabilities {
-	return consumer.Capabilities{MutatesData: p.MutatesData()}
-}
-
-// fanOut gives each the data as the collector does: who mutates them gets a copy.
-func fanOut(ctx context.Context, data plog.Logs, to ...consumer.Logs) (errs error) {
-	for _, next := range to {
-		given := data
-		if next.Capabilities().MutatesData {
-			given = plog.NewLogs()
-			data.CopyTo(given)
-		}
-		errs = errors.Join(errs, next.ConsumeLogs(ctx, given))
-	}
-	return errs
-}
-
-// TestJoinedDataBehindAFanOut: others have the data, too, and still read them later; the batches go to a
-// next that leaves them as they are, or takes them apart.
-func TestJoinedDataBehindAFanOut(t *testing.T) {
-	for _, mutates := range []bool{false, true} {
-		var mu sync.Mutex
-		var arrived []string
-		var reading sync.WaitGroup
-		batch := startBlind(t, blindBatch, func(_ context.Context, logs plog.Logs) error {
-			mu.Lock()
-			defer mu.Unlock()
-			arrived = append(arrived, names(logs)...)
-			if mutates {
-				logs.ResourceLogs().RemoveIf(func(plog.ResourceLogs) bool { return true })
-			}
-			return nil
-		}, mutates)
-		reader, err := consumer.NewLogs(func(_ context.Context, logs plog.Logs) error {
-			reading.Go(func() { assert.Len(t, names(logs), 1) })
-			return nil
-		})
-		require.NoError(t, err)
-		var calls sync.WaitGroup
-		var sent []string
-		for caller := range 64 {
-			name := fmt.Sprint(caller)
-			sent = append(sent, name)
-			calls.Go(func() {
-				assert.NoError(t, fanOut(context.Background(), named(name), reader, processor{batch}, reader, processor{batch}))
-			})
-		}
-		calls.Wait()
-		reading.Wait()
-		assert.ElementsMatch(t, append(sent, sent...), arrived)
-	}
-}
-
 var errRefusedBatch = errors.New("this batch is refused")
 
 // TestBatchByReference: callers leave at random while their data are joined, next fails at
 // random, and data are read-only at random. Every item is forwarded once at most, every
-// caller gets its own batch's result, and nobody's data are changed, but for those that are
-// moved: they are back where they were refused.
+// caller gets its own batch's result, and nobody's data are changed.
 func TestBatchByReference(t *testing.T) {
-	for name, mutates := range map[string]bool{"copied": true, "moved": false} {
-		t.Run(name, func(t *testing.T) { batchByReference(t, mutates) })
-	}
-}
-
-func batchByReference(t *testing.T, mutates bool) {
 	const callers, calls = 32, 60
 	var mu sync.Mutex
 	results := map[string]error{}
@@ -471,12 +172,10 @@ func batchByReference(t *testing.T, mutates bool) {
 			assert.False(t, twice, "%s was forwarded before", name)
 			results[name] = result
 		}
-		if mutates {
-			// What next does with its data is nothing to their callers.
-			logs.ResourceLogs().RemoveIf(func(plog.ResourceLogs) bool { return true })
-		}
+		// What next does with its data is nothing to their callers.
+		logs.ResourceLogs().RemoveIf(func(plog.ResourceLogs) bool { return true })
 		return result
-	}, mutates)
+	}, true)
 	var wg sync.WaitGroup
 	for caller := range callers {
 		wg.Go(func() {
@@ -503,12 +202,11 @@ func batchByReference(t *testing.T, mutates bool) {
 				default:
 					assert.True(t, cancelled && errors.Is(err, context.Canceled), "%s: %v", name, err)
 				}
-				switch {
-				case data.IsReadOnly(), !mutates && errors.Is(err, errRefusedBatch):
-					assert.Equal(t, []string{name}, names(data))
-				default:
-					// A caller on its own is forwarded as it is, to a next that may empty it.
+				if !data.IsReadOnly() {
+					// A caller on its own is forwarded as it is, to a next that empties it.
 					data.ResourceLogs().AppendEmpty()
+				} else {
+					assert.Equal(t, []string{name}, names(data))
 				}
 			}
 		})

@@ -302,7 +302,7 @@ impl Component {
         }
         // In turns among those that have equally few.
         let others = (1..=open.len()).map(|offset| (last + offset) % open.len());
-        let load = |index: &usize| open[*index].load().unwrap_or(u64::MAX);
+        let load = |index: &usize| open[*index].load().unwrap_or((true, u64::MAX));
         others.min_by_key(load).unwrap_or(last)
     }
 

@@ -52,21 +52,25 @@ impl Outbox {
     /// Whether the caller has to see to it that [`deliver_left`](Self::deliver_left) is called
     /// some time after its push: nobody else does.
     pub(crate) fn needs_watch(&self) -> bool {
-        !self.watched.load(Ordering::Relaxed) && !self.watched.swap(true, Ordering::SeqCst)
+        !self.watched.load(Ordering::SeqCst) && !self.watched.swap(true, Ordering::SeqCst)
     }
 
-    /// Delivers what the pipeline's thread has not, but does not stay while more comes. True if
-    /// it has to be called again.
-    pub(crate) fn deliver_left(&self) -> bool {
-        // Before the look, so that a push from now on asks for another.
-        self.watched.store(false, Ordering::SeqCst);
+    /// Delivers what the pipeline's thread has not, but does not stay while more comes. `is_watch`
+    /// says that it was asked for by [`needs_watch`](Self::needs_watch). True if it has to be
+    /// called again, in the same way.
+    pub(crate) fn deliver_left(&self, is_watch: bool) -> bool {
+        if is_watch {
+            // Before the look, so that a push from now on asks for another.
+            self.watched.store(false, Ordering::SeqCst);
+        }
         if self.delivering.swap(true, Ordering::SeqCst) {
             return false;
         }
         let delivery = Delivery(&self.delivering);
         let _ = self.deliver_batch(&mut self.batch.lock());
         drop(delivery);
-        !self.queue.lock().is_empty()
+        let is_left = !self.queue.lock().is_empty();
+        is_left && (!is_watch || self.needs_watch())
     }
 
     /// Resolves when there is something to deliver.

@@ -102,13 +102,16 @@ impl Backlog {
         let pace = self.pace.load(Relaxed);
         let is_cheap = pace < nanoseconds(WAKE_UP);
         let bound = nanoseconds(if is_cheap { CHEAP_CALLS_WAIT } else { WAKE_UP });
+        pace.saturating_mul(self.len()) <= bound && !self.is_stuck()
+    }
+
+    /// Whether it gets nothing done, as when a node blocks the thread.
+    pub(crate) fn is_stuck(&self) -> bool {
         let now = self.now();
         let is_stuck = |calls: &AtomicU64, since: &AtomicU64| {
             calls.load(Relaxed) > 0 && now.saturating_sub(since.load(Relaxed)) > nanoseconds(STUCK)
         };
-        pace.saturating_mul(self.len()) <= bound
-            && !is_stuck(&self.queued, &self.forwarded_at)
-            && !is_stuck(&self.inside, &self.out_at)
+        is_stuck(&self.queued, &self.forwarded_at) || is_stuck(&self.inside, &self.out_at)
     }
 }
 

@@ -33,14 +33,17 @@ struct Look {
 enum Looked {
     Request(Weak<Request>),
     /// Events that wait for a thread that may be busy with a node.
-    Outbox(Weak<Outbox>),
+    Outbox {
+        outbox: Weak<Outbox>,
+        is_watch: bool,
+    },
 }
 
 impl Looked {
     fn is_gone(&self) -> bool {
         match self {
             Self::Request(request) => request.strong_count() == 0,
-            Self::Outbox(outbox) => outbox.strong_count() == 0,
+            Self::Outbox { outbox, .. } => outbox.strong_count() == 0,
         }
     }
 }
@@ -50,8 +53,9 @@ impl Look {
     fn look(self) -> Option<Self> {
         let again = match &self.of {
             Looked::Request(request) => request.upgrade().and_then(|request| request.reap()),
-            Looked::Outbox(outbox) => {
-                let is_left = outbox.upgrade().is_some_and(|outbox| outbox.deliver_left());
+            Looked::Outbox { outbox, is_watch } => {
+                let outbox = outbox.upgrade();
+                let is_left = outbox.is_some_and(|outbox| outbox.deliver_left(*is_watch));
                 is_left.then(Instant::now)
             }
         };
@@ -106,9 +110,19 @@ impl Reaper {
         self.push(Looked::Request(Arc::downgrade(request)), at);
     }
 
-    /// Makes the reaper deliver what is left of events at this time.
-    pub(crate) fn deliver_at(&self, outbox: &Arc<Outbox>, at: Instant) {
-        self.push(Looked::Outbox(Arc::downgrade(outbox)), at);
+    /// Makes the reaper deliver what is left of events at this time, because somebody
+    /// [watches](Outbox::needs_watch).
+    pub(crate) fn watch(&self, outbox: &Arc<Outbox>, at: Instant) {
+        let outbox = Arc::downgrade(outbox);
+        let is_watch = true;
+        self.push(Looked::Outbox { outbox, is_watch }, at);
+    }
+
+    /// Makes the reaper deliver what is left of events now.
+    pub(crate) fn deliver(&self, outbox: &Arc<Outbox>) {
+        let outbox = Arc::downgrade(outbox);
+        let is_watch = false;
+        self.push(Looked::Outbox { outbox, is_watch }, Instant::now());
     }
 
     /// Waits until the thread has let go of the request that it looks at, so that nothing is left of a

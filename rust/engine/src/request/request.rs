@@ -275,7 +275,7 @@ impl Request {
             if self.complete_if(may, self.context.error()) {
                 // The pipeline's thread may be busy with a node.
                 let (outbox, reaper) = (&self.pipeline.outbox, &self.pipeline.shared.reaper);
-                reaper.deliver_at(outbox, Instant::now());
+                reaper.deliver(outbox);
             }
             return None;
         }

@@ -139,9 +139,7 @@ pub(crate) struct PipelineState {
 fn push(outbox: &Arc<Outbox>, shared: &Shared, event: Event) {
     outbox.push(event);
     if outbox.needs_watch() {
-        shared
-            .reaper
-            .deliver_at(outbox, Instant::now() + shared.grace);
+        shared.reaper.watch(outbox, Instant::now() + shared.grace);
     }
 }
 
@@ -232,12 +230,14 @@ impl PipelineState {
         self.backlog.as_ref().is_some_and(Backlog::is_short)
     }
 
-    /// How many calls it has, those included that wait although they have ended; `None` if it takes none.
-    pub(crate) fn load(&self) -> Option<u64> {
+    /// Whether it may be blocked, and how many calls it has, those included that wait although
+    /// they have ended; `None` if it takes none.
+    pub(crate) fn load(&self) -> Option<(bool, u64)> {
         let takes_calls =
             (self.ingress.read().as_ref()).is_some_and(|open| open.submissions.is_some());
         let waiting = self.backlog.as_ref().map_or(0, Backlog::len);
-        takes_calls.then(|| waiting.max(self.calls_in_flight() as u64))
+        let stuck = self.backlog.as_ref().is_some_and(Backlog::is_stuck);
+        takes_calls.then(|| (stuck, waiting.max(self.calls_in_flight() as u64)))
     }
 
     /// A call has come, or a request began here.

@@ -13,7 +13,8 @@ type Look = (Instant, Weak<Request>);
 #[derive(Default)]
 pub(crate) struct Reaper {
     looks: Mutex<Vec<Look>>,
-    deliveries: Mutex<Vec<Weak<Outbox>>>,
+    /// And whether somebody watches.
+    deliveries: Mutex<Vec<(Weak<Outbox>, bool)>>,
 }
 
 impl Reaper {
@@ -21,8 +22,12 @@ impl Reaper {
         self.looks.lock().push((at, Arc::downgrade(request)));
     }
 
-    pub(crate) fn deliver_at(&self, outbox: &Arc<Outbox>, _at: Instant) {
-        self.deliveries.lock().push(Arc::downgrade(outbox));
+    pub(crate) fn watch(&self, outbox: &Arc<Outbox>, _at: Instant) {
+        self.deliveries.lock().push((Arc::downgrade(outbox), true));
+    }
+
+    pub(crate) fn deliver(&self, outbox: &Arc<Outbox>) {
+        self.deliveries.lock().push((Arc::downgrade(outbox), false));
     }
 
     fn next(&self) -> Option<Look> {
@@ -47,14 +52,16 @@ impl Reaper {
     }
 
     /// Delivers the next time. False if nobody has asked for it.
-    pub(crate) fn deliver(&self) -> bool {
-        let next = self.deliveries.lock().pop();
-        if let Some(outbox) = next.as_ref().and_then(Weak::upgrade)
-            && outbox.deliver_left()
+    pub(crate) fn deliver_next(&self) -> bool {
+        let Some((outbox, is_watch)) = self.deliveries.lock().pop() else {
+            return false;
+        };
+        if let Some(upgraded) = outbox.upgrade()
+            && upgraded.deliver_left(is_watch)
         {
-            self.deliveries.lock().push(Arc::downgrade(&outbox));
+            self.deliveries.lock().push((outbox, is_watch));
         }
-        next.is_some()
+        true
     }
 
     /// Has every look in its time, also those that looks lead to, and delivers what is left.
@@ -63,6 +70,6 @@ impl Reaper {
             at.pass_until();
             self.reap(&request);
         }
-        while self.deliver() {}
+        while self.deliver_next() {}
     }
 }
