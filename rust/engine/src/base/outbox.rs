@@ -56,21 +56,23 @@ impl Outbox {
     }
 
     /// Delivers what the pipeline's thread has not, but does not stay while more comes. `is_watch`
-    /// says that it was asked for by [`needs_watch`](Self::needs_watch). True if it has to be
-    /// called again, in the same way.
-    pub(crate) fn deliver_left(&self, is_watch: bool) -> bool {
+    /// says that it was asked for by [`needs_watch`](Self::needs_watch). If events are left, it
+    /// has to be called again at once, with what is returned.
+    pub(crate) fn deliver_left(&self, is_watch: bool) -> Option<bool> {
         if is_watch {
             // Before the look, so that a push from now on asks for another.
             self.watched.store(false, Ordering::SeqCst);
         }
         if self.delivering.swap(true, Ordering::SeqCst) {
-            return false;
+            return None;
         }
         let delivery = Delivery(&self.delivering);
         let _ = self.deliver_batch(&mut self.batch.lock());
         drop(delivery);
         let is_left = !self.queue.lock().is_empty();
-        is_left && (!is_watch || self.needs_watch())
+        // Who pushed meanwhile may have a watch of its own, which is too late: the pipeline's
+        // thread has left the event to this delivery.
+        is_left.then(|| is_watch && self.needs_watch())
     }
 
     /// Resolves when there is something to deliver.
@@ -136,5 +138,61 @@ struct Delivery<'a>(&'a AtomicBool);
 impl Drop for Delivery<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use super::*;
+    use crate::base::event::ComponentStatus;
+
+    fn event() -> Event {
+        Event::Status {
+            status: ComponentStatus::Ok,
+            error: None,
+        }
+    }
+
+    /// Pushes one event during the first delivery, as a pipeline's thread does then.
+    #[derive(Default)]
+    struct Pushing {
+        outbox: OnceLock<Arc<Outbox>>,
+        watches: bool,
+        delivered: Mutex<usize>,
+    }
+
+    impl EventSink for Pushing {
+        fn deliver(&self, _component_data: u64, events: &mut Vec<Event>) {
+            let mut delivered = self.delivered.lock();
+            *delivered += events.len();
+            if *delivered == 1 {
+                let outbox = self.outbox.get().expect("an outbox");
+                outbox.push(event());
+                assert!(!self.watches || outbox.needs_watch());
+                // The other thread's turn: this delivery has it.
+                outbox.deliver();
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_during_a_delivery_is_delivered_at_once() {
+        for (watches, again) in [(false, true), (true, false)] {
+            let sink = Arc::new(Pushing {
+                watches,
+                ..Pushing::default()
+            });
+            let outbox = Arc::new(Outbox::new(0, Arc::clone(&sink) as Arc<dyn EventSink>));
+            assert!(sink.outbox.set(Arc::clone(&outbox)).is_ok());
+            outbox.push(event());
+            assert!(outbox.needs_watch());
+            assert_eq!(outbox.deliver_left(true), Some(again));
+            assert_eq!(outbox.deliver_left(again), None);
+            assert_eq!(*sink.delivered.lock(), 2);
+            // One look at a time has the watch.
+            assert_eq!(outbox.needs_watch(), !watches);
+        }
     }
 }

@@ -51,15 +51,21 @@ impl Looked {
 impl Look {
     /// Looks, and says when to look again.
     fn look(self) -> Option<Self> {
-        let again = match &self.of {
-            Looked::Request(request) => request.upgrade().and_then(|request| request.reap()),
-            Looked::Outbox { outbox, is_watch } => {
-                let outbox = outbox.upgrade();
-                let is_left = outbox.is_some_and(|outbox| outbox.deliver_left(*is_watch));
-                is_left.then(Instant::now)
+        match self.of {
+            Looked::Request(request) => {
+                let at = request.upgrade()?.reap()?;
+                let of = Looked::Request(request);
+                Some(Self { at, of })
             }
-        };
-        again.map(|at| Self { at, ..self })
+            Looked::Outbox { outbox, is_watch } => {
+                let is_watch = outbox.upgrade()?.deliver_left(is_watch)?;
+                let of = Looked::Outbox { outbox, is_watch };
+                Some(Self {
+                    at: Instant::now(),
+                    of,
+                })
+            }
+        }
     }
 }
 

@@ -57,7 +57,7 @@ impl Reaper {
             return false;
         };
         if let Some(upgraded) = outbox.upgrade()
-            && upgraded.deliver_left(is_watch)
+            && let Some(is_watch) = upgraded.deliver_left(is_watch)
         {
             self.deliveries.lock().push((outbox, is_watch));
         }
