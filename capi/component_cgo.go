@@ -57,6 +57,15 @@ func ComponentSecrets(options ComponentOptions) ([]string, error) {
 	return places, nil
 }
 
+// ComponentJoinsReferences is otapb_component_joins_references: a component of these options
+// may put out data of several calls that went in by SubmitReference.
+func ComponentJoinsReferences(options ComponentOptions) bool {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	native := componentOptions(&options, &pinner)
+	return bool(C.otapb_component_joins_references(&native))
+}
+
 // NewComponent is otapb_component_create. The handler receives the component's
 // events from Start on.
 func (r *Runtime) NewComponent(options ComponentOptions, handler EventHandler) (*Component, error) {

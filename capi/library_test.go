@@ -338,6 +338,24 @@ func TestConcurrentUseWhileDestroying(t *testing.T) {
 	}
 }
 
+func TestWhichComponentsJoinReferences(t *testing.T) {
+	for configuration, joins := range map[string]bool{
+		`{"type": "urn:otapbridge:processor:batch", "config": {}}`:                             true,
+		`{"type": "urn:otapbridge:processor:batch", "config": {"min_size": 1, "max_size": 2}}`: false,
+		passThrough: false,
+		`{"nodes": {"a": {"type": "urn:otapbridge:processor:fault", "config": {}}, "b": {"type": "urn:otapbridge:processor:batch", "config": {}}},
+			"connections": [{"from": "a", "to": "b"}]}`: true,
+		`{"type": "urn:otapbridge:processor:batch", "config": {"colour": 1}}`: false,
+		`{"type": `: false,
+		``:          false,
+	} {
+		options := ComponentOptions{Kind: ComponentProcessor, Configuration: []byte(configuration), References: true}
+		assert.Equal(t, joins, ComponentJoinsReferences(options), configuration)
+		options.References = false
+		assert.False(t, ComponentJoinsReferences(options), configuration)
+	}
+}
+
 func TestWarningsAndSecrets(t *testing.T) {
 	options := ComponentOptions{
 		Kind: ComponentProcessor, Name: "a", Signal: SignalMetrics,

@@ -53,6 +53,9 @@ func ComponentWarnings(ComponentOptions) *Error { return nil }
 // ComponentSecrets returns an error that matches ErrUnavailable.
 func ComponentSecrets(ComponentOptions) ([]string, error) { return nil, unavailable() }
 
+// ComponentJoinsReferences is false: there is no library.
+func ComponentJoinsReferences(ComponentOptions) bool { return false }
+
 // NewComponent returns an error that matches ErrUnavailable.
 func (*Runtime) NewComponent(ComponentOptions, EventHandler) (*Component, error) {
 	return nil, unavailable()

@@ -20,6 +20,7 @@ func TestBuildWithoutLibrarySaysWhatToDo(t *testing.T) {
 	require.Nil(t, ComponentWarnings(ComponentOptions{}))
 	_, err = ComponentSecrets(ComponentOptions{})
 	require.ErrorIs(t, err, ErrUnavailable)
+	assert.False(t, ComponentJoinsReferences(ComponentOptions{}))
 	_, err = (&Runtime{}).NewComponent(ComponentOptions{}, nil)
 	require.ErrorIs(t, err, ErrUnavailable)
 	_, err = (&Runtime{}).Stats()

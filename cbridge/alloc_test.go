@@ -29,7 +29,7 @@ func crossing(ctx context.Context, component *Component, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	defer call.leave()
+	defer call.leave(true)
 	return call.run(ctx, output{signal: capi.SignalLogs}, payload)
 }
 

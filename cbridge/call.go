@@ -29,18 +29,16 @@ type call struct {
 	cancelled bool
 	// outcome is what the caller gets if its answer to an emission ended the call.
 	outcome error
-	// input is kept only if it may be forwarded. Others read it while the caller waits, if
-	// it went in by reference; dataInUse keeps the caller from leaving meanwhile. It
-	// is locked after mu.
+	// input is kept only if it may be forwarded. Others take the data while the caller waits, if
+	// they went in by reference; dataInUse keeps the caller from leaving meanwhile. mu is
+	// locked after it.
 	input     input
-	dataInUse sync.RWMutex
+	dataInUse sync.Mutex
 
 	mu         sync.Mutex
 	generation uint32
 	// waiting: the caller is there to take emissions and the result.
 	waiting bool
-	// leaving: it is about to leave with its data.
-	leaving bool
 	// inRust: submitted and not yet completed.
 	inRust bool
 	// pinned: the library may still read the payload, which is pinned for it.
@@ -266,11 +264,11 @@ func (c *call) submitError(ctx context.Context, err error) error {
 	return errormapping.OfCall(ctx, native)
 }
 
-// leave ends the caller's part, however it ends. The event handler deals with what
+// leave ends the caller's part, however it ends: with its data accepted or not. The event handler deals with what
 // Rust still gives back, and the last to finish frees the record.
-func (c *call) leave() {
+func (c *call) leave(accepted bool) {
 	var late []emission
-	c.forgetData()
+	c.forgetData(accepted)
 	c.mu.Lock()
 	id, inRust := c.id(), c.inRust
 	if c.taken < len(c.emissions) {
@@ -281,7 +279,6 @@ func (c *call) leave() {
 	c.failure.Release()
 	c.lost, c.waiting = false, false
 	cancelled := c.cancelled
-	c.leaving = false
 	c.recycle()
 	c.mu.Unlock()
 

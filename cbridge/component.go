@@ -41,6 +41,8 @@ type Component struct {
 	looking    looking
 	// references: no node looks at data, which go in by reference. Set by Start.
 	references bool
+	// mutatesData: see MutatesData.
+	mutatesData bool
 	// callers counts goroutines inside Consume methods.
 	callers lease.Lease
 	// buffers counts buffers of events from their arrival to their release.
@@ -83,10 +85,16 @@ func NewComponent(settings Settings) (*Component, error) {
 		bytes:    newBytesLimit(settings.Limits.MaxInFlightBytes),
 		stopping: make(chan struct{}),
 	}
+	c.mutatesData = settings.ShareUnchangedData && capi.ComponentJoinsReferences(settings.options())
 	c.calls = newCallTable(settings.Limits.MaxInFlight, c.stopping, func(index uint32) *call { return newCall(c, index) })
 	c.workers = newWorkers(c, settings.Limits.workers())
 	return c, nil
 }
+
+// MutatesData reports whether the component may take the data out of what it is given and
+// accepts, which its consumer.Capabilities must declare. It is known from the settings, before
+// Start: with ShareUnchangedData, where nodes join data that none of them looks at.
+func (c *Component) MutatesData() bool { return c.mutatesData }
 
 // native is the pipeline, which exists from Start on and can be called also after Shutdown.
 func (c *Component) native() *capi.Component { return c.pipeline.Load() }
@@ -254,14 +262,17 @@ func (c *Component) consume(ctx context.Context, data output) error {
 	if err != nil {
 		return err
 	}
-	defer call.leave()
+	accepted := false
+	defer func() { call.leave(accepted) }()
 	var payload []byte
 	if !c.references {
 		if payload, err = data.marshal(); err != nil {
 			return marshalError(err)
 		}
 	}
-	return call.run(ctx, data, payload)
+	err = call.run(ctx, data, payload)
+	accepted = err == nil
+	return err
 }
 
 // pass forwards data that has nothing for the pipeline to work on.

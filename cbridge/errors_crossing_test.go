@@ -143,7 +143,7 @@ func answerTo(t testing.TB, c *Component, refusal *capi.HostError) error {
 	require.NoError(t, err)
 	call, err := c.enter(t.Context())
 	require.NoError(t, err)
-	defer call.leave()
+	defer call.leave(true)
 	require.NoError(t, call.submit(t.Context(), &output{signal: capi.SignalLogs}, payload))
 	var e emission
 	for {

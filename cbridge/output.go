@@ -33,6 +33,18 @@ func (c *Consumers) has(signal capi.Signal) bool {
 	return false
 }
 
+// mutates reports whether the consumer of a signal that there is one for changes what it gets.
+func (c *Consumers) mutates(signal capi.Signal) bool {
+	switch signal {
+	case capi.SignalTraces:
+		return c.Traces.Capabilities().MutatesData
+	case capi.SignalMetrics:
+		return c.Metrics.Capabilities().MutatesData
+	default:
+		return c.Logs.Capabilities().MutatesData
+	}
+}
+
 // onlySignal is the signal that there is a consumer for, or 0 if there are several.
 func (c *Consumers) onlySignal() capi.Signal {
 	var only capi.Signal
@@ -141,20 +153,33 @@ func (o *output) size() int {
 func (o *output) add(data *output) {
 	switch o.signal {
 	case capi.SignalTraces:
-		from, to := data.traces.ResourceSpans(), o.traces.ResourceSpans()
-		for i := range from.Len() {
-			from.At(i).CopyTo(to.AppendEmpty())
-		}
+		addCopies(data.traces.ResourceSpans(), o.traces.ResourceSpans())
 	case capi.SignalMetrics:
-		from, to := data.metrics.ResourceMetrics(), o.metrics.ResourceMetrics()
-		for i := range from.Len() {
-			from.At(i).CopyTo(to.AppendEmpty())
-		}
+		addCopies(data.metrics.ResourceMetrics(), o.metrics.ResourceMetrics())
 	default:
-		from, to := data.logs.ResourceLogs(), o.logs.ResourceLogs()
-		for i := range from.Len() {
-			from.At(i).CopyTo(to.AppendEmpty())
-		}
+		addCopies(data.logs.ResourceLogs(), o.logs.ResourceLogs())
+	}
+}
+
+func addCopies[R interface{ CopyTo(R) }, S interface {
+	Len() int
+	At(int) R
+	AppendEmpty() R
+}](from, to S) {
+	for i := range from.Len() {
+		from.At(i).CopyTo(to.AppendEmpty())
+	}
+}
+
+// moveTo appends the data to others of the same signal, and leaves none here.
+func (o *output) moveTo(to *output) {
+	switch o.signal {
+	case capi.SignalTraces:
+		o.traces.ResourceSpans().MoveAndAppendTo(to.traces.ResourceSpans())
+	case capi.SignalMetrics:
+		o.metrics.ResourceMetrics().MoveAndAppendTo(to.metrics.ResourceMetrics())
+	default:
+		o.logs.ResourceLogs().MoveAndAppendTo(to.logs.ResourceLogs())
 	}
 }
 
@@ -162,17 +187,20 @@ func newOutput(signal capi.Signal) output {
 	return output{signal: signal, traces: ptrace.NewTraces(), metrics: pmetric.NewMetrics(), logs: plog.NewLogs()}
 }
 
+// readOnly reports whether others have the data, too, so that nobody may change them.
+func (o *output) readOnly() bool {
+	switch o.signal {
+	case capi.SignalTraces:
+		return o.traces.IsReadOnly()
+	case capi.SignalMetrics:
+		return o.metrics.IsReadOnly()
+	default:
+		return o.logs.IsReadOnly()
+	}
+}
+
 // mayGoTo reports whether next can take the data themselves and need not have a copy: it
 // must not change what is read-only.
 func (o *output) mayGoTo(next *Consumers) bool {
-	switch {
-	case !next.has(o.signal):
-		return false
-	case o.signal == capi.SignalTraces:
-		return !o.traces.IsReadOnly() || !next.Traces.Capabilities().MutatesData
-	case o.signal == capi.SignalMetrics:
-		return !o.metrics.IsReadOnly() || !next.Metrics.Capabilities().MutatesData
-	default:
-		return !o.logs.IsReadOnly() || !next.Logs.Capabilities().MutatesData
-	}
+	return next.has(o.signal) && (!o.readOnly() || !next.mutates(o.signal))
 }

@@ -14,23 +14,25 @@ func isReference(event *capi.Event) bool { return event.Flags&capi.EventFlagRefe
 // have these. It forgets them: output of the same data must not come twice.
 func (c *call) takeReference(next *Consumers, share bool) output {
 	c.dataInUse.Lock()
-	data := c.input.data
+	defer c.dataInUse.Unlock()
+	in := c.input
 	c.input = input{}
-	c.dataInUse.Unlock()
-	if data.signal == 0 || share && data.mayGoTo(next) || !next.has(data.signal) {
-		return data
+	if !in.moved() && (in.data.signal == 0 || share && in.data.mayGoTo(next) || !next.has(in.data.signal)) {
+		return in.data
 	}
-	taken := newOutput(data.signal)
-	taken.add(&data)
+	taken := newOutput(in.data.signal)
+	if !in.copyTo(&taken) {
+		return output{}
+	}
 	return taken
 }
 
-// join copies the data of a batch out of the calls that it was made of; none of those
+// join gathers the data of a batch from the calls that it was made of; none of those
 // whose callers have left. Without any there is no output.
 func (c *Component) join(event *capi.Event) output {
 	joined, found := newOutput(event.Signal), false
 	for _, id := range event.Origins {
-		if call := c.calls.find(id); call != nil && call.copyData(id, &joined) {
+		if call := c.calls.find(id); call != nil && call.giveData(id, &joined) {
 			found = true
 		}
 	}
@@ -40,38 +42,59 @@ func (c *Component) join(event *capi.Event) output {
 	return joined
 }
 
-// copyData appends the call's data, unless its caller has left. A caller that leaves
-// meanwhile waits until it is done.
-func (c *call) copyData(id uint64, to *output) bool {
+// giveData appends the call's data, unless its caller has left. A caller that leaves
+// meanwhile waits until it is done. The data are moved if that was declared and nobody else has
+// them, after they were written down for a caller that has to get them back.
+func (c *call) giveData(id uint64, to *output) bool {
+	c.dataInUse.Lock()
+	defer c.dataInUse.Unlock()
 	c.mu.Lock()
-	if !c.names(id) || !c.waiting || c.leaving {
-		c.mu.Unlock()
-		return false
-	}
-	// Locked already, the data are being taken.
-	taken := !c.dataInUse.TryRLock()
+	waiting := c.names(id) && c.waiting
 	c.mu.Unlock()
-	if taken {
+	in := &c.input
+	if !waiting || in.data.signal != to.signal {
 		return false
 	}
-	defer c.dataInUse.RUnlock()
-	data := c.input.data
-	if data.signal != to.signal {
-		return false
+	if !c.component.mutatesData || in.moved() || in.data.readOnly() {
+		return in.copyTo(to)
 	}
-	to.add(&data)
+	written, err := in.data.marshal()
+	if err != nil {
+		return in.copyTo(to)
+	}
+	in.payload = written
+	in.data.moveTo(to)
 	return true
 }
 
-// forgetData is for a caller that leaves: it may change its data then.
-func (c *call) forgetData() {
+// moved reports whether the data of a call by reference are with next: then the payload is
+// all that the call still has of them.
+func (i *input) moved() bool { return i.payload != nil }
+
+// copyTo appends a copy of the data that went in by reference.
+func (i *input) copyTo(to *output) bool {
+	if !i.moved() {
+		to.add(&i.data)
+		return true
+	}
+	again, err := unmarshal(i.data.signal, i.payload)
+	if err != nil {
+		return false
+	}
+	again.moveTo(to)
+	return true
+}
+
+// forgetData is for a caller that leaves, who may use its data again unless they were accepted.
+// Data that were moved come back as they were written, because next may still work on them.
+func (c *call) forgetData(accepted bool) {
 	if c.component.references {
-		c.mu.Lock()
-		c.leaving = true
-		c.mu.Unlock()
-		// Those who copy have begun before, and nobody begins any more.
+		// Waits for those who take the data, and nobody finds any afterwards.
 		c.dataInUse.Lock()
 		defer c.dataInUse.Unlock()
+		if c.input.moved() && !accepted {
+			c.input.copyTo(&c.input.data)
+		}
 	}
 	c.input = input{}
 }

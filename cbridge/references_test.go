@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,15 +152,295 @@ func sinksOf(t *testing.T) (Consumers, func() [3]int) {
 	}
 }
 
+func TestWhichComponentsMoveJoinedData(t *testing.T) {
+	logs, err := consumer.NewLogs(func(context.Context, plog.Logs) error { return nil })
+	require.NoError(t, err)
+	for _, test := range []struct {
+		configuration string
+		share, moves  bool
+	}{
+		{blindBatch, true, true},
+		{blindBatch, false, false},
+		{`{"type": "urn:otapbridge:processor:fault", "config": {}}`, true, false},
+		{`{"type": "urn:otapbridge:processor:batch", "config": {"min_size": 5, "max_size": 10}}`, true, false},
+	} {
+		c, err := NewComponent(Settings{
+			Kind: Processor, Name: "processors::otap/blind", Next: Consumers{Logs: logs}, Limits: DefaultLimits(),
+			Configuration: []byte(test.configuration), ShareUnchangedData: test.share,
+		})
+		require.NoError(t, err)
+		assert.Equal(t, test.moves, c.MutatesData(), "%+v", test)
+	}
+}
+
+// pairs joins two callers that have two records each.
+const pairs = `{"type": "urn:otapbridge:processor:batch", "config": {"flush_timeout": "1h", "min_size": 4}}`
+
+// together makes a call for each of these, and returns their errors.
+func together(c *Component, data ...plog.Logs) []error {
+	results := make([]error, len(data))
+	var calls sync.WaitGroup
+	for i := range data {
+		calls.Go(func() { results[i] = c.ConsumeLogs(context.Background(), data[i]) })
+	}
+	calls.Wait()
+	return results
+}
+
+// TestJoinedDataAreMoved: where that was declared, and they are the component's own.
+func TestJoinedDataAreMoved(t *testing.T) {
+	for _, test := range []struct{ readOnly, share, moved bool }{
+		{false, true, true}, {true, true, false}, {false, false, false},
+	} {
+		t.Run(fmt.Sprintf("%+v", test), func(t *testing.T) {
+			var got []string
+			c := startBlind(t, pairs, func(_ context.Context, logs plog.Logs) error {
+				got = names(logs)
+				return nil
+			}, false, func(s *Settings) { s.ShareUnchangedData = test.share })
+			a, b := named("a"), named("b")
+			if test.readOnly {
+				a.MarkReadOnly()
+			}
+			for _, err := range together(c, a, b) {
+				require.NoError(t, err)
+			}
+			assert.ElementsMatch(t, []string{"a", "b"}, got)
+			assert.Equal(t, test.moved, a.ResourceLogs().Len() == 0)
+			assert.Equal(t, test.moved || test.readOnly, b.ResourceLogs().Len() == 0)
+		})
+	}
+}
+
+// TestRefusedJoinedDataComeBack: to each caller its own, whatever next has done with them or
+// still does.
+func TestRefusedJoinedDataComeBack(t *testing.T) {
+	var later sync.WaitGroup
+	defer later.Wait()
+	for name, refuse := range map[string]consumer.ConsumeLogsFunc{
+		"an error": func(context.Context, plog.Logs) error { return errRefusedBatch },
+		"shared": func(_ context.Context, logs plog.Logs) error {
+			logs.MarkReadOnly()
+			later.Go(func() { assert.Len(t, names(logs), 4) })
+			return errRefusedBatch
+		},
+		"taken apart later": func(_ context.Context, logs plog.Logs) error {
+			later.Go(func() {
+				for _, resource := range logs.ResourceLogs().All() {
+					resource.ScopeLogs().At(0).LogRecords().At(0).Body().SetStr("foreign")
+				}
+				logs.ResourceLogs().MoveAndAppendTo(plog.NewLogs().ResourceLogs())
+			})
+			return errRefusedBatch
+		},
+		"some taken out": func(_ context.Context, logs plog.Logs) error {
+			logs.ResourceLogs().RemoveIf(func(resource plog.ResourceLogs) bool {
+				return resource.ScopeLogs().At(0).LogRecords().At(0).Body().Str() != "c"
+			})
+			return errRefusedBatch
+		},
+		"the goroutine ended": func(context.Context, plog.Logs) error {
+			runtime.Goexit()
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var moved atomic.Bool
+			several := named("a0")
+			named("a1").ResourceLogs().MoveAndAppendTo(several.ResourceLogs())
+			shared, single := named("b"), named("c")
+			shared.MarkReadOnly()
+			c := startBlind(t, `{"type": "urn:otapbridge:processor:batch", "config": {"flush_timeout": "1h", "min_size": 8}}`,
+				func(ctx context.Context, logs plog.Logs) error {
+					moved.Store(several.ResourceLogs().Len() == 0 && single.ResourceLogs().Len() == 0)
+					assert.Len(t, names(logs), 4)
+					return refuse(ctx, logs)
+				}, true)
+			expected := named("a0")
+			named("a1").ResourceLogs().MoveAndAppendTo(expected.ResourceLogs())
+			// They can be sent again.
+			for range 2 {
+				for _, err := range together(c, several, shared, single) {
+					require.Error(t, err)
+				}
+				assert.True(t, moved.Load())
+				assertSame(t, expected, several)
+				assertSame(t, named("b"), shared)
+				assertSame(t, named("c"), single)
+			}
+		})
+	}
+}
+
+// assertSame compares data as they are written.
+func assertSame(t *testing.T, expected, got plog.Logs) {
+	t.Helper()
+	var marshaler plog.ProtoMarshaler
+	want, err := marshaler.MarshalLogs(expected)
+	require.NoError(t, err)
+	written, err := marshaler.MarshalLogs(got)
+	require.NoError(t, err)
+	assert.Equal(t, want, written)
+}
+
+func TestEverySignalComesBackFromABatch(t *testing.T) {
+	traces, err := consumer.NewTraces(func(context.Context, ptrace.Traces) error { return errRefusedBatch })
+	require.NoError(t, err)
+	metrics, err := consumer.NewMetrics(func(context.Context, pmetric.Metrics) error { return errRefusedBatch })
+	require.NoError(t, err)
+	c := startBlind(t, blindBatch, func(context.Context, plog.Logs) error { return errRefusedBatch }, false,
+		func(s *Settings) { s.Next.Traces, s.Next.Metrics = traces, metrics })
+	var calls sync.WaitGroup
+	for range 2 {
+		calls.Go(func() {
+			data := testdata.GenerateTraces(10)
+			assert.ErrorIs(t, c.ConsumeTraces(context.Background(), data), errRefusedBatch)
+			assert.Equal(t, testdata.GenerateTraces(10), data)
+		})
+		calls.Go(func() {
+			data := testdata.GenerateMetrics(10)
+			assert.ErrorIs(t, c.ConsumeMetrics(context.Background(), data), errRefusedBatch)
+			assert.Equal(t, testdata.GenerateMetrics(10), data)
+		})
+		calls.Go(func() {
+			data := testdata.GenerateLogs(10)
+			assert.ErrorIs(t, c.ConsumeLogs(context.Background(), data), errRefusedBatch)
+			assert.Equal(t, testdata.GenerateLogs(10), data)
+		})
+	}
+	calls.Wait()
+}
+
+// TestLeavingABatchWithTheOwnData: at once, although next still has what was moved, and is told
+// a result that the caller does not wait for.
+func TestLeavingABatchWithTheOwnData(t *testing.T) {
+	for name, result := range map[string]error{"refused": errRefusedBatch, "accepted": nil} {
+		t.Run(name, func(t *testing.T) {
+			inside, answer := make(chan struct{}), make(chan struct{})
+			c := startBlind(t, pairs, func(_ context.Context, logs plog.Logs) error {
+				close(inside)
+				<-answer
+				assert.ElementsMatch(t, []string{"left", "waits"}, names(logs))
+				return result
+			}, true)
+			left, waits := named("left"), named("waits")
+			ctx, leave := context.WithCancel(t.Context())
+			leaver, waiter := make(chan error), make(chan error)
+			go func() { leaver <- c.ConsumeLogs(ctx, left) }()
+			go func() { waiter <- c.ConsumeLogs(context.Background(), waits) }()
+			<-inside
+			leave()
+			require.ErrorIs(t, <-leaver, context.Canceled)
+			assertSame(t, named("left"), left)
+			left.ResourceLogs().RemoveIf(func(plog.ResourceLogs) bool { return true })
+			close(answer)
+			require.ErrorIs(t, <-waiter, result)
+			assert.Equal(t, result == nil, waits.ResourceLogs().Len() == 0)
+		})
+	}
+}
+
+// TestDataThatNextHasAtTheEndOfTheComponent: the callers have theirs back when they hear of the end.
+func TestDataThatNextHasAtTheEndOfTheComponent(t *testing.T) {
+	inside, refuse := make(chan struct{}), make(chan struct{})
+	c := startBlind(t, pairs, func(context.Context, plog.Logs) error {
+		close(inside)
+		<-refuse
+		return errRefusedBatch
+	}, true)
+	a, b := named("a"), named("b")
+	results := make(chan error, 2)
+	for _, data := range []plog.Logs{a, b} {
+		go func() { results <- c.ConsumeLogs(context.Background(), data) }()
+	}
+	<-inside
+	ended, stop := context.WithCancel(t.Context())
+	stop()
+	stopped := make(chan error, 1)
+	go func() { stopped <- c.Shutdown(ended) }()
+	for range 2 {
+		require.Error(t, <-results)
+	}
+	assertSame(t, named("a"), a)
+	assertSame(t, named("b"), b)
+	close(refuse)
+	<-stopped
+}
+
+// processor declares what a component does with data, as otapprocessor does.
+type processor struct{ *Component }
+
+func (p processor) Capabilities() consumer.Capabilities {
+	return consumer.Capabilities{MutatesData: p.MutatesData()}
+}
+
+// fanOut gives each the data as the collector does: who mutates them gets a copy.
+func fanOut(ctx context.Context, data plog.Logs, to ...consumer.Logs) (errs error) {
+	for _, next := range to {
+		given := data
+		if next.Capabilities().MutatesData {
+			given = plog.NewLogs()
+			data.CopyTo(given)
+		}
+		errs = errors.Join(errs, next.ConsumeLogs(ctx, given))
+	}
+	return errs
+}
+
+// TestJoinedDataBehindAFanOut: others have the data, too, and still read them later; the batches go to a
+// next that leaves them as they are, or takes them apart.
+func TestJoinedDataBehindAFanOut(t *testing.T) {
+	for _, mutates := range []bool{false, true} {
+		var mu sync.Mutex
+		var arrived []string
+		var reading sync.WaitGroup
+		batch := startBlind(t, blindBatch, func(_ context.Context, logs plog.Logs) error {
+			mu.Lock()
+			defer mu.Unlock()
+			arrived = append(arrived, names(logs)...)
+			if mutates {
+				logs.ResourceLogs().RemoveIf(func(plog.ResourceLogs) bool { return true })
+			}
+			return nil
+		}, mutates)
+		reader, err := consumer.NewLogs(func(_ context.Context, logs plog.Logs) error {
+			reading.Go(func() { assert.Len(t, names(logs), 1) })
+			return nil
+		})
+		require.NoError(t, err)
+		var calls sync.WaitGroup
+		var sent []string
+		for caller := range 64 {
+			name := fmt.Sprint(caller)
+			sent = append(sent, name)
+			calls.Go(func() {
+				assert.NoError(t, fanOut(context.Background(), named(name), reader, processor{batch}, reader, processor{batch}))
+			})
+		}
+		calls.Wait()
+		reading.Wait()
+		assert.ElementsMatch(t, append(sent, sent...), arrived)
+	}
+}
+
 var errRefusedBatch = errors.New("this batch is refused")
 
 // TestBatchByReference: callers leave at random while their data are joined, next fails at
-// random, and data are read-only at random. Every item is forwarded once at most, every
-// caller gets its own batch's result, and nobody's data are changed.
+// random and changes what it got after it has answered, and data are read-only at random. Every
+// item is forwarded once at most, every caller gets its own batch's result, and nobody's data
+// are changed, except that those accepted may be gone.
 func TestBatchByReference(t *testing.T) {
+	for name, share := range map[string]bool{"copied": false, "moved": true} {
+		t.Run(name, func(t *testing.T) { batchByReference(t, share) })
+	}
+}
+
+func batchByReference(t *testing.T, share bool) {
 	const callers, calls = 32, 60
 	var mu sync.Mutex
 	results := map[string]error{}
+	var later sync.WaitGroup
+	defer later.Wait()
 	c := startBlind(t, blindBatch, func(_ context.Context, logs plog.Logs) error {
 		found := names(logs)
 		var result error
@@ -172,10 +454,13 @@ func TestBatchByReference(t *testing.T) {
 			assert.False(t, twice, "%s was forwarded before", name)
 			results[name] = result
 		}
-		// What next does with its data is nothing to their callers.
-		logs.ResourceLogs().RemoveIf(func(plog.ResourceLogs) bool { return true })
+		// A caller on its own is forwarded as it is.
+		if len(found) > 1 {
+			// What next does with its data is nothing to their callers.
+			later.Go(func() { logs.ResourceLogs().RemoveIf(func(plog.ResourceLogs) bool { return true }) })
+		}
 		return result
-	}, true)
+	}, true, func(s *Settings) { s.ShareUnchangedData = share })
 	var wg sync.WaitGroup
 	for caller := range callers {
 		wg.Go(func() {
@@ -202,11 +487,11 @@ func TestBatchByReference(t *testing.T) {
 				default:
 					assert.True(t, cancelled && errors.Is(err, context.Canceled), "%s: %v", name, err)
 				}
+				if err != nil || !share || data.IsReadOnly() {
+					assertSame(t, named(name), data)
+				}
 				if !data.IsReadOnly() {
-					// A caller on its own is forwarded as it is, to a next that empties it.
-					data.ResourceLogs().AppendEmpty()
-				} else {
-					assert.Equal(t, []string{name}, names(data))
+					data.ResourceLogs().RemoveIf(func(plog.ResourceLogs) bool { return true })
 				}
 			}
 		})

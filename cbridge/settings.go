@@ -35,7 +35,9 @@ type Settings struct {
 	// ShareUnchangedData forwards the caller's own data, and no copy of them, if the nodes
 	// leave them as they are. A next consumer that mutates data then changes what the caller
 	// gave, and may keep it: the caller must not use it again. Data that are read-only
-	// are still copied for a next consumer that mutates.
+	// are still copied for a next consumer that mutates. Data that no node looks at are moved
+	// when they are joined, which has to be declared: see Component.MutatesData. Whoever gets an
+	// error has moved data back as they were.
 	ShareUnchangedData bool
 
 	// alwaysMarshal is for tests of what crosses: data go in as bytes also where no node

@@ -8,7 +8,7 @@ import "github.com/otapbridge/otapbridge/capi"
 type input struct {
 	data output
 	// payload is what the data were written as. It is kept, so that nothing else can come
-	// to be at its address.
+	// to be at its address. Data that went in by reference have none until they are moved.
 	payload []byte
 }
 

@@ -1019,6 +1019,20 @@ struct otapb_error *otapb_component_warnings(const struct otapb_component_option
 struct otapb_error *otapb_component_secrets(const struct otapb_component_options *options);
 
 /**
+ * Says whether a component of these options has its host join the data of several calls:
+ * it takes references (otapb_component_takes_references), and may have nodes that join.
+ * A host that must say beforehand whether it changes what it is given can ask this
+ * before there is a component.
+ *
+ * @param options  NULL is fine; borrowed for the call.
+ * @return true if output may be made of several calls by reference; false also if the
+ *         options are wrong.
+ *
+ * Threading: any thread; needs no runtime. Never blocks.
+ */
+bool otapb_component_joins_references(const struct otapb_component_options *options);
+
+/**
  * Creates a component. It has no thread until it is started.
  *
  * @param runtime        Never NULL. Must outlive the component.

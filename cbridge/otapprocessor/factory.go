@@ -40,11 +40,12 @@ func createLogs(_ context.Context, set processor.Settings, cfg component.Config,
 // otapProcessor is a hosted pipeline as the collector wants to see it.
 type otapProcessor struct{ *cbridge.Component }
 
-// Capabilities says that the nodes work on a copy of the data. What they leave unchanged goes
-// on itself, as from any processor that does not mutate; the collector asks all components of a
-// pipeline before it decides whose the data are.
-func (otapProcessor) Capabilities() consumer.Capabilities {
-	return consumer.Capabilities{MutatesData: false}
+// Capabilities says that the nodes work on a copy of the data, unless they join data that none of
+// them looks at: those are moved. What they leave unchanged goes on itself, as from any processor
+// that does not mutate; the collector asks all components of a pipeline before it decides whose
+// the data are.
+func (p otapProcessor) Capabilities() consumer.Capabilities {
+	return consumer.Capabilities{MutatesData: p.MutatesData()}
 }
 
 func create(set processor.Settings, config component.Config, next cbridge.Consumers) (otapProcessor, error) {

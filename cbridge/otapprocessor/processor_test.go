@@ -139,6 +139,21 @@ func TestNodesChangeEverySignal(t *testing.T) {
 	}
 }
 
+// TestWhoMutatesData: only who joins data that no node looks at.
+func TestWhoMutatesData(t *testing.T) {
+	cbridgetest.NeedLibrary(t)
+	for _, test := range []struct {
+		maxSize int
+		mutates bool
+	}{{0, true}, {10000, false}} {
+		cfg := createDefaultConfig().(*Config)
+		cfg.Type, cfg.Config = "urn:otapbridge:processor:batch", map[string]any{"max_size": test.maxSize}
+		p, err := NewFactory().CreateLogs(t.Context(), settings(), cfg, consumertest.NewNop())
+		require.NoError(t, err)
+		assert.Equal(t, test.mutates, p.Capabilities().MutatesData)
+	}
+}
+
 // TestUnchangedDataGoOnThemselves: those given in are read-only, which a copy would not be.
 func TestUnchangedDataGoOnThemselves(t *testing.T) {
 	cbridgetest.NeedLibrary(t)

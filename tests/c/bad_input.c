@@ -97,6 +97,8 @@ static void warnings_and_secrets(void)
     EXPECT_SUCCESS(otapb_component_warnings(&options));
     /* Of what cannot be read, every text may be one. */
     EXPECT_ERROR(otapb_component_secrets(&options), OTAPB_ERROR_KIND_CONFIGURATION, "");
+    CHECK(!otapb_component_joins_references(&options));
+    CHECK(!otapb_component_joins_references(NULL));
     EXPECT_SUCCESS(otapb_component_warnings(NULL));
     EXPECT_SUCCESS(otapb_component_secrets(NULL));
 }

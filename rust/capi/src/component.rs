@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use otapbridge_context::{ProcessingError, Signal};
 use otapbridge_engine::{
-    Component, ComponentKind, ComponentSpec, DEFAULT_CANCEL_GRACE, catalogue, secrets, validate,
-    warnings,
+    Component, ComponentKind, ComponentSpec, DEFAULT_CANCEL_GRACE, catalogue, joins_references,
+    secrets, validate, warnings,
 };
 
 use crate::abi::{
@@ -158,6 +158,27 @@ pub unsafe extern "C" fn otapb_component_secrets(
         let secret = |place| ProcessingError::configuration("is a secret", Some(place));
         // They come back as errors do; of none NULL is made.
         Err(Errors(places.into_iter().map(secret).collect()))
+    })
+}
+
+/// Says whether a component of these options has its host join the data of several calls:
+/// it takes references (otapb_component_takes_references), and may have nodes that join.
+/// A host that must say beforehand whether it changes what it is given can ask this
+/// before there is a component.
+///
+/// @param options  NULL is fine; borrowed for the call.
+/// @return true if output may be made of several calls by reference; false also if the
+///         options are wrong.
+///
+/// Threading: any thread; needs no runtime. Never blocks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn otapb_component_joins_references(
+    options: *const otapb_component_options,
+) -> bool {
+    guarded_or(false, || {
+        // SAFETY: NULL or valid, by the function's contract.
+        let spec = unsafe { spec(options) };
+        spec.is_ok_and(|spec| joins_references(&spec))
     })
 }
 

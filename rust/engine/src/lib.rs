@@ -98,7 +98,7 @@ pub use base::payload::{from_otlp_bytes, signal, with_otlp_bytes};
 pub use base::spec::{ComponentKind, ComponentSpec, DEFAULT_CANCEL_GRACE};
 pub use component::{Component, PayloadGuard};
 pub use config::secrets::{Secret, secrets};
-pub use config::validate::{validate, warnings};
+pub use config::validate::{joins_references, validate, warnings};
 pub use node::effect_handler::{ContextAwareEffectHandler, TaskEffectHandler};
 pub use node::factory::{NodeFactory, concurrent_processor_factory, processor_factory};
 pub use node::held::Held;

@@ -43,6 +43,17 @@ pub fn warnings(spec: &ComponentSpec) -> Vec<ProcessingError> {
     topology(spec).map_or_else(|_| Vec::new(), |topology| topology.warnings)
 }
 
+/// Whether the host may have to join the data of several calls, because they stay with it.
+/// False for a configuration that is wrong.
+#[must_use]
+pub fn joins_references(spec: &ComponentSpec) -> bool {
+    spec.references
+        && topology(spec).is_ok_and(|topology| {
+            // Who makes one thing at most of each message makes none of several.
+            catalogue::is_blind(&topology) && !catalogue::has_at_most_one_output(&topology)
+        })
+}
+
 pub(crate) fn topology(spec: &ComponentSpec) -> Result<Topology, Vec<ProcessingError>> {
     let root = Path::new(&spec.name);
     let config = parse(spec).map_err(|error| vec![error])?;
