@@ -3,6 +3,7 @@
 package cbridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,7 +85,7 @@ func NewComponent(settings Settings) (*Component, error) {
 		stopping: make(chan struct{}),
 	}
 	c.calls = newCallTable(settings.Limits.MaxInFlight, c.stopping, func(index uint32) *call { return newCall(c, index) })
-	c.workers = newWorkers(c, settings.Limits.workers())
+	c.workers = newWorkers(c, cmp.Or(settings.Limits.Workers, DefaultLimits().Workers))
 	return c, nil
 }
 
