@@ -39,20 +39,24 @@ func (p *Pipeline) hideSecrets() error {
 		return nil //nolint:nilerr // there is no library, as the component's creation will say
 	}
 	for _, place := range places {
-		steps := strings.Split(place, "::")
-		switch {
-		case place == "":
-			p.hideTexts()
-		case steps[0] == "config":
-			p.Config, p.expanded = hide(p.Config, steps[1:], p.expanded)
-		case len(steps) > 2:
-			// nodes::<name>::config, and below it ::<setting>
-			node := p.Nodes[steps[1]]
-			node.Config, node.expanded = hide(node.Config, steps[3:], node.expanded)
-			p.Nodes[steps[1]] = node
-		}
+		p.hideAt(place)
 	}
 	return nil
+}
+
+func (p *Pipeline) hideAt(place string) {
+	steps := strings.Split(place, "::")
+	switch {
+	case place == "":
+		p.hideTexts()
+	case steps[0] == "config":
+		p.Config, p.expanded = hide(p.Config, steps[1:], p.expanded)
+	case len(steps) > 2:
+		// nodes::<name>::config, and below it ::<setting>
+		node := p.Nodes[steps[1]]
+		node.Config, node.expanded = hide(node.Config, steps[3:], node.expanded)
+		p.Nodes[steps[1]] = node
+	}
 }
 
 // hide replaces the value at a place by one that is not shown: by its text, if it has one, which is then
