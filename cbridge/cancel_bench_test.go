@@ -19,7 +19,7 @@ import (
 
 	"github.com/otapbridge/otapbridge/cbridge"
 	"github.com/otapbridge/otapbridge/cbridge/cbridgetest"
-	"github.com/otapbridge/otapbridge/internal/latency"
+	"github.com/otapbridge/otapbridge/tests/latency"
 )
 
 // The time from a caller's cancel or deadline to its return, and to the moment when

@@ -3,6 +3,7 @@
 package cbridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,7 @@ func NewComponent(settings Settings) (*Component, error) {
 	}
 	c.mutatesData = settings.ShareUnchangedData && capi.ComponentJoinsReferences(settings.options())
 	c.calls = newCallTable(settings.Limits.MaxInFlight, c.stopping, func(index uint32) *call { return newCall(c, index) })
-	c.workers = newWorkers(c, settings.Limits.workers())
+	c.workers = newWorkers(c, cmp.Or(settings.Limits.Workers, DefaultLimits().Workers))
 	return c, nil
 }
 

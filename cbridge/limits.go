@@ -73,13 +73,6 @@ func (l *Limits) Validate() error {
 	return errors.Join(findings...)
 }
 
-func (l *Limits) workers() int {
-	if l.Workers > 0 {
-		return l.Workers
-	}
-	return workersPerCPU * runtime.GOMAXPROCS(0)
-}
-
 // bytesLimit is max_in_flight_bytes: how much of payloads Rust may read.
 type bytesLimit struct {
 	limit     int64

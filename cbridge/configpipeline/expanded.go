@@ -4,9 +4,9 @@ package configpipeline
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 
 	"go.opentelemetry.io/collector/confmap/xconfmap"
 )
@@ -25,6 +25,15 @@ func (e *expandedText) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"at": e.At, "text": e.Text()})
 }
 
+// steps are the names that lead to it, as a path writes them.
+func (e *expandedText) steps() []string {
+	steps := make([]string, len(e.At))
+	for i, at := range e.At {
+		steps[i] = fmt.Sprint(at)
+	}
+	return steps
+}
+
 // verbatim is a node's configuration without confmap's marks, and what they said: the texts of
 // those values that are not texts.
 func verbatim(marked any) (any, []*expandedText) {
@@ -35,7 +44,8 @@ func verbatim(marked any) (any, []*expandedText) {
 func unmark(marked any, at []any, texts *[]*expandedText) any {
 	switch marked := marked.(type) {
 	case xconfmap.ExpandedValue:
-		if _, err := json.Marshal(plainValue(marked.Value)); err != nil {
+		plain, _ := verbatim(marked.Value)
+		if _, err := json.Marshal(plain); err != nil {
 			// Infinity and the like, which no JSON has.
 			return marked.Original
 		}
@@ -66,11 +76,6 @@ func unmark(marked any, at []any, texts *[]*expandedText) any {
 	}
 }
 
-func plainValue(marked any) any {
-	var texts []*expandedText
-	return unmark(marked, nil, &texts)
-}
-
 // value is what confmap has parsed.
 func value(marked any) any {
 	if expanded, ok := marked.(xconfmap.ExpandedValue); ok {
@@ -95,12 +100,4 @@ func names(marked any) any {
 		return named
 	}
 	return marked
-}
-
-// step is a key or an index as a path writes it.
-func step(at any) string {
-	if index, ok := at.(int); ok {
-		return strconv.Itoa(index)
-	}
-	return at.(string)
 }

@@ -59,11 +59,11 @@ type NodeConfig struct {
 // ConnectionConfig leads from nodes to nodes.
 type ConnectionConfig struct {
 	// From is the name of a node, or a list of names.
-	From any `mapstructure:"from"`
+	From any `mapstructure:"from" json:"from"`
 	// Port is the output port of From; empty for its default port.
-	Port string `mapstructure:"port"`
+	Port string `mapstructure:"port" json:"port,omitempty"`
 	// To is the name of a node, also as a list of one.
-	To any `mapstructure:"to"`
+	To any `mapstructure:"to" json:"to"`
 
 	// prevent unkeyed literal initialization
 	_ struct{}
@@ -92,18 +92,12 @@ func (p *Pipeline) Read(conf *confmap.Conf, whole any) error {
 	return p.hideSecrets()
 }
 
-// nodeDocument, connectionDocument and pipelineDocument are the form in which the
-// configuration crosses to Rust.
+// nodeDocument and pipelineDocument are the form in which the configuration crosses to
+// Rust, with connections as they are.
 type nodeDocument struct {
 	Type     string          `json:"type"`
 	Config   json.RawMessage `json:"config,omitempty"`
 	Expanded []*expandedText `json:"expanded,omitempty"`
-}
-
-type connectionDocument struct {
-	From any    `json:"from"`
-	Port string `json:"port,omitempty"`
-	To   any    `json:"to"`
 }
 
 type pipelineDocument struct {
@@ -111,7 +105,7 @@ type pipelineDocument struct {
 	Config      json.RawMessage         `json:"config,omitempty"`
 	Expanded    []*expandedText         `json:"expanded,omitempty"`
 	Nodes       map[string]nodeDocument `json:"nodes,omitempty"`
-	Connections []connectionDocument    `json:"connections,omitempty"`
+	Connections []ConnectionConfig      `json:"connections,omitempty"`
 	Shards      int                     `json:"shards"`
 }
 
@@ -127,7 +121,7 @@ func (p *Pipeline) Check(kind cbridge.ComponentKind) error {
 
 // Document is the configuration as cbridge.Settings wants it.
 func (p *Pipeline) Document() ([]byte, error) {
-	document := pipelineDocument{Type: p.Type, Expanded: p.expanded, Shards: p.Shards}
+	document := pipelineDocument{Type: p.Type, Expanded: p.expanded, Connections: p.Connections, Shards: p.Shards}
 	var errs []error
 	var err error
 	if document.Config, err = nodeSettings("config", p.Config); err != nil {
@@ -143,10 +137,6 @@ func (p *Pipeline) Document() ([]byte, error) {
 			errs = append(errs, err)
 		}
 		document.Nodes[name] = nodeDocument{Type: node.Type, Config: settings, Expanded: node.expanded}
-	}
-	for _, connection := range p.Connections {
-		document.Connections = append(document.Connections,
-			connectionDocument{From: connection.From, Port: connection.Port, To: connection.To})
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

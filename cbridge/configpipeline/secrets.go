@@ -39,65 +39,54 @@ func (p *Pipeline) hideSecrets() error {
 		return nil //nolint:nilerr // there is no library, as the component's creation will say
 	}
 	for _, place := range places {
-		steps := strings.Split(place, "::")
-		switch {
-		case place == "":
-			p.hideTexts()
-		case place == "config":
-			p.Config = hiddenTexts(p.Config, p.expanded)
-		case len(steps) == 3:
-			// nodes::<name>::config
-			node := p.Nodes[steps[1]]
-			node.Config = hiddenTexts(node.Config, node.expanded)
-			p.Nodes[steps[1]] = node
-		case steps[0] == "config":
-			p.expanded = hide(p.Config, steps[1:], p.expanded)
-		case len(steps) > 3:
-			// nodes::<name>::config::<setting>
-			node := p.Nodes[steps[1]]
-			node.expanded = hide(node.Config, steps[3:], node.expanded)
-			p.Nodes[steps[1]] = node
-		}
+		p.hideAt(place)
 	}
 	return nil
+}
+
+func (p *Pipeline) hideAt(place string) {
+	steps := strings.Split(place, "::")
+	switch {
+	case place == "":
+		p.hideTexts()
+	case steps[0] == "config":
+		p.Config, p.expanded = hide(p.Config, steps[1:], p.expanded)
+	case len(steps) > 2:
+		// nodes::<name>::config, and below it ::<setting>
+		node := p.Nodes[steps[1]]
+		node.Config, node.expanded = hide(node.Config, steps[3:], node.expanded)
+		p.Nodes[steps[1]] = node
+	}
 }
 
 // hide replaces the value at a place by one that is not shown: by its text, if it has one, which is then
-// no longer among the texts.
-func hide(config any, steps []string, texts []*expandedText) []*expandedText {
-	at := slices.IndexFunc(texts, func(text *expandedText) bool {
-		return slices.EqualFunc(text.At, steps, func(at any, name string) bool { return step(at) == name })
-	})
-	for len(steps) > 1 {
-		config = child(config, steps[0])
-		steps = steps[1:]
+// no longer among the texts. A whole configuration keeps its texts.
+func hide(config any, steps []string, texts []*expandedText) (any, []*expandedText) {
+	if len(steps) == 0 {
+		return hiddenTexts(config, texts), texts
 	}
-	hidden := hiddenValue(child(config, steps[0]))
-	if at >= 0 {
-		hidden = configopaque.String(texts[at].Text())
-		texts = slices.Delete(texts, at, at+1)
+	at := slices.IndexFunc(texts, func(text *expandedText) bool { return slices.Equal(text.steps(), steps) })
+	if at < 0 {
+		return replaced(config, steps, hiddenValue), texts
 	}
-	switch parent := config.(type) {
-	case map[string]any:
-		parent[steps[0]] = hidden
-	case []any:
-		if index, err := strconv.Atoi(steps[0]); err == nil && index < len(parent) {
-			parent[index] = hidden
-		}
-	}
-	return texts
+	secret := configopaque.String(texts[at].Text())
+	return replaced(config, steps, func(any) any { return secret }), slices.Delete(texts, at, at+1)
 }
 
-func child(value any, name string) any {
+// replaced is the value with another one at a place in it.
+func replaced(value any, steps []string, by func(any) any) any {
+	if len(steps) == 0 {
+		return by(value)
+	}
 	switch value := value.(type) {
 	case map[string]any:
-		return value[name]
+		value[steps[0]] = replaced(value[steps[0]], steps[1:], by)
 	case []any:
-		if index, err := strconv.Atoi(name); err == nil && index < len(value) {
-			return value[index]
+		if index, err := strconv.Atoi(steps[0]); err == nil && index < len(value) {
+			value[index] = replaced(value[index], steps[1:], by)
 		}
 	}
-	return nil
+	return value
 }
 
 func hiddenValue(value any) any {
@@ -119,11 +108,7 @@ func (p *Pipeline) hideTexts() {
 
 func hiddenTexts(value any, texts []*expandedText) any {
 	for _, text := range texts {
-		steps := make([]string, len(text.At))
-		for i, at := range text.At {
-			steps[i] = step(at)
-		}
-		hide(value, steps, nil)
+		value = replaced(value, text.steps(), hiddenValue)
 	}
 	return mapped(value, func(leaf any) any {
 		if text, ok := leaf.(string); ok {

@@ -7,7 +7,11 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/receiverhelper"
 
 	"github.com/otapbridge/otapbridge/cbridge"
 	"github.com/otapbridge/otapbridge/cbridge/otapreceiver/internal/metadata"
@@ -27,25 +31,25 @@ func NewFactory() receiver.Factory {
 }
 
 func (s *sources) createTraces(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Traces) (receiver.Traces, error) {
-	report, err := newReport(set)
-	if err != nil {
-		return nil, err
-	}
-	return s.add(set, cfg.(*Config), cbridge.Consumers{Traces: observedTraces{next, report}})
+	return s.add(set, cfg, func(report *receiverhelper.ObsReport) (observed cbridge.Consumers, err error) {
+		consume := observe(next.ConsumeTraces, ptrace.Traces.SpanCount, report.StartTracesOp, report.EndTracesOp)
+		observed.Traces, err = consumer.NewTraces(consume, consumer.WithCapabilities(next.Capabilities()))
+		return observed, err
+	})
 }
 
 func (s *sources) createMetrics(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
-	report, err := newReport(set)
-	if err != nil {
-		return nil, err
-	}
-	return s.add(set, cfg.(*Config), cbridge.Consumers{Metrics: observedMetrics{next, report}})
+	return s.add(set, cfg, func(report *receiverhelper.ObsReport) (observed cbridge.Consumers, err error) {
+		consume := observe(next.ConsumeMetrics, pmetric.Metrics.DataPointCount, report.StartMetricsOp, report.EndMetricsOp)
+		observed.Metrics, err = consumer.NewMetrics(consume, consumer.WithCapabilities(next.Capabilities()))
+		return observed, err
+	})
 }
 
 func (s *sources) createLogs(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Logs) (receiver.Logs, error) {
-	report, err := newReport(set)
-	if err != nil {
-		return nil, err
-	}
-	return s.add(set, cfg.(*Config), cbridge.Consumers{Logs: observedLogs{next, report}})
+	return s.add(set, cfg, func(report *receiverhelper.ObsReport) (observed cbridge.Consumers, err error) {
+		consume := observe(next.ConsumeLogs, plog.Logs.LogRecordCount, report.StartLogsOp, report.EndLogsOp)
+		observed.Logs, err = consumer.NewLogs(consume, consumer.WithCapabilities(next.Capabilities()))
+		return observed, err
+	})
 }

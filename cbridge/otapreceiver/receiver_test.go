@@ -228,13 +228,10 @@ func (h *statusHost) Report(event *componentstatus.Event) {
 }
 
 func TestStatusIsThatOfEveryReceiver(t *testing.T) {
-	var all hosts
 	first, second := &statusHost{Host: componenttest.NewNopHost()}, &statusHost{Host: componenttest.NewNopHost()}
-	for _, host := range []component.Host{first, componenttest.NewNopHost(), second} {
-		all.add(host)
-	}
-	componentstatus.ReportStatus(&all, componentstatus.NewEvent(componentstatus.StatusRecoverableError))
-	componentstatus.ReportStatus(&all, componentstatus.NewEvent(componentstatus.StatusOK))
+	all := hosts{first, componenttest.NewNopHost(), second}
+	componentstatus.ReportStatus(all, componentstatus.NewEvent(componentstatus.StatusRecoverableError))
+	componentstatus.ReportStatus(all, componentstatus.NewEvent(componentstatus.StatusOK))
 	expected := []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}
 	assert.Equal(t, expected, first.reported)
 	assert.Equal(t, expected, second.reported)

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/receiverhelper"
 
 	"github.com/otapbridge/otapbridge/cbridge"
 	"github.com/otapbridge/otapbridge/cbridge/configpipeline"
@@ -32,14 +33,24 @@ type source struct {
 
 	mu       sync.Mutex
 	receives int
-	started  int
-	stopped  bool
-	hosts    hosts
-	running  *cbridge.Component
+	// hosts are those of the receivers that were started.
+	hosts   hosts
+	stopped bool
+	running *cbridge.Component
 }
 
-// add makes a receiver of the source of cfg.
-func (s *sources) add(set receiver.Settings, cfg *Config, next cbridge.Consumers) (*otapReceiver, error) {
+// add makes a receiver of the source of a configuration. observed are the next consumer
+// with the receiver's own telemetry.
+func (s *sources) add(set receiver.Settings, config component.Config, observed func(*receiverhelper.ObsReport) (cbridge.Consumers, error)) (*otapReceiver, error) {
+	cfg := config.(*Config)
+	report, err := receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{ReceiverID: set.ID, ReceiverCreateSettings: set})
+	if err != nil {
+		return nil, err
+	}
+	next, err := observed(report)
+	if err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if shared := s.open[cfg]; shared != nil && shared.join(next) {
@@ -88,7 +99,7 @@ func (s *source) join(next cbridge.Consumers) bool {
 	defer s.mu.Unlock()
 	joined := &s.settings.Next
 	switch {
-	case s.started > 0 || s.stopped:
+	case len(s.hosts) > 0 || s.stopped:
 		return false
 	case next.Traces != nil && joined.Traces == nil:
 		joined.Traces = next.Traces
@@ -109,15 +120,14 @@ func (s *source) start(ctx context.Context, host component.Host) error {
 	if s.stopped {
 		return errors.New("the receiver was shut down: make another")
 	}
-	s.hosts.add(host)
-	if s.started++; s.started < s.receives {
+	if s.hosts = append(s.hosts, host); len(s.hosts) < s.receives {
 		return nil
 	}
 	running, err := cbridge.NewComponent(s.settings)
 	if err != nil {
 		return err
 	}
-	if err := running.Start(ctx, &s.hosts); err != nil {
+	if err := running.Start(ctx, s.hosts); err != nil {
 		return err
 	}
 	s.running = running
@@ -129,9 +139,6 @@ func (s *source) shutdown(ctx context.Context) error {
 	s.remove()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopped {
-		return nil
-	}
 	s.stopped = true
 	if s.running == nil {
 		return nil
@@ -159,35 +166,19 @@ func (r *otapReceiver) Shutdown(ctx context.Context) error { return r.source.shu
 
 // hosts stands for the hosts of all receivers of a source: the collector keeps a
 // status for each of them.
-type hosts struct {
-	mu  sync.Mutex
-	all []component.Host
-}
+type hosts []component.Host
 
 var (
-	_ component.Host           = (*hosts)(nil)
-	_ componentstatus.Reporter = (*hosts)(nil)
+	_ component.Host           = hosts(nil)
+	_ componentstatus.Reporter = hosts(nil)
 )
 
-func (h *hosts) add(host component.Host) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.all = append(h.all, host)
-}
-
 // GetExtensions returns the collector's extensions, which every host knows.
-func (h *hosts) GetExtensions() map[component.ID]component.Component {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.all[0].GetExtensions()
-}
+func (h hosts) GetExtensions() map[component.ID]component.Component { return h[0].GetExtensions() }
 
 // Report reports the status of every receiver.
-func (h *hosts) Report(event *componentstatus.Event) {
-	h.mu.Lock()
-	all := h.all
-	h.mu.Unlock()
-	for _, host := range all {
+func (h hosts) Report(event *componentstatus.Event) {
+	for _, host := range h {
 		componentstatus.ReportStatus(host, event)
 	}
 }

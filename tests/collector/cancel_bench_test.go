@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"google.golang.org/grpc/metadata"
 
-	"github.com/otapbridge/otapbridge/internal/latency"
+	"github.com/otapbridge/otapbridge/tests/latency"
 )
 
 // loads are what else the machine does meanwhile.

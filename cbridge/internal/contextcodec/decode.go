@@ -102,7 +102,7 @@ func Decode(block []byte) (*Content, error) {
 		return nil, fmt.Errorf("context block: trace_flags %d do not fit into a byte", traceFlags)
 	}
 
-	reader := entryReader{metadata: map[string][]string{}, auth: authAttributes{}}
+	reader := entryReader{content: decoded, metadata: map[string][]string{}, auth: authAttributes{}}
 	offset := int(head.word(capi.ContextOffsetEntryOffset))
 	for i := range int(head.word(capi.ContextOffsetEntryCount)) {
 		entry := head[offset+i*capi.ContextEntrySize:][:capi.ContextEntrySize]
@@ -119,11 +119,9 @@ func Decode(block []byte) (*Content, error) {
 	if len(reader.metadata) > 0 {
 		decoded.info.Metadata = client.NewMetadata(reader.metadata)
 	}
-	decoded.info.Addr = reader.address
 	if len(reader.auth) > 0 {
 		decoded.info.Auth = reader.auth
 	}
-	decoded.baggage, decoded.links = reader.baggage, reader.links
 	if flags&capi.ContextFlagSpan != 0 {
 		decoded.span = trace.NewSpanContext(trace.SpanContextConfig{
 			TraceID:    trace.TraceID(head[capi.ContextOffsetTraceID:][:16]),
@@ -180,15 +178,14 @@ func readHead(block blockBytes) (blockBytes, error) {
 	return block[:total:total], nil
 }
 
-// entryReader collects entries.
+// entryReader collects entries. What several of them or the head make up is put together
+// when all are read.
 type entryReader struct {
+	content    *Content
 	metadata   map[string][]string
 	auth       authAttributes
 	list       openList
-	address    net.Addr
 	traceState trace.TraceState
-	baggage    baggage.Baggage
-	links      []trace.Link
 	// seen has a bit for each kind so far of which there may be one.
 	seen uint32
 }
@@ -218,7 +215,7 @@ func (r *entryReader) add(kind capi.ContextEntryKind, key string, value []byte) 
 		key = strings.ToLower(key)
 		r.metadata[key] = append([]string{}, r.metadata[key]...)
 	case capi.ContextEntryAddress:
-		r.address = parseAddress(key, string(value))
+		r.content.info.Addr = parseAddress(key, string(value))
 		return r.once(kind)
 	case capi.ContextEntryAuth:
 		r.addAuth(key, string(value))
@@ -231,13 +228,13 @@ func (r *entryReader) add(kind capi.ContextEntryKind, key string, value []byte) 
 		r.traceState, _ = trace.ParseTraceState(string(value))
 		return r.once(kind)
 	case capi.ContextEntryBaggage:
-		r.baggage, _ = baggage.Parse(string(value))
+		r.content.baggage, _ = baggage.Parse(string(value))
 		return r.once(kind)
 	case capi.ContextEntryLink:
 		if len(value) != capi.ContextLinkSize {
 			return fmt.Errorf("a link of %d bytes instead of %d", len(value), capi.ContextLinkSize)
 		}
-		r.links = append(r.links, trace.Link{SpanContext: trace.NewSpanContext(trace.SpanContextConfig{
+		r.content.links = append(r.content.links, trace.Link{SpanContext: trace.NewSpanContext(trace.SpanContextConfig{
 			TraceID:    trace.TraceID(value[:16]),
 			SpanID:     trace.SpanID(value[16:24]),
 			TraceFlags: trace.TraceFlags(value[24]),

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/otapbridge/otapbridge/internal/latency"
+	"github.com/otapbridge/otapbridge/tests/latency"
 )
 
 func TestPercentilesAreTimesThatWereTaken(t *testing.T) {
