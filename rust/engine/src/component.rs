@@ -21,11 +21,10 @@ use crate::guard::durable_buffer;
 use crate::pipeline::catalogue;
 use crate::pipeline::resources::Resources;
 use crate::pipeline::thread::{Launch, PipelineThread};
+use crate::request::emissions::{EmissionAnswer, pipeline_of_emission};
 use crate::request::reaper::Reaper;
-use crate::request::request::{DataSize, PayloadRelease, Request};
-use crate::request::state::{
-    EmissionAnswer, PipelineState, Shared, Submission, pipeline_of_emission,
-};
+use crate::request::request::PayloadRelease;
+use crate::request::state::{DataSize, PipelineState, Request, Shared, Submission};
 use crate::request::table::RequestTable;
 
 /// Reports the release of a call's payload when it is dropped.
@@ -322,7 +321,7 @@ impl Component {
             reference,
         );
         pipeline.request_begun(true);
-        if !requests.insert(Arc::clone(&call)) {
+        if !requests.insert(call.id, Arc::clone(&call)) {
             pipeline.request_ended(true, &[]);
             return Err(ProcessingError::configuration(
                 format!("call {call_id} is in flight already"),

@@ -79,6 +79,7 @@ mod request {
     //! Requests: their table, their end, their time, their errors.
 
     pub(crate) mod building;
+    pub(crate) mod emissions;
     pub(crate) mod engine_errors;
     pub(crate) mod errors;
     pub(crate) mod header;
@@ -108,9 +109,9 @@ pub use node::receiver::{
     ContextAwareReceiver, ReceiverEffectHandler, ReceiverNode, receiver_factory,
 };
 pub use pipeline::catalogue;
+pub use request::emissions::EmissionAnswer;
 pub use request::engine_errors::error_of_engine;
-pub use request::request::DataSize;
-pub use request::state::EmissionAnswer;
+pub use request::state::DataSize;
 pub use runtime::{Runtime, RuntimeOptions};
 
 /// The engine's types that node authors meet.

@@ -30,7 +30,7 @@ use crate::host::receiver::{deliver_events, terminal_state};
 use crate::request::building;
 use crate::request::header::REQUEST_ID_HEADER;
 use crate::request::nack;
-use crate::request::request::Request;
+use crate::request::state::Request;
 use crate::request::state::{Answer, Emitted, PipelineState};
 
 pub(crate) const HOST_EXPORTER_URN: &str = "urn:otapbridge:exporter:host";

@@ -21,9 +21,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::guard::admission::{admit, contained, refuse_failed, until_done};
 use crate::guard::drain;
-use crate::node::adapter::Running;
+use crate::node::adapter::{Adapts, Running};
 use crate::node::effect_handler::{ContextAwareEffectHandler, TaskEffectHandler};
-use crate::node::factory::Adapts;
 use crate::node::processor::ConcurrentContextAwareProcessor;
 use crate::request::state::PipelineState;
 

@@ -32,7 +32,7 @@ use crate::node::sent::Busy;
 use crate::node::tasks::Tasks;
 use crate::request::engine_errors::error_of_engine;
 use crate::request::nack;
-use crate::request::request::DataSize;
+use crate::request::state::DataSize;
 use crate::request::state::PipelineState;
 
 /// The engine's effect handler together with the context of the request that

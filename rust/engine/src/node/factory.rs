@@ -2,11 +2,8 @@
 
 //! How an author's node becomes an engine node.
 
-use std::sync::Arc;
-
 use otapbridge_context::ProcessingError;
 use otel_arrow_dfe_config::error::Error as ConfigError;
-use otel_arrow_dfe_engine::local::processor::Processor;
 use otel_arrow_dfe_engine::processor::ProcessorWrapper;
 use otel_arrow_dfe_engine::wiring_contract::WiringContract;
 use otel_arrow_dfe_engine::{ProcessorFactory, ReceiverFactory};
@@ -15,13 +12,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::base::spec::{Path, config_error};
-use crate::node::adapter::Adapter;
+use crate::node::adapter::{Adapter, Adapts};
 use crate::node::concurrent::ConcurrentAdapter;
 use crate::node::processor::{
     ConcurrentContextAwareProcessor, ContextAwareProcessor, ProcessorNode,
 };
 use crate::request::building;
-use crate::request::state::PipelineState;
 
 /// A node type of the catalogue.
 #[derive(Clone)]
@@ -66,11 +62,6 @@ where
     N: ProcessorNode + ConcurrentContextAwareProcessor,
 {
     factory::<N, ConcurrentAdapter<N>>()
-}
-
-/// What runs an author's processor `N` as an engine node.
-pub(crate) trait Adapts<N>: Processor<OtapPdata> + 'static {
-    fn new(processor: N, pipeline: Arc<PipelineState>) -> Self;
 }
 
 fn factory<N: ProcessorNode, A: Adapts<N>>() -> NodeFactory {

@@ -10,7 +10,7 @@ use otel_arrow_dfe_config::ContextEntryName;
 use otel_arrow_dfe_config::transport_headers::{TransportHeader, TransportHeaders};
 use otel_arrow_dfe_otap::pdata::{Context, OtapPdata};
 
-use crate::request::request::Request;
+use crate::request::state::Request;
 use crate::request::table::{Key, RequestId};
 
 /// Names the request a message stems from. It survives clones, splits and every

@@ -17,11 +17,16 @@ use otapbridge_context::ProcessingError;
 use parking_lot::{Condvar, Mutex};
 
 use crate::base::outbox::Outbox;
-use crate::request::request::Request;
 
 /// When the queue has so many entries, and each time it has doubled then, those of requests
 /// that are gone are removed.
 const FIRST_CLEANING: usize = 1024;
+
+/// A request, as the reaper sees it.
+pub(crate) trait Reaped: Send + Sync {
+    /// Does what is due, and says when to look again.
+    fn reap(self: Arc<Self>) -> Option<Instant>;
+}
 
 /// An entry of the queue: look at this request at this time. The order is reversed, because
 /// the heap gives the greatest first.
@@ -31,7 +36,7 @@ struct Look {
 }
 
 enum Looked {
-    Request(Weak<Request>),
+    Request(Weak<dyn Reaped>),
     /// Events that wait for a thread that may be busy with a node.
     Outbox {
         outbox: Weak<Outbox>,
@@ -112,8 +117,9 @@ pub(crate) struct Reaper {
 
 impl Reaper {
     /// Makes the reaper look at the request at this time.
-    pub(crate) fn look_at(&self, request: &Arc<Request>, at: Instant) {
-        self.push(Looked::Request(Arc::downgrade(request)), at);
+    pub(crate) fn look_at(&self, request: &Arc<impl Reaped + 'static>, at: Instant) {
+        let request = Arc::downgrade(request);
+        self.push(Looked::Request(request), at);
     }
 
     /// Makes the reaper deliver what is left of events at this time, because somebody

@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use crate::base::sync::Instant;
 use crate::models::explore::{Models, together};
 use crate::models::world::{GRACE, World, has_ended};
-use crate::request::request::{PayloadRelease, Request};
+use crate::request::request::PayloadRelease;
+use crate::request::state::Request;
 use crate::stand_ins::RequestContext;
 
 const CALL: u64 = 1;
