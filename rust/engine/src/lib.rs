@@ -97,7 +97,7 @@ pub use base::counters::Stats;
 pub use base::event::{ComponentStatus, Emission, Event, EventSink, LogLevel, LogRecord, LogSink};
 pub use base::payload::{from_otlp_bytes, signal, with_otlp_bytes};
 pub use base::spec::{ComponentKind, ComponentSpec, DEFAULT_CANCEL_GRACE};
-pub use component::{Component, PayloadGuard};
+pub use component::Component;
 pub use config::secrets::{Secret, secrets};
 pub use config::validate::{validate, warnings};
 pub use node::effect_handler::{ContextAwareEffectHandler, TaskEffectHandler};
@@ -111,6 +111,7 @@ pub use node::receiver::{
 pub use pipeline::catalogue;
 pub use request::emissions::EmissionAnswer;
 pub use request::engine_errors::error_of_engine;
+pub use request::request::PayloadGuard;
 pub use request::state::DataSize;
 pub use runtime::{Runtime, RuntimeOptions};
 

@@ -13,6 +13,7 @@ use crate::base::spec::{ComponentSpec, NodeConfig, Path, Place, parse};
 use crate::config::expanded;
 use crate::config::node_config::{self, all_in};
 use crate::guard::engine_nodes;
+use crate::node::factory::Check;
 use crate::pipeline::catalogue;
 
 /// A setting whose text is not to be shown: hosts hide it when they show a configuration, and
@@ -110,8 +111,8 @@ fn places(urn: &str, config: &Value) -> Vec<Place> {
     for pattern in engine_nodes::secrets(urn) {
         matching(config, pattern, &mut Vec::new(), &mut found);
     }
-    let check = catalogue::get().node_type(urn).and_then(|node| node.check);
-    if let Some(check) = check {
+    let check = catalogue::get().node_type(urn).map(|node| node.check);
+    if let Some(Check::Own(check)) = check {
         READ.with_borrow_mut(|read| *read = Some(Vec::new()));
         let right = check(config).is_ok();
         let read = READ.with_borrow_mut(Option::take).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 //! Checks a component's configuration and says everything that is wrong with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use otapbridge_context::{ProcessingError, Signal};
 use otel_arrow_dfe_config::NodeUrn;
@@ -392,35 +392,30 @@ fn edges(
 
 /// A cycle, its first node repeated at the end.
 fn cycle(edges: &[Edge], nodes: usize) -> Option<Vec<usize>> {
-    fn visit(
-        node: usize,
-        next: &[Vec<usize>],
-        path: &mut Vec<usize>,
-        finished: &mut [bool],
-    ) -> Option<Vec<usize>> {
-        if let Some(start) = path.iter().position(|seen| *seen == node) {
-            let mut cycle = path[start..].to_vec();
-            cycle.push(node);
-            return Some(cycle);
+    // Those from which ways go on for ever: they lead to others of which that is true.
+    let mut endless: BTreeSet<usize> = (0..nodes).collect();
+    loop {
+        let leads_on = |edge: &&Edge| edge.to.iter().any(|to| endless.contains(to));
+        let left: BTreeSet<_> = edges
+            .iter()
+            .filter(leads_on)
+            .map(|edge| edge.from)
+            .collect();
+        if left.len() == endless.len() {
+            break;
         }
-        if finished[node] {
-            return None;
-        }
-        path.push(node);
-        for target in &next[node] {
-            if let Some(cycle) = visit(*target, next, path, finished) {
-                return Some(cycle);
-            }
-        }
-        let _ = path.pop();
-        finished[node] = true;
-        None
+        endless = left;
     }
-
-    let mut next = vec![Vec::new(); nodes];
-    for edge in edges {
-        next[edge.from].extend(&edge.to);
+    let mut path = Vec::new();
+    let mut next = *endless.first()?;
+    loop {
+        let start = path.iter().position(|seen| *seen == next);
+        path.push(next);
+        if let Some(start) = start {
+            return Some(path.split_off(start));
+        }
+        let from_here = edges.iter().filter(|edge| edge.from == next);
+        let mut targets = from_here.flat_map(|edge| &edge.to);
+        next = *targets.find(|to| endless.contains(to))?;
     }
-    let mut finished = vec![false; nodes];
-    (0..nodes).find_map(|node| visit(node, &next, &mut Vec::new(), &mut finished))
 }

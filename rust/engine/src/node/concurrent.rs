@@ -151,7 +151,7 @@ impl<P: ConcurrentContextAwareProcessor + 'static> ConcurrentAdapter<P> {
         let spare = Rc::clone(&self.spare);
         let places = Arc::clone(&self.places);
         let node = self.handler(effect_handler);
-        let nacker = node.shared_inner();
+        let nacker = Rc::clone(&node.inner);
         let mut place = Place::take(&places, Rc::clone(&nacker));
         let reused = spare.borrow_mut().pop();
         let mut handler = reused.unwrap_or_else(|| node.for_task(false));

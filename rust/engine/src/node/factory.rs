@@ -32,17 +32,20 @@ pub(crate) enum Factory {
     Receiver(ReceiverFactory<OtapPdata>),
 }
 
-/// A check of a node's configuration.
-type Check = fn(&Value) -> Result<(), ProcessingError>;
+/// How a node's configuration is checked.
+#[derive(Clone, Copy)]
+pub(crate) enum Check {
+    /// The engine's way.
+    Engine(fn(&Value) -> Result<(), ConfigError>),
+    /// With paths and unknown keys, for nodes of this project: the error's field is a
+    /// path below `config`.
+    Own(fn(&Value) -> Result<(), ProcessingError>),
+}
 
 /// A node type as validation sees it.
 #[derive(Clone)]
 pub(crate) struct NodeType {
-    /// Checks the configuration the engine's way.
-    pub(crate) validate: fn(&Value) -> Result<(), ConfigError>,
-    /// Checks it with paths and unknown keys, for nodes of this project: the error's field is a
-    /// path below `config`.
-    pub(crate) check: Option<Check>,
+    pub(crate) check: Check,
     /// See [`ProcessorNode::AT_MOST_ONE_OUTPUT`].
     pub(crate) at_most_one_output: bool,
     /// See [`ProcessorNode::is_blind`].
@@ -66,12 +69,7 @@ where
 
 fn factory<N: ProcessorNode, A: Adapts<N>>() -> NodeFactory {
     let node_type = NodeType {
-        validate: |config| {
-            configured(config, N::create)
-                .map(drop)
-                .map_err(config_error)
-        },
-        check: Some(|config| configured(config, N::create).map(drop)),
+        check: Check::Own(|config| configured(config, N::create).map(drop)),
         at_most_one_output: N::AT_MOST_ONE_OUTPUT,
         is_blind: |config| {
             let is_blind = configured(config, |config| Ok(N::is_blind(&config)));
@@ -92,7 +90,8 @@ fn factory<N: ProcessorNode, A: Adapts<N>>() -> NodeFactory {
         },
         context_declarations: None,
         wiring_contract: WiringContract::UNRESTRICTED,
-        validate_config: node_type.validate,
+        // Its own check says more, and comes before.
+        validate_config: |_| Ok(()),
     };
     NodeFactory {
         factory: Factory::Processor(factory),

@@ -127,7 +127,7 @@ impl ContextAwareEffectHandler {
             message: Some(message),
             context: request_context,
             request,
-            dropped: self.dropped(),
+            dropped: self.tasks.dropped.clone(),
         }
     }
 

@@ -106,11 +106,8 @@ pub(crate) fn all_origins(requests: impl IntoIterator<Item = Arc<Request>>) -> V
 
 fn total_size(origins: &[Arc<Request>]) -> DataSize {
     let mut total = DataSize::default();
-    for size in origins
-        .iter()
-        .filter(|origin| origin.is_call())
-        .filter_map(|origin| origin.reference)
-    {
+    let calls = origins.iter().filter(|origin| origin.is_call());
+    for size in calls.filter_map(|call| call.reference) {
         total.items += size.items;
         total.bytes += size.bytes;
     }

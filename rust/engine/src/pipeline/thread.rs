@@ -28,7 +28,6 @@ use crate::base::spec::{ComponentKind, Topology};
 use crate::base::storage::Storage;
 use crate::guard::admission::panic_text;
 use crate::pipeline::build::build;
-use crate::pipeline::catalogue;
 use crate::pipeline::telemetry::Reporters;
 use crate::request::building::Building;
 use crate::request::state::{Ingress, PipelineState};
@@ -285,7 +284,6 @@ fn run_engine(
     let building = Building {
         pipeline: Arc::clone(pipeline),
         storage: Some(storage.clone()),
-        early_answers: catalogue::has_at_most_one_output(topology),
         submissions: Some(submissions_end),
         answers: Some(answers_end),
     };

@@ -345,12 +345,12 @@ impl Reaped for Request {
 }
 
 /// Reports, when it is dropped, that the library no longer reads a call's payload.
-pub(crate) struct PayloadRelease {
+pub struct PayloadGuard {
     call: Arc<Request>,
     len: u64,
 }
 
-impl PayloadRelease {
+impl PayloadGuard {
     pub(crate) fn new(call: Arc<Request>, len: usize) -> Self {
         let len = len as u64;
         let counters = &call.pipeline.shared.counters;
@@ -362,7 +362,7 @@ impl PayloadRelease {
     }
 }
 
-impl Drop for PayloadRelease {
+impl Drop for PayloadGuard {
     fn drop(&mut self) {
         let counters = &self.call.pipeline.shared.counters;
         decrement(&counters.payloads_unreleased);

@@ -25,6 +25,7 @@ use crate::request::reaper::Reaper;
 use crate::request::table::{RequestId, RequestTable};
 
 /// What the pipelines of a component share.
+#[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) counters: Arc<Counters>,
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) has_engine_nodes: bool,
     /// No node looks at data, which stay with the host.
     pub(crate) is_blind: bool,
+    /// Every node makes one thing at most of each message.
+    pub(crate) early_answers: bool,
     /// Calls stay with one of several pipelines while it keeps up.
     pub(crate) calls_stay: bool,
     /// A pipeline's restarts are used up: the component never reports health again.
