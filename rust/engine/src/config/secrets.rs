@@ -117,14 +117,9 @@ fn places(urn: &str, config: &Value) -> Vec<Place> {
         let right = check(config).is_ok();
         let read = READ.with_borrow_mut(Option::take).unwrap_or_default();
         if right {
-            let is_secret = |value: &Value| {
-                value
-                    .as_str()
-                    .is_some_and(|text| read.iter().any(|read| read == text))
-            };
-            let secrets = all_in(config)
-                .into_iter()
-                .filter(|(_, value)| is_secret(value));
+            let is_secret = |text: &str| read.iter().any(|read| read == text);
+            let all = all_in(config).into_iter();
+            let secrets = all.filter(|(_, value)| value.as_str().is_some_and(is_secret));
             found.extend(secrets.map(|(place, _)| place));
         } else {
             // It may have been given up before a secret was read.

@@ -55,16 +55,11 @@ fn topology(urn: &NodeUrn, config: &Value, ports: &[Option<String>]) -> Topology
             config: json!({}),
         });
     }
-    let exits = match ports {
-        [] => vec![0],
-        _ => (1..nodes.len()).collect(),
-    };
     Topology {
         kind: ComponentKind::Processor,
         nodes,
         edges,
         entry: 0,
-        exits,
         shards: 1,
         warnings: Vec::new(),
     }

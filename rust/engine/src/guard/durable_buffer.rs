@@ -288,22 +288,19 @@ impl DurableBuffer {
     }
 
     async fn woken(&mut self, effect_handler: &mut EffectHandler<OtapPdata>) -> Result<(), Error> {
-        match &mut self.life {
-            Life::Running | Life::Drained => {}
-            Life::Draining { all_answered } => {
-                // The last answer may be in while its ack is still on its way to this node, which
-                // has it at the next look.
-                let were = std::mem::replace(all_answered, self.pipeline.is_all_answered());
-                if were && *all_answered {
-                    self.commit(effect_handler).await?;
-                    self.life = Life::Drained;
-                    self.pipeline.store_drained();
-                    return Ok(());
-                }
-                wake(effect_handler);
-                if self.accepted.is_empty() {
-                    return Ok(());
-                }
+        if let Life::Draining { all_answered } = &mut self.life {
+            // The last answer may be in while its ack is still on its way to this node, which
+            // has it at the next look.
+            let were = std::mem::replace(all_answered, self.pipeline.is_all_answered());
+            if were && *all_answered {
+                self.commit(effect_handler).await?;
+                self.life = Life::Drained;
+                self.pipeline.store_drained();
+                return Ok(());
+            }
+            wake(effect_handler);
+            if self.accepted.is_empty() {
+                return Ok(());
             }
         }
         self.commit(effect_handler).await

@@ -27,7 +27,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::base::counters::increment;
 use crate::base::looking::Looking;
 use crate::base::payload::otlp_payload;
-use crate::base::sending::{looking_again, turns};
+use crate::base::sending::{at, looking_again, turns};
 use crate::guard::drain;
 use crate::request::building;
 use crate::request::header::engine_context;
@@ -270,11 +270,4 @@ impl Drop for Deliverer {
 /// A node's farewell; the host's nodes report no metrics.
 pub(crate) fn terminal_state(deadline: Instant) -> TerminalState {
     TerminalState::new(deadline, std::iter::empty::<MetricSetSnapshot>())
-}
-
-pub(crate) async fn at(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
-    }
 }

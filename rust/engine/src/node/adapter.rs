@@ -86,8 +86,7 @@ impl<P: ContextAwareProcessor> Adapter<P> {
     async fn drain(&mut self, effect_handler: &EffectHandler<OtapPdata>) -> Result<(), Error> {
         let pipeline = &self.pipeline;
         let handler = self.running.handler(effect_handler, pipeline);
-        let until = pipeline.drain_until();
-        let deadline = until.unwrap_or_else(Instant::now);
+        let deadline = pipeline.drain_until().unwrap_or_else(Instant::now);
         let flushed = contained(
             pipeline,
             effect_handler,

@@ -190,8 +190,7 @@ where
         match msg {
             Message::Control(control) => self.control(control, effect_handler).await,
             Message::PData(pdata) if drain::is_mark(&pdata) => {
-                let until = self.pipeline.drain_until();
-                let deadline = until.unwrap_or_else(Instant::now);
+                let deadline = self.pipeline.drain_until().unwrap_or_else(Instant::now);
                 let handler = self.handler(effect_handler);
                 handler.tasks.forward_mark(effect_handler.clone(), deadline);
                 Ok(())

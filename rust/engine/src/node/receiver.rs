@@ -26,7 +26,7 @@ use otel_arrow_dfe_otap::pdata::OtapPdata;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use crate::base::sending::looking_again;
+use crate::base::sending::{at, looking_again};
 use crate::base::spec::config_error;
 use crate::guard::admission::panic_error;
 use crate::guard::drain;
@@ -219,7 +219,7 @@ impl<R: ContextAwareReceiver> Receiver<OtapPdata> for Adapter<R> {
                         source_detail: String::new(),
                     });
                 }
-                () = crate::host::receiver::at(deadline), if deadline.is_some() => {}
+                () = at(deadline), if deadline.is_some() => {}
             }
         }
     }

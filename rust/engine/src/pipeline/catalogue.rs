@@ -78,7 +78,7 @@ pub(crate) fn is_blind(topology: &Topology) -> bool {
         node_type.is_some_and(|node_type| (node_type.is_blind)(&node.config))
     };
     topology.kind == ComponentKind::Processor
-        && topology.exits.len() == 1
+        && topology.exits().count() == 1
         && topology.edges.iter().all(|edge| edge.port.is_none())
         && topology.nodes.iter().all(is_blind)
 }

@@ -3,6 +3,7 @@
 //! One pipeline and its thread: built, run, restarted when it dies, stopped.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
@@ -24,6 +25,7 @@ use tokio::sync::{Notify, mpsc as async_mpsc, watch};
 
 use crate::base::counters::{decrement, increment};
 use crate::base::event::{ComponentStatus, Event};
+use crate::base::sending::at;
 use crate::base::spec::{ComponentKind, Topology};
 use crate::base::storage::Storage;
 use crate::guard::admission::panic_text;
@@ -208,13 +210,7 @@ fn wait_for_stop(pipeline: &PipelineState, control: &Control, at_most: Option<Du
         return true;
     };
     runtime.block_on(async {
-        let time_is_up = async {
-            match at_most {
-                Some(at_most) => tokio::time::sleep(at_most).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::pin!(time_is_up);
+        let mut time_is_up = pin!(at(at_most.map(|at_most| Instant::now() + at_most)));
         loop {
             if control.state.lock().stop_at.is_some() {
                 pipeline.outbox.deliver();
@@ -257,13 +253,7 @@ fn run_engine(
     ready: &Arc<Mutex<Option<Ready>>>,
     again: bool,
 ) -> Result<(), String> {
-    let Launch {
-        pipeline,
-        topology,
-        storage,
-        reporters,
-        ..
-    } = launch;
+    let (pipeline, reporters, storage) = (&launch.pipeline, &launch.reporters, &launch.storage);
     let group = PipelineGroupId::from(pipeline.shared.name.clone());
     let id = PipelineId::from(match storage.signal {
         Some(signal) => format!("{}-{}", signal.as_str(), storage.number),
@@ -287,7 +277,7 @@ fn run_engine(
         submissions: Some(submissions_end),
         answers: Some(answers_end),
     };
-    let (built, context) = build(context, topology, building)?;
+    let (built, context) = build(context, &launch.topology, building)?;
 
     let (control_tx, control_rx) = runtime_ctrl_msg_channel(CONTROL_CAPACITY);
     let (completion_tx, completion_rx) = pipeline_completion_msg_channel(COMPLETION_CAPACITY);
@@ -303,7 +293,7 @@ fn run_engine(
     let ready = Arc::clone(ready);
     let startup = {
         let pipeline = Arc::clone(pipeline);
-        let takes_calls = topology.kind == ComponentKind::Processor;
+        let takes_calls = launch.topology.kind == ComponentKind::Processor;
         move || {
             pipeline.open(Ingress {
                 submissions: takes_calls.then_some(submissions),

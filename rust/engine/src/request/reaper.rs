@@ -37,18 +37,15 @@ struct Look {
 
 enum Looked {
     Request(Weak<dyn Reaped>),
-    /// Events that wait for a thread that may be busy with a node.
-    Outbox {
-        outbox: Weak<Outbox>,
-        is_watch: bool,
-    },
+    /// Events that wait for a thread that may be busy with a node; and whether somebody watches.
+    Outbox(Weak<Outbox>, bool),
 }
 
 impl Looked {
     fn is_gone(&self) -> bool {
         match self {
             Self::Request(request) => request.strong_count() == 0,
-            Self::Outbox { outbox, .. } => outbox.strong_count() == 0,
+            Self::Outbox(outbox, _) => outbox.strong_count() == 0,
         }
     }
 }
@@ -56,21 +53,14 @@ impl Looked {
 impl Look {
     /// Looks, and says when to look again.
     fn look(self) -> Option<Self> {
-        match self.of {
-            Looked::Request(request) => {
-                let at = request.upgrade()?.reap()?;
-                let of = Looked::Request(request);
-                Some(Self { at, of })
-            }
-            Looked::Outbox { outbox, is_watch } => {
+        let (at, of) = match self.of {
+            Looked::Request(request) => (request.upgrade()?.reap()?, Looked::Request(request)),
+            Looked::Outbox(outbox, is_watch) => {
                 let is_watch = outbox.upgrade()?.deliver_left(is_watch)?;
-                let of = Looked::Outbox { outbox, is_watch };
-                Some(Self {
-                    at: Instant::now(),
-                    of,
-                })
+                (Instant::now(), Looked::Outbox(outbox, is_watch))
             }
-        }
+        };
+        Some(Self { at, of })
     }
 }
 
@@ -125,16 +115,13 @@ impl Reaper {
     /// Makes the reaper deliver what is left of events at this time, because somebody
     /// [watches](Outbox::needs_watch).
     pub(crate) fn watch(&self, outbox: &Arc<Outbox>, at: Instant) {
-        let outbox = Arc::downgrade(outbox);
-        let is_watch = true;
-        self.push(Looked::Outbox { outbox, is_watch }, at);
+        self.push(Looked::Outbox(Arc::downgrade(outbox), true), at);
     }
 
     /// Makes the reaper deliver what is left of events now.
     pub(crate) fn deliver(&self, outbox: &Arc<Outbox>) {
-        let outbox = Arc::downgrade(outbox);
-        let is_watch = false;
-        self.push(Looked::Outbox { outbox, is_watch }, Instant::now());
+        let of = Looked::Outbox(Arc::downgrade(outbox), false);
+        self.push(of, Instant::now());
     }
 
     /// Waits until the thread has let go of the request that it looks at, so that nothing is left of a

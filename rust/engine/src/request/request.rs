@@ -7,7 +7,6 @@
 //! payload's release is reported once and never before that, and it emits nothing afterwards.
 
 use std::mem::take;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -17,7 +16,7 @@ use crate::base::counters::{decrement, increment};
 use crate::base::event::Event;
 use crate::base::sync::{Instant, Mutex, Notify};
 use crate::request::reaper::Reaped;
-use crate::request::state::{DataSize, PipelineState, Request, RequestState};
+use crate::request::state::{DataSize, PipelineState, Request, RequestState, until};
 use crate::request::table::RequestId;
 
 pub(crate) fn ended_already() -> ProcessingError {
@@ -89,13 +88,8 @@ impl Request {
     pub(crate) fn complete_here(&self, error: Option<ProcessingError>) -> Option<bool> {
         let mut released = None;
         let reason = error.as_ref().map(ended_by);
-        let _ = self.complete_by(
-            |_| true,
-            reason,
-            |payload_released| {
-                released = Some(payload_released);
-            },
-        );
+        let report = |payload_released| released = Some(payload_released);
+        let _ = self.complete_by(|_| true, reason, report);
         released
     }
 
@@ -120,11 +114,11 @@ impl Request {
     fn complete_by(
         &self,
         may: impl FnOnce(&mut RequestState) -> bool,
-        failed: Option<CancelReason>,
+        reason: Option<CancelReason>,
         report: impl FnOnce(bool),
     ) -> bool {
-        let completed = self.end_if(may, failed.is_some(), report);
-        if completed && let Some(reason) = failed {
+        let completed = self.end_if(may, reason.is_some(), report);
+        if completed && let Some(reason) = reason {
             // Who still works on it may stop.
             let _ = self.context.cancel(reason, "");
         }
@@ -287,15 +281,7 @@ impl Request {
 
     /// Waits until all emissions with its data are answered.
     pub(crate) async fn left_host(&self) {
-        loop {
-            let mut left = pin!(self.left_host.notified());
-            // Registered before the look, so that a change in between is not missed.
-            let _ = left.as_mut().enable();
-            if !self.is_at_host() {
-                return;
-            }
-            left.await;
-        }
+        until(&self.left_host, || !self.is_at_host()).await;
     }
 
     /// Changes the list of its errors, unless it has ended.

@@ -158,6 +158,19 @@ pub(crate) struct PipelineState {
     all_sent: AtomicBool,
 }
 
+/// Waits until it is so; `changed` tells of each change.
+pub(super) async fn until(changed: &Notify, is_so: impl Fn() -> bool) {
+    loop {
+        let mut changed = pin!(changed.notified());
+        // Registered before the look, so that a change in between is not missed.
+        let _ = changed.as_mut().enable();
+        if is_so() {
+            return;
+        }
+        changed.await;
+    }
+}
+
 fn push(outbox: &Arc<Outbox>, shared: &Shared, event: Event) {
     outbox.push(event);
     if outbox.needs_watch() {
@@ -357,15 +370,7 @@ impl PipelineState {
 
     /// Resolves when a drain has begun.
     pub(crate) async fn drain_begun(&self) {
-        loop {
-            let mut begun = pin!(self.drain_begun.notified());
-            // Registered before the look, so that a beginning in between is not missed.
-            let _ = begun.as_mut().enable();
-            if self.drain_until().is_some() {
-                return;
-            }
-            begun.await;
-        }
+        until(&self.drain_begun, || self.drain_until().is_some()).await;
     }
 
     /// A node keeps data on disk; [`store_drained`](Self::store_drained) follows.
