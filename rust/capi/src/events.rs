@@ -107,30 +107,19 @@ fn give(component_data: u64, event: Event) -> otapb_event {
 }
 
 fn give_emission(emission: Emission, given: &mut otapb_event) {
-    let Emission {
-        id,
-        call_id,
-        signal,
-        port,
-        payload,
-        context,
-        by_reference,
-        ends_call,
-        origins,
-    } = emission;
     given.r#type = OTAPB_EVENT_EMIT;
-    given.emission_id = id;
-    given.call_id = call_id.unwrap_or(0);
+    given.emission_id = emission.id;
+    given.call_id = emission.call_id.unwrap_or(0);
     given.flags = flags([
-        (ends_call, OTAPB_EVENT_FLAG_ENDS_CALL),
-        (by_reference, OTAPB_EVENT_FLAG_REFERENCE),
+        (emission.ends_call, OTAPB_EVENT_FLAG_ENDS_CALL),
+        (emission.by_reference, OTAPB_EVENT_FLAG_REFERENCE),
     ]);
-    given.signal = signal as u32;
-    given.port = otapb_slice::of(port.as_bytes());
+    given.signal = emission.signal as u32;
+    given.port = otapb_slice::of(emission.port.as_bytes());
     let buffer = Box::new(otapb_buffer {
-        payload,
-        context,
-        origins,
+        payload: emission.payload,
+        context: emission.context,
+        origins: emission.origins,
     });
     given.payload = otapb_slice::of(&buffer.payload);
     given.context = otapb_slice::of(buffer.context.as_bytes());

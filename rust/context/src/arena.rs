@@ -17,12 +17,8 @@ static FREE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 /// Returns an empty buffer with room for `len` bytes.
 pub(crate) fn take(len: usize) -> Vec<u8> {
-    let recycled = if len <= MAX_CAPACITY {
-        FREE.lock().pop()
-    } else {
-        None
-    };
-    match recycled {
+    let recycled = (len <= MAX_CAPACITY).then(|| FREE.lock().pop());
+    match recycled.flatten() {
         Some(mut buffer) => {
             buffer.reserve(len);
             buffer

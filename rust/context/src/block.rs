@@ -264,14 +264,7 @@ impl<'a> Iterator for Entries<'a> {
             value: range(self.block, entry, ENTRY_VALUE_OFFSET_OFFSET),
         })
     }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let count = self.table.len() / ENTRY_SIZE;
-        (count, Some(count))
-    }
 }
-
-impl ExactSizeIterator for Entries<'_> {}
 
 impl<'a> Entries<'a> {
     /// Skips what is left.
@@ -287,7 +280,7 @@ fn range<'a>(block: &'a [u8], entry: &[u8], offset_at: usize) -> &'a [u8] {
         return &[];
     }
     let offset = read_u32(entry, offset_at) as usize;
-    // In bounds since `check_range`.
+    // In bounds since `check_entries`.
     block.get(offset..offset + len).unwrap_or_default()
 }
 
@@ -362,65 +355,45 @@ fn check_entries(block: &[u8], head_size: usize) -> Result<(), ProcessingError> 
     // The list that an item would belong to.
     let mut list = None;
     for (index, entry) in table.chunks_exact(ENTRY_SIZE).enumerate() {
-        check_range(block.len(), entry, index, "key", ENTRY_KEY_OFFSET_OFFSET)?;
-        check_range(
-            block.len(),
-            entry,
-            index,
-            "value",
-            ENTRY_VALUE_OFFSET_OFFSET,
-        )?;
+        let wrong = |field: &str, message: String| {
+            Err(invalid(
+                format!("context.entries[{index}].{field}"),
+                message,
+            ))
+        };
+        for (field, offset_at) in [
+            ("key_offset", ENTRY_KEY_OFFSET_OFFSET),
+            ("value_offset", ENTRY_VALUE_OFFSET_OFFSET),
+        ] {
+            let (offset, len) = (read_u32(entry, offset_at), read_u32(entry, offset_at + 4));
+            // The offset of an empty slice is not read.
+            let (end, total) = (u64::from(offset) + u64::from(len), block.len());
+            if len > 0 && end > total as u64 {
+                let message = format!("{len} bytes at {offset} exceed total_size {total}");
+                return wrong(field, message);
+            }
+        }
         let kind = read_u32(entry, ENTRY_KIND_OFFSET);
         let single = matches!(kind, ENTRY_ADDRESS | ENTRY_TRACE_STATE | ENTRY_BAGGAGE);
         if single && std::mem::replace(&mut seen[kind as usize], true) {
-            return Err(invalid(
-                format!("context.entries[{index}].kind"),
-                format!("kind {kind} may occur only once"),
-            ));
+            return wrong("kind", format!("kind {kind} may occur only once"));
         }
         let key = range(block, entry, ENTRY_KEY_OFFSET_OFFSET);
         match kind {
             ENTRY_AUTH_LIST => list = Some(key),
             ENTRY_AUTH_ITEM if list == Some(key) => {}
             ENTRY_AUTH_ITEM => {
-                return Err(invalid(
-                    format!("context.entries[{index}].kind"),
-                    "a list's item does not follow its list",
-                ));
+                return wrong("kind", "a list's item does not follow its list".to_owned());
             }
             _ => list = None,
         }
         let value_len = read_u32(entry, ENTRY_VALUE_LEN_OFFSET) as usize;
         if kind == ENTRY_LINK && value_len != LINK_SIZE {
-            return Err(invalid(
-                format!("context.entries[{index}].value_len"),
-                format!("a link has {LINK_SIZE} bytes, not {value_len}"),
-            ));
+            let message = format!("a link has {LINK_SIZE} bytes, not {value_len}");
+            return wrong("value_len", message);
         }
     }
     Ok(())
-}
-
-/// Checks an (offset, length) pair. The offset of an empty slice is not read.
-fn check_range(
-    total_size: usize,
-    entry: &[u8],
-    index: usize,
-    name: &str,
-    offset_at: usize,
-) -> Result<(), ProcessingError> {
-    let offset = read_u32(entry, offset_at) as usize;
-    let len = read_u32(entry, offset_at + 4) as usize;
-    if len == 0 {
-        return Ok(());
-    }
-    match offset.checked_add(len) {
-        Some(end) if end <= total_size => Ok(()),
-        _ => Err(invalid(
-            format!("context.entries[{index}].{name}_offset"),
-            format!("{len} bytes at {offset} exceed total_size {total_size}"),
-        )),
-    }
 }
 
 pub(crate) fn read_array<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {

@@ -168,11 +168,8 @@ impl RequestContext {
     /// Whether both are the same request.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
-        match (&self.state, &other.state) {
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-            (None, None) => true,
-            _ => false,
-        }
+        let state = |context: &Self| context.state.as_ref().map(Arc::as_ptr);
+        state(self) == state(other)
     }
 
     /// When the request's time is up, on the monotonic clock. That of a

@@ -3,7 +3,7 @@
 //! A component: what a host creates, starts, feeds and shuts down.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -21,15 +21,10 @@ use crate::guard::durable_buffer;
 use crate::pipeline::catalogue;
 use crate::pipeline::resources::Resources;
 use crate::pipeline::thread::{Launch, PipelineThread};
+use crate::request::emissions::{EmissionAnswer, pipeline_of_emission};
 use crate::request::reaper::Reaper;
-use crate::request::request::{DataSize, PayloadRelease, Request};
-use crate::request::state::{
-    EmissionAnswer, PipelineState, Shared, Submission, pipeline_of_emission,
-};
-use crate::request::table::RequestTable;
-
-/// Reports the release of a call's payload when it is dropped.
-pub struct PayloadGuard(#[expect(dead_code, reason = "kept for its drop")] PayloadRelease);
+use crate::request::request::PayloadGuard;
+use crate::request::state::{DataSize, PipelineState, Request, Shared, Submission};
 
 /// A hosted pipeline. It has no thread until it is started, and must be shut
 /// down before it is dropped for calls in flight to be finished; a drop ends them.
@@ -72,14 +67,14 @@ impl Component {
         let shared = Arc::new(Shared {
             name: spec.name.clone(),
             counters: Arc::clone(&resources.counters),
-            requests: RequestTable::default(),
             reaper,
             grace: spec.cancel_grace,
             has_engine_nodes,
             is_blind: spec.references && catalogue::is_blind(&topology),
+            early_answers: catalogue::has_at_most_one_output(&topology),
             // A durable buffer's disk is divided among all pipelines.
             calls_stay: topology.shards > 1 && !durable_buffer::is_in(&topology),
-            given_up: AtomicBool::new(false),
+            ..Shared::default()
         });
         let pipelines = (0..storages.len())
             .map(|index| {
@@ -147,7 +142,11 @@ impl Component {
             let left = deadline.saturating_duration_since(Instant::now());
             started = match readiness.recv_timeout(left) {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => Err(self.start_error(&error)),
+                Ok(Err(error)) => {
+                    let name = &self.shared.name;
+                    let field = (!name.is_empty()).then(|| name.clone());
+                    Err(ProcessingError::configuration(error.message(), field))
+                }
                 Err(_) => Err(ProcessingError::timeout(
                     format!(
                         "component {:?} did not start within {timeout:?}",
@@ -165,11 +164,6 @@ impl Component {
             self.end(threads, Instant::now());
         }
         started
-    }
-
-    fn start_error(&self, error: &ProcessingError) -> ProcessingError {
-        let field = (!self.shared.name.is_empty()).then(|| self.shared.name.clone());
-        ProcessingError::configuration(error.message().to_owned(), field)
     }
 
     /// Stops the component: calls in flight finish, or end with a retryable
@@ -219,7 +213,7 @@ impl Component {
             ));
         }
         self.begin(call_id, signal, context, None, |call| {
-            payload(PayloadGuard(PayloadRelease::new(call, payload_len)))
+            payload(PayloadGuard::new(call, payload_len))
         })
     }
 
@@ -322,7 +316,7 @@ impl Component {
             reference,
         );
         pipeline.request_begun(true);
-        if !requests.insert(Arc::clone(&call)) {
+        if !requests.insert(call.id, Arc::clone(&call)) {
             pipeline.request_ended(true, &[]);
             return Err(ProcessingError::configuration(
                 format!("call {call_id} is in flight already"),

@@ -79,6 +79,7 @@ mod request {
     //! Requests: their table, their end, their time, their errors.
 
     pub(crate) mod building;
+    pub(crate) mod emissions;
     pub(crate) mod engine_errors;
     pub(crate) mod errors;
     pub(crate) mod header;
@@ -96,7 +97,7 @@ pub use base::counters::Stats;
 pub use base::event::{ComponentStatus, Emission, Event, EventSink, LogLevel, LogRecord, LogSink};
 pub use base::payload::{from_otlp_bytes, signal, with_otlp_bytes};
 pub use base::spec::{ComponentKind, ComponentSpec, DEFAULT_CANCEL_GRACE};
-pub use component::{Component, PayloadGuard};
+pub use component::Component;
 pub use config::secrets::{Secret, secrets};
 pub use config::validate::{joins_references, validate, warnings};
 pub use node::effect_handler::{ContextAwareEffectHandler, TaskEffectHandler};
@@ -108,9 +109,10 @@ pub use node::receiver::{
     ContextAwareReceiver, ReceiverEffectHandler, ReceiverNode, receiver_factory,
 };
 pub use pipeline::catalogue;
+pub use request::emissions::EmissionAnswer;
 pub use request::engine_errors::error_of_engine;
-pub use request::request::DataSize;
-pub use request::state::EmissionAnswer;
+pub use request::request::PayloadGuard;
+pub use request::state::DataSize;
 pub use runtime::{Runtime, RuntimeOptions};
 
 /// The engine's types that node authors meet.

@@ -15,7 +15,7 @@ use crate::component::Component;
 use crate::pipeline::catalogue;
 use crate::pipeline::resources::{Resources, shut_down};
 use crate::pipeline::telemetry::Telemetry;
-use crate::request::reaper::{Reaper, ReaperThread};
+use crate::request::reaper::ReaperThread;
 
 /// What a runtime is made from.
 pub struct RuntimeOptions {
@@ -43,17 +43,12 @@ impl Runtime {
     /// Permanent when a part of the engine is missing.
     pub fn create(options: RuntimeOptions) -> Result<Self, ProcessingError> {
         catalogue::self_test()?;
-        let RuntimeOptions {
-            events,
-            log,
-            log_level,
-        } = options;
         Ok(Self {
             resources: Arc::new(Resources {
                 counters: Arc::default(),
-                events,
-                log,
-                log_level,
+                events: options.events,
+                log: options.log,
+                log_level: options.log_level,
                 telemetry: Mutex::new(Some(Telemetry::start()?)),
             }),
             reaper: Mutex::new(Some(ReaperThread::start()?)),
@@ -70,19 +65,18 @@ impl Runtime {
         &self,
         spec: &ComponentSpec,
     ) -> Result<Arc<Component>, Vec<ProcessingError>> {
-        let reaper = self.reaper().map_err(|error| vec![error])?;
+        let reaper = self
+            .reaper
+            .lock()
+            .as_ref()
+            .map(|thread| Arc::clone(&thread.reaper));
+        let reaper = reaper.ok_or_else(|| vec![shut_down()])?;
         let component = Component::create(&self.resources, reaper, spec)?;
         let mut components = self.components.lock();
         let components = components.as_mut().ok_or_else(|| vec![shut_down()])?;
         components.retain(|component| component.strong_count() > 0);
         components.push(Arc::downgrade(&component));
         Ok(component)
-    }
-
-    fn reaper(&self) -> Result<Arc<Reaper>, ProcessingError> {
-        let reaper = self.reaper.lock();
-        let reaper = reaper.as_ref().map(|thread| Arc::clone(&thread.reaper));
-        reaper.ok_or_else(shut_down)
     }
 
     /// Shuts down every component, each with what is left of `timeout`, and

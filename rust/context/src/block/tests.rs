@@ -63,7 +63,7 @@ fn the_empty_block_allocates_nothing() {
     let block = ContextBlock::empty();
     assert_eq!(block.bytes.capacity(), 0);
     assert!(block.is_empty() && block.as_bytes().is_empty());
-    assert_eq!(block.entries().len(), 0);
+    assert_eq!(block.entries().count(), 0);
     assert_eq!(block.flags(), 0);
     assert!(ContextBlock::copy_from(&[]).expect("empty").is_empty());
 }
@@ -74,7 +74,7 @@ fn a_copy_is_the_same_block() {
     let copy = ContextBlock::copy_from(block.as_bytes()).expect("valid block");
     assert_eq!(copy.as_bytes(), block.as_bytes());
     assert!(copy.entries().eq(block.entries()));
-    assert_eq!(copy.entries().len(), 12);
+    assert_eq!(copy.entries().count(), 12);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_larger_head_is_accepted() {
     write_u32(&mut larger, SIZE_OFFSET, HEAD_SIZE as u32 + 8);
     write_u32(&mut larger, ENTRY_OFFSET_OFFSET, HEAD_SIZE as u32 + 8);
     write_u32(&mut larger, TOTAL_SIZE_OFFSET, bytes.len() as u32 + 8);
-    for entry in 0..block.entries().len() {
+    for entry in 0..block.entries().count() {
         for field in [ENTRY_KEY_OFFSET_OFFSET, ENTRY_VALUE_OFFSET_OFFSET] {
             let at = HEAD_SIZE + 8 + entry * ENTRY_SIZE + field;
             let offset = read_u32(&larger, at);
@@ -199,7 +199,7 @@ fn ten_thousand_entries_work_and_more_are_refused() {
     let mut builder = BlockBuilder::new();
     builder.metadata("key", vec!["v"; MAX_ENTRY_COUNT]);
     assert_eq!(
-        builder.build().expect("at the limit").entries().len(),
+        builder.build().expect("at the limit").entries().count(),
         MAX_ENTRY_COUNT
     );
     builder.metadata("one more", ["v"]);

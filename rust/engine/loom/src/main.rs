@@ -32,6 +32,8 @@ mod base {
     pub(crate) mod sync;
 }
 mod request {
+    #[path = "../../../src/request/emissions.rs"]
+    pub(crate) mod emissions;
     // Formatting would look for its unit tests, which are not where this path leads.
     #[rustfmt::skip]
     #[path = "../../../src/request/errors.rs"]

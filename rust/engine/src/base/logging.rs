@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::span;
 use tracing::{Level, Metadata, Subscriber};
 
@@ -17,7 +18,7 @@ use crate::base::event::{LogLevel, LogRecord, LogSink};
 pub(crate) struct HostSubscriber {
     sink: Arc<dyn LogSink>,
     component_data: u64,
-    least: LogLevel,
+    least: LevelFilter,
 }
 
 impl HostSubscriber {
@@ -29,7 +30,13 @@ impl HostSubscriber {
         tracing::Dispatch::new(Self {
             sink,
             component_data,
-            least,
+            least: match least {
+                LogLevel::Trace => LevelFilter::TRACE,
+                LogLevel::Debug => LevelFilter::DEBUG,
+                LogLevel::Info => LevelFilter::INFO,
+                LogLevel::Warn => LevelFilter::WARN,
+                LogLevel::Error => LevelFilter::ERROR,
+            },
         })
     }
 }
@@ -46,18 +53,11 @@ fn level_of(level: Level) -> LogLevel {
 
 impl Subscriber for HostSubscriber {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && level_of(*metadata.level()) >= self.least
+        metadata.is_event() && *metadata.level() <= self.least
     }
 
-    fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
-        use tracing::level_filters::LevelFilter;
-        Some(match self.least {
-            LogLevel::Trace => LevelFilter::TRACE,
-            LogLevel::Debug => LevelFilter::DEBUG,
-            LogLevel::Info => LevelFilter::INFO,
-            LogLevel::Warn => LevelFilter::WARN,
-            LogLevel::Error => LevelFilter::ERROR,
-        })
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.least)
     }
 
     fn event(&self, event: &tracing::Event<'_>) {

@@ -63,10 +63,7 @@ impl Outbox {
             // Before the look, so that a push from now on asks for another.
             self.watched.store(false, Ordering::SeqCst);
         }
-        if self.delivering.swap(true, Ordering::SeqCst) {
-            return None;
-        }
-        let delivery = Delivery(&self.delivering);
+        let delivery = self.begin()?;
         let _ = self.deliver_batch(&mut self.batch.lock());
         drop(delivery);
         let is_left = !self.queue.lock().is_empty();
@@ -83,11 +80,7 @@ impl Outbox {
     /// Delivers what is queued. If another thread delivers already, that one
     /// delivers this too.
     pub(crate) fn deliver(&self) {
-        loop {
-            if self.delivering.swap(true, Ordering::SeqCst) {
-                return;
-            }
-            let delivery = Delivery(&self.delivering);
+        while let Some(delivery) = self.begin() {
             self.deliver_batches();
             drop(delivery);
             // A push may have come between the last look and the release.
@@ -95,6 +88,12 @@ impl Outbox {
                 return;
             }
         }
+    }
+
+    /// Begins a delivery, unless one is under way.
+    fn begin(&self) -> Option<Delivery<'_>> {
+        let is_free = !self.delivering.swap(true, Ordering::SeqCst);
+        is_free.then(|| Delivery(&self.delivering))
     }
 
     /// Until there is no more. For `delivering`'s owner.
@@ -120,10 +119,12 @@ impl Outbox {
     /// delivery is under way.
     pub(crate) fn close(&self) {
         // Another's delivery may have taken events that it has not delivered yet.
-        while self.delivering.swap(true, Ordering::SeqCst) {
-            yield_now();
-        }
-        let delivery = Delivery(&self.delivering);
+        let delivery = loop {
+            match self.begin() {
+                Some(delivery) => break delivery,
+                None => yield_now(),
+            }
+        };
         self.deliver_batches();
         self.closed.store(true, Ordering::SeqCst);
         drop(delivery);

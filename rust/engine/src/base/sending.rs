@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Waiting for room in the next node's queue, and for others' turns.
+//! Waiting for room in the next node's queue, for others' turns, and for a time.
 //!
 //! The engine's queue wakes one waiting sender when it ceases to be full, and none as
 //! it empties further (`otel-arrow-dfe-channel` 0.62, `mpsc::Receiver::try_recv`): of
@@ -9,7 +9,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::poll;
 use tokio::task::yield_now;
@@ -36,5 +36,13 @@ pub(crate) async fn looking_again<F: Future>(work: F) -> F::Output {
 pub(crate) async fn turns(count: usize) {
     for _ in 0..count {
         yield_now().await;
+    }
+}
+
+/// Waits until then, or for ever.
+pub(crate) async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
     }
 }

@@ -140,10 +140,17 @@ pub(crate) struct Topology {
     pub(crate) nodes: Vec<Node>,
     pub(crate) edges: Vec<Edge>,
     pub(crate) entry: usize,
-    pub(crate) exits: Vec<usize>,
     pub(crate) shards: usize,
     /// What users should be told of it.
     pub(crate) warnings: Vec<ProcessingError>,
+}
+
+impl Topology {
+    /// The nodes that lead to no other: their output goes to the host.
+    pub(crate) fn exits(&self) -> impl Iterator<Item = usize> {
+        let leads_on = |node| self.edges.iter().any(|edge| edge.from == node);
+        (0..self.nodes.len()).filter(move |node| !leads_on(*node))
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -139,15 +139,11 @@ pub(crate) fn log_goes_on(folder: &Path) -> io::Result<bool> {
         Err(error) => return Err(error),
     };
     for file in files(&wal)? {
-        let is_log = file
-            .file_name()
-            .and_then(|name| name.to_str())
-            .is_some_and(|name| {
-                name == WAL
-                    || name
-                        .strip_prefix("quiver.wal.")
-                        .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
-            });
+        let name = file.file_name().and_then(|name| name.to_str());
+        let is_log = name.is_some_and(|name| {
+            let number = name.strip_prefix("quiver.wal.");
+            name == WAL || number.is_some_and(|n| n.bytes().all(|byte| byte.is_ascii_digit()))
+        });
         if !is_log {
             continue;
         }

@@ -76,6 +76,15 @@ pub(crate) fn resolve(
         complaint(config)
     };
 
+    // What the node says with a leaf's value in place of what is there now.
+    let with_value = |config: &mut Value, leaves: &mut [Leaf<'_>], index: usize| {
+        let value = leaves[index].value.clone();
+        let now = std::mem::replace(&mut leaves[index].now, value);
+        let said = with(config, leaves);
+        leaves[index].now = now;
+        said
+    };
+
     // Which refuse a number? A complaint is about the first that does.
     for (index, leaf) in leaves.iter_mut().enumerate() {
         leaf.now = json!(number(index));
@@ -115,12 +124,8 @@ pub(crate) fn resolve(
     let before = with(config, &leaves);
     let mut chosen = Vec::with_capacity(open.len());
     for index in &open {
-        let leaf = &mut leaves[*index];
-        let value = leaf.value.clone();
-        let word = std::mem::replace(&mut leaf.now, value);
-        let takes_value = with(config, &leaves) == before;
-        let leaf = &mut leaves[*index];
-        leaf.now = word;
+        let takes_value = with_value(config, &mut leaves, *index) == before;
+        let leaf = &leaves[*index];
         chosen.push(if takes_value {
             either(&leaf.value, &leaf.expanded.text)
         } else {
@@ -132,20 +137,17 @@ pub(crate) fn resolve(
     }
     // A truth value or a list is refused as a number is.
     for index in 0..leaves.len() {
-        let leaf = &mut leaves[index];
-        if !leaf.refuses_numbers || leaf.value.is_number() {
+        if !leaves[index].refuses_numbers || leaves[index].value.is_number() {
             continue;
         }
-        let value = leaf.value.clone();
-        let text = std::mem::replace(&mut leaf.now, value);
-        let of_value = with(config, &leaves);
-        leaves[index].now = text.clone();
+        let of_value = with_value(config, &mut leaves, index);
         let Some(of_text) = with(config, &leaves) else {
             continue;
         };
-        let is_about_it = of_text.contains(&text.to_string());
+        let leaf = &mut leaves[index];
+        let is_about_it = of_text.contains(&leaf.now.to_string());
         if of_value.is_none() || is_about_it && of_value.as_ref() != Some(&of_text) {
-            leaves[index].now = leaves[index].value.clone();
+            leaf.now = leaf.value.clone();
         }
     }
     let _ = with(config, &leaves);

@@ -11,13 +11,13 @@ use otapbridge_context::ProcessingError;
 use serde_json::{Value, json};
 
 use crate::base::spec::{Path, Place};
-use crate::node::factory::NodeType;
+use crate::node::factory::{Check, NodeType};
 
 /// What a node says first of a configuration; nothing if it is right.
 pub(crate) fn complaint(node: &NodeType, config: &Value) -> Option<String> {
     match node.check {
-        Some(check) => check(config).err().map(|error| error.message().to_owned()),
-        None => (node.validate)(config).err().map(|error| error.to_string()),
+        Check::Own(check) => check(config).err().map(|error| error.message().to_owned()),
+        Check::Engine(check) => check(config).err().map(|error| error.to_string()),
     }
 }
 
@@ -25,19 +25,19 @@ pub(crate) fn complaint(node: &NodeType, config: &Value) -> Option<String> {
 pub(crate) fn check(node: &NodeType, config: &Value, path: &Path) -> Vec<ProcessingError> {
     let complaint = |config: &Value| complaint(node, config);
     let wrong = each(config, |config| match node.check {
-        Some(check) => {
+        Check::Own(check) => {
             let error = check(config).err()?;
             let names = error.field().unwrap_or_default().split("::");
             let place = names.filter(|name| !name.is_empty()).map(str::to_owned);
             Some((error.message().to_owned(), place.collect()))
         }
-        None => {
+        Check::Engine(_) => {
             let message = complaint(config)?;
             let place = culprit(config, &message, &complaint);
             Some((message, place))
         }
     });
-    if !wrong.is_empty() || node.check.is_some() {
+    if !wrong.is_empty() || matches!(node.check, Check::Own(_)) {
         return wrong
             .into_iter()
             .map(|(message, place)| path.at(&place).error(message))

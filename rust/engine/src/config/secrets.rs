@@ -13,6 +13,7 @@ use crate::base::spec::{ComponentSpec, NodeConfig, Path, Place, parse};
 use crate::config::expanded;
 use crate::config::node_config::{self, all_in};
 use crate::guard::engine_nodes;
+use crate::node::factory::Check;
 use crate::pipeline::catalogue;
 
 /// A setting whose text is not to be shown: hosts hide it when they show a configuration, and
@@ -110,20 +111,15 @@ fn places(urn: &str, config: &Value) -> Vec<Place> {
     for pattern in engine_nodes::secrets(urn) {
         matching(config, pattern, &mut Vec::new(), &mut found);
     }
-    let check = catalogue::get().node_type(urn).and_then(|node| node.check);
-    if let Some(check) = check {
+    let check = catalogue::get().node_type(urn).map(|node| node.check);
+    if let Some(Check::Own(check)) = check {
         READ.with_borrow_mut(|read| *read = Some(Vec::new()));
         let right = check(config).is_ok();
         let read = READ.with_borrow_mut(Option::take).unwrap_or_default();
         if right {
-            let is_secret = |value: &Value| {
-                value
-                    .as_str()
-                    .is_some_and(|text| read.iter().any(|read| read == text))
-            };
-            let secrets = all_in(config)
-                .into_iter()
-                .filter(|(_, value)| is_secret(value));
+            let is_secret = |text: &str| read.iter().any(|read| read == text);
+            let all = all_in(config).into_iter();
+            let secrets = all.filter(|(_, value)| value.as_str().is_some_and(is_secret));
             found.extend(secrets.map(|(place, _)| place));
         } else {
             // It may have been given up before a secret was read.

@@ -4,7 +4,6 @@
 //! configuration only then: queries, limits that exclude each other, and the like.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use otel_arrow_dfe_config::{NodeUrn, PipelineGroupId, PipelineId};
 use otel_arrow_dfe_engine::context::ControllerContext;
@@ -13,14 +12,12 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::base::event::{Event, EventSink};
+use crate::base::node_types::TYPE_ROUTER;
 use crate::base::outbox::Outbox;
-use crate::base::spec::{ComponentKind, DEFAULT_CANCEL_GRACE, Edge, Node, Topology};
+use crate::base::spec::{ComponentKind, Edge, Node, Topology};
 use crate::pipeline;
 use crate::request::building::Building;
 use crate::request::state::{PipelineState, Shared};
-use crate::request::table::RequestTable;
-
-const ACCEPTS_ANYTHING: &str = "urn:otel:processor:type_router";
 
 /// Nothing happens to a pipeline that never runs.
 struct Nobody;
@@ -37,7 +34,7 @@ pub(crate) fn complaint(urn: &NodeUrn, config: &Value, ports: &[Option<String>])
     build(topology(urn, config, ports)).err()
 }
 
-/// The node in front of one that accepts anything for each of its outputs.
+/// The node in front of one for each of its outputs that accepts anything.
 fn topology(urn: &NodeUrn, config: &Value, ports: &[Option<String>]) -> Topology {
     let mut nodes = vec![Node {
         name: "node".to_owned(),
@@ -54,20 +51,15 @@ fn topology(urn: &NodeUrn, config: &Value, ports: &[Option<String>]) -> Topology
         });
         nodes.push(Node {
             name: format!("output{to}"),
-            urn: NodeUrn::from(ACCEPTS_ANYTHING),
+            urn: NodeUrn::from(TYPE_ROUTER),
             config: json!({}),
         });
     }
-    let exits = match ports {
-        [] => vec![0],
-        _ => (1..nodes.len()).collect(),
-    };
     Topology {
         kind: ComponentKind::Processor,
         nodes,
         edges,
         entry: 0,
-        exits,
         shards: 1,
         warnings: Vec::new(),
     }
@@ -77,34 +69,21 @@ fn build(topology: Topology) -> Result<(), String> {
     let (group, id) = (PipelineGroupId::from("trial"), PipelineId::from("0"));
     let context = ControllerContext::new(TelemetryRegistryHandle::new())
         .pipeline_context_with(group, id, 0, 1, 0);
-    let shared = Arc::new(Shared {
-        name: String::new(),
-        counters: Arc::default(),
-        requests: RequestTable::default(),
-        reaper: Arc::default(),
-        grace: DEFAULT_CANCEL_GRACE,
-        has_engine_nodes: false,
-        is_blind: false,
-        calls_stay: false,
-        given_up: AtomicBool::new(false),
-    });
+    let shared = Arc::<Shared>::default();
     let outbox = Outbox::new(0, Arc::new(Nobody));
     let (_submissions, submissions_end) = unbounded_channel();
     let (_answers, answers_end) = unbounded_channel();
     let building = Building {
         pipeline: PipelineState::new(&shared, 0, outbox),
         storage: None,
-        early_answers: false,
         submissions: Some(submissions_end),
         answers: Some(answers_end),
     };
     pipeline::build::build(context, &topology, building)
         .map(drop)
-        .map_err(|error| reason(&error).to_owned())
-}
-
-/// The node's own words in what the engine says around them.
-fn reason(text: &str) -> &str {
-    text.strip_prefix("A config error occurred: ")
-        .unwrap_or(text)
+        .map_err(|error| {
+            // The node's own words in what the engine says around them.
+            let words = error.strip_prefix("A config error occurred: ");
+            words.unwrap_or(&error).to_owned()
+        })
 }

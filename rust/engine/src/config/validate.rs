@@ -2,7 +2,7 @@
 
 //! Checks a component's configuration and says everything that is wrong with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use otapbridge_context::{ProcessingError, Signal};
 use otel_arrow_dfe_config::NodeUrn;
@@ -95,7 +95,6 @@ pub(crate) fn topology(spec: &ComponentSpec) -> Result<Topology, Vec<ProcessingE
                 nodes: vec![node],
                 edges: Vec::new(),
                 entry: 0,
-                exits: vec![0],
                 shards: config.shards,
                 warnings: Vec::new(),
             })
@@ -169,36 +168,32 @@ fn node_of(
     path: &Path,
     errors: &mut Vec<ProcessingError>,
 ) -> Option<Node> {
-    match node_type(&node.r#type, kind) {
+    let (urn, node_type) = match node_type(&node.r#type, kind) {
+        Ok(found) => found,
         Err(message) => {
             errors.push(path.key("type").error(message));
-            None
+            return None;
         }
-        Ok((urn, node_type)) => {
-            // Engine nodes refuse null, which is what a missing `config` comes as.
-            let mut config = match &node.config {
-                Value::Null => Value::Object(serde_json::Map::new()),
-                config => config.clone(),
-            };
-            expanded::resolve(&mut config, &node.expanded, |config| {
-                node_config::complaint(node_type, config)
-            });
-            let path = path.key("config");
-            let mut wrong = engine_nodes::ignored_values(urn.as_str(), &config, &path);
-            if wrong.is_empty() {
-                wrong = node_config::check(node_type, &config, &path);
-            }
-            errors.extend(wrong.into_iter().map(|error| {
-                let message = secrets::hide(urn.as_str(), &config, error.message());
-                ProcessingError::configuration(message, error.field().map(str::to_owned))
-            }));
-            Some(Node {
-                name: name.to_owned(),
-                urn,
-                config,
-            })
-        }
+    };
+    // Engine nodes refuse null, which is what a missing `config` comes as.
+    let mut config = match &node.config {
+        Value::Null => Value::Object(serde_json::Map::new()),
+        config => config.clone(),
+    };
+    expanded::resolve(&mut config, &node.expanded, |config| {
+        node_config::complaint(node_type, config)
+    });
+    let path = path.key("config");
+    let mut wrong = engine_nodes::ignored_values(urn.as_str(), &config, &path);
+    if wrong.is_empty() {
+        wrong = node_config::check(node_type, &config, &path);
     }
+    errors.extend(wrong.into_iter().map(|error| {
+        let message = secrets::hide(urn.as_str(), &config, error.message());
+        ProcessingError::configuration(message, error.field().map(str::to_owned))
+    }));
+    let name = name.to_owned();
+    Some(Node { name, urn, config })
 }
 
 const NO_RECEIVER: &str = "a receiver component begins with a receiver node";
@@ -283,28 +278,22 @@ fn graph(
             }
         }
     }
+    let listed = |nodes: &[usize], between: &str| {
+        let listed: Vec<&str> = nodes.iter().map(|index| names[*index].as_str()).collect();
+        listed.join(between)
+    };
     if let Some(cycle) = cycle(&edges, names.len()) {
-        let cycle: Vec<&str> = cycle
-            .into_iter()
-            .map(|index| names[index].as_str())
-            .collect();
-        errors.push(
-            root.key("connections")
-                .error(format!("form a cycle: {}", cycle.join(" → "))),
-        );
+        let message = format!("form a cycle: {}", listed(&cycle, " → "));
+        errors.push(root.key("connections").error(message));
         return None;
     }
-    let connected = |index: &usize| names.len() == 1 || incoming[*index] + outgoing[*index] > 0;
-    let without = |edges: &[usize]| -> Vec<usize> {
-        let ends = (0..names.len()).filter(|index| edges[*index] == 0 && connected(index));
-        ends.collect()
-    };
-    let (entries, exits) = (without(&incoming), without(&outgoing));
+    let is_entry =
+        |index: &usize| incoming[*index] == 0 && (names.len() == 1 || outgoing[*index] > 0);
+    let entries: Vec<usize> = (0..names.len()).filter(is_entry).collect();
     if let [_, _, ..] = entries[..] {
-        let several: Vec<&str> = entries.iter().map(|index| names[*index].as_str()).collect();
         errors.push(root.key("connections").error(format!(
             "leave several entries ({}): exactly one node may have no incoming connection",
-            several.join(", ")
+            listed(&entries, ", ")
         )));
     }
     if kind == ComponentKind::Receiver {
@@ -327,7 +316,6 @@ fn graph(
         nodes: resolved.into_iter().flatten().collect(),
         edges,
         entry,
-        exits,
         shards: config.shards,
         warnings: Vec::new(),
     })
@@ -403,35 +391,30 @@ fn edges(
 
 /// A cycle, its first node repeated at the end.
 fn cycle(edges: &[Edge], nodes: usize) -> Option<Vec<usize>> {
-    fn visit(
-        node: usize,
-        next: &[Vec<usize>],
-        path: &mut Vec<usize>,
-        finished: &mut [bool],
-    ) -> Option<Vec<usize>> {
-        if let Some(start) = path.iter().position(|seen| *seen == node) {
-            let mut cycle = path[start..].to_vec();
-            cycle.push(node);
-            return Some(cycle);
+    // Those from which ways go on for ever: they lead to others of which that is true.
+    let mut endless: BTreeSet<usize> = (0..nodes).collect();
+    loop {
+        let leads_on = |edge: &&Edge| edge.to.iter().any(|to| endless.contains(to));
+        let left: BTreeSet<_> = edges
+            .iter()
+            .filter(leads_on)
+            .map(|edge| edge.from)
+            .collect();
+        if left.len() == endless.len() {
+            break;
         }
-        if finished[node] {
-            return None;
-        }
-        path.push(node);
-        for target in &next[node] {
-            if let Some(cycle) = visit(*target, next, path, finished) {
-                return Some(cycle);
-            }
-        }
-        let _ = path.pop();
-        finished[node] = true;
-        None
+        endless = left;
     }
-
-    let mut next = vec![Vec::new(); nodes];
-    for edge in edges {
-        next[edge.from].extend(&edge.to);
+    let mut path = Vec::new();
+    let mut next = *endless.first()?;
+    loop {
+        let start = path.iter().position(|seen| *seen == next);
+        path.push(next);
+        if let Some(start) = start {
+            return Some(path.split_off(start));
+        }
+        let from_here = edges.iter().filter(|edge| edge.from == next);
+        let mut targets = from_here.flat_map(|edge| &edge.to);
+        next = *targets.find(|to| endless.contains(to))?;
     }
-    let mut finished = vec![false; nodes];
-    (0..nodes).find_map(|node| visit(node, &next, &mut Vec::new(), &mut finished))
 }

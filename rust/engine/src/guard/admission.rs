@@ -22,8 +22,9 @@ use crate::base::counters::increment;
 use crate::base::payload::{routing_only, signal};
 use crate::request::header::request_id;
 use crate::request::nack;
-use crate::request::request::{Request, ended_already};
+use crate::request::request::ended_already;
 use crate::request::state::PipelineState;
+use crate::request::state::Request;
 use crate::request::table::Found;
 
 /// What is needed to refuse a message after a node took it.

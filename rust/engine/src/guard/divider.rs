@@ -28,11 +28,12 @@ use otel_arrow_dfe_engine::{
     ProcessorFactory, ProducerEffectHandlerExtension,
 };
 use otel_arrow_dfe_otap::pdata::{Context, OtapPdata};
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::base::node_types;
 use crate::base::payload::{otlp_payload, routing_only, signal};
-use crate::base::spec::{Edge, Node, Topology};
+use crate::base::spec::{Edge, Node, Topology, config_error};
 use crate::guard::drain;
 use crate::guard::engine_nodes::{self, Limits};
 use crate::guard::gate::gated;
@@ -43,16 +44,8 @@ use crate::request::state::PipelineState;
 pub(crate) const FACTORY: ProcessorFactory<OtapPdata> = ProcessorFactory {
     name: node_types::DIVIDER,
     create: |_pipeline, node, node_config, processor_config, _capabilities| {
-        let limit = |key: &str| {
-            let limit = node_config.config[key].as_u64()?;
-            usize::try_from(limit).ok()
-        };
         let divider = Divider {
-            limits: Limits {
-                rows: limit(ROWS).unwrap_or(engine_nodes::MAX_ROWS),
-                points: limit(POINTS),
-                no_empty: node_config.config[NO_EMPTY] == true,
-            },
+            limits: Limits::deserialize(&node_config.config).map_err(config_error)?,
             draining: false,
             pipeline: building::pipeline()?,
             divided: HashMap::new(),
@@ -69,11 +62,6 @@ pub(crate) const FACTORY: ProcessorFactory<OtapPdata> = ProcessorFactory {
     wiring_contract: WiringContract::UNRESTRICTED,
     validate_config: |_| Ok(()),
 };
-
-/// Keys of its configuration, which is made here only.
-const ROWS: &str = "rows";
-const POINTS: &str = "points";
-const NO_EMPTY: &str = "no_empty";
 
 /// Puts a divider before every node that converts what it gets, unless all of it comes from
 /// nodes that have converted it before.
@@ -93,7 +81,7 @@ pub(crate) fn insert(topology: &mut Topology) {
             // A user's name cannot begin with a colon.
             name: format!(":divider-{}", topology.nodes[to].name),
             urn: NodeUrn::from(node_types::DIVIDER),
-            config: json!({ROWS: limits.rows, POINTS: limits.points, NO_EMPTY: limits.no_empty}),
+            config: json!(limits),
         });
         for edge in &mut topology.edges {
             for target in &mut edge.to {
@@ -175,20 +163,17 @@ impl Divided {
 impl Divider {
     /// The parts of a request that is too large, or `None`.
     fn parts(&self, signal: Signal, request: &[u8]) -> Result<Option<Vec<Bytes>>, ProcessingError> {
-        let Limits {
-            rows,
-            points,
-            no_empty,
-        } = self.limits;
+        let rows = self.limits.rows;
         let Inspected { size, has_empty } = inspect(signal, request)?;
         let kept;
-        let (request, is_changed) = if no_empty && has_empty {
+        let (request, is_changed) = if self.limits.no_empty && has_empty {
             kept = without_empty(signal, request)?;
             (&kept[..], true)
         } else {
             (request, false)
         };
-        let points = points.filter(|points| signal == Signal::Metrics && size.items > *points);
+        let too_many = |points: &usize| signal == Signal::Metrics && size.items > *points;
+        let points = self.limits.points.filter(too_many);
         if size.by(Sizer::Rows) <= rows && points.is_none() && !is_changed {
             return Ok(None);
         }

@@ -30,12 +30,10 @@ const HEADER: &str = "otapbridge-drain";
 static NAME: LazyLock<ContextEntryName> =
     LazyLock::new(|| ContextEntryName::try_from(HEADER).expect("a printable ASCII name"));
 
-/// Processors that hold messages back: the engine's batch, whose shutdown does no more than forward them, and
+/// Whether a processor holds messages back: the engine's batch, whose shutdown does no more than forward them, and
 /// two that know what a flush is.
-const FLUSHED: &[&str] = &[BATCH, DURABLE_BUFFER, DIVIDER];
-
 pub(crate) fn is_flushed(urn: &str) -> bool {
-    FLUSHED.contains(&urn)
+    matches!(urn, BATCH | DURABLE_BUFFER | DIVIDER)
 }
 
 /// A message without data that nobody acks.
@@ -51,7 +49,7 @@ pub(crate) fn is_mark(pdata: &OtapPdata) -> bool {
     pdata.is_empty() && request_id(pdata).is_none() && pdata.transport_headers().is_some_and(marked)
 }
 
-/// What makes a processor of [`FLUSHED`] flush.
+/// What makes [such a processor](is_flushed) flush.
 pub(crate) fn flush() -> NodeControlMsg<OtapPdata> {
     NodeControlMsg::Shutdown {
         deadline: Instant::now(),

@@ -68,7 +68,7 @@ pub(crate) const FACTORY: ProcessorFactory<OtapPdata> = ProcessorFactory {
         let pipeline = building::pipeline()?;
         wrapped(wrapper, |processor, _| {
             pipeline.store_begun();
-            Ok(Box::new(DurableBuffer {
+            Ok(DurableBuffer {
                 inner: processor,
                 pipeline,
                 folder,
@@ -77,7 +77,7 @@ pub(crate) const FACTORY: ProcessorFactory<OtapPdata> = ProcessorFactory {
                 last: 0,
                 life: Life::Running,
                 _lock: lock,
-            }))
+            })
         })
     },
     context_declarations: DURABLE_BUFFER_FACTORY.context_declarations,
@@ -239,35 +239,29 @@ impl DurableBuffer {
         mut control: NodeControlMsg<OtapPdata>,
         effect_handler: &mut EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
-        match &mut control {
+        match control {
             NodeControlMsg::Ack(ack) if is_own(&ack.unwind.route.calldata) => {
                 if self.accepted.is_empty() {
                     wake(effect_handler);
                 }
-                let NodeControlMsg::Ack(ack) = control else {
-                    return Ok(());
-                };
                 self.accepted.push(ack);
                 return Ok(());
             }
             NodeControlMsg::Nack(nack) if is_own(&nack.unwind.route.calldata) => {
-                let NodeControlMsg::Nack(nack) = control else {
-                    return Ok(());
-                };
                 let _ = self.lent.remove(&key(&nack.unwind.route.calldata));
                 return effect_handler.notify_nack(nack).await;
             }
-            NodeControlMsg::Nack(nack) => {
+            NodeControlMsg::Nack(ref mut nack) => {
                 nack.permanent = !nack::may_be_accepted_later(&self.pipeline.errors, nack);
                 // Nobody else hears of it.
                 if let Some(id) = self.pipeline.errors.id(&nack.reason) {
                     let _ = self.pipeline.errors.forget(id);
                 }
             }
-            NodeControlMsg::Wakeup { slot, .. } if *slot == COMMIT => {
+            NodeControlMsg::Wakeup { slot, .. } if slot == COMMIT => {
                 return self.woken(effect_handler).await;
             }
-            NodeControlMsg::Shutdown { reason, .. } if drain::is_flush(reason) => {
+            NodeControlMsg::Shutdown { ref reason, .. } if drain::is_flush(reason) => {
                 self.life = Life::Draining {
                     all_answered: false,
                 };
@@ -275,9 +269,9 @@ impl DurableBuffer {
                 return Ok(());
             }
             // A deadline that has passed keeps it from sending: no answer would come back any more.
-            NodeControlMsg::Shutdown { deadline, .. }
-                if self.life != Life::Drained || !self.pipeline.is_all_answered() =>
-            {
+            NodeControlMsg::Shutdown {
+                ref mut deadline, ..
+            } if self.life != Life::Drained || !self.pipeline.is_all_answered() => {
                 *deadline = Instant::now();
             }
             // From the drain on it is to send nothing new, as it would at either.
@@ -294,22 +288,19 @@ impl DurableBuffer {
     }
 
     async fn woken(&mut self, effect_handler: &mut EffectHandler<OtapPdata>) -> Result<(), Error> {
-        match &mut self.life {
-            Life::Running | Life::Drained => {}
-            Life::Draining { all_answered } => {
-                // The last answer may be in while its ack is still on its way to this node, which
-                // has it at the next look.
-                let were = std::mem::replace(all_answered, self.pipeline.is_all_answered());
-                if were && *all_answered {
-                    self.commit(effect_handler).await?;
-                    self.life = Life::Drained;
-                    self.pipeline.store_drained();
-                    return Ok(());
-                }
-                wake(effect_handler);
-                if self.accepted.is_empty() {
-                    return Ok(());
-                }
+        if let Life::Draining { all_answered } = &mut self.life {
+            // The last answer may be in while its ack is still on its way to this node, which
+            // has it at the next look.
+            let were = std::mem::replace(all_answered, self.pipeline.is_all_answered());
+            if were && *all_answered {
+                self.commit(effect_handler).await?;
+                self.life = Life::Drained;
+                self.pipeline.store_drained();
+                return Ok(());
+            }
+            wake(effect_handler);
+            if self.accepted.is_empty() {
+                return Ok(());
             }
         }
         self.commit(effect_handler).await

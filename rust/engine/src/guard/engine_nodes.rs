@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use otapbridge_context::{ProcessingError, Signal};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::base::node_types::{
@@ -119,8 +120,8 @@ fn transformed(config: &Value) -> Option<Signal> {
     }
 }
 
-/// How large a message may be where it enters a node that converts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How large a message may be where it enters a node that converts: the divider's configuration.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Limits {
     /// Of resources, of scopes, and of spans, metrics or log records.
     pub(crate) rows: usize,
@@ -192,7 +193,7 @@ fn reachable(topology: &Topology, from: usize) -> BTreeSet<usize> {
 /// Settings by which the engine's batch works on Arrow data.
 struct ArrowBatching {
     /// Where they are configured.
-    section: Vec<String>,
+    section: Vec<&'static str>,
     min: u64,
     max: Option<u64>,
 }
@@ -211,28 +212,28 @@ fn arrow_batching(config: &Value, arrow_comes: bool) -> Vec<ArrowBatching> {
         found.push(batching(section, Some(settings)));
     }
     if format == "otap" || (format == "preserve" && arrow_comes) {
-        let (path, settings) = section(config, &["otap"])
-            .map_or((vec!["otap".to_owned()], None), |(path, settings)| {
-                (path, Some(settings))
-            });
-        found.push(batching(path, settings));
+        found.push(match section(config, &["otap"]) {
+            Some((section, settings)) => batching(section, Some(settings)),
+            None => batching(vec!["otap"], None),
+        });
     }
     found
 }
 
 /// Settings of one representation, which have two places.
-fn section<'a>(config: &'a Value, names: &[&str]) -> Option<(Vec<String>, &'a Value)> {
+fn section<'a>(
+    config: &'a Value,
+    names: &[&'static str],
+) -> Option<(Vec<&'static str>, &'a Value)> {
     names.iter().find_map(|name| {
-        if let Some(settings) = config["codecs"].get(*name) {
-            return Some((vec!["codecs".to_owned(), (*name).to_owned()], settings));
+        if let Some(settings) = config["codecs"].get(name) {
+            return Some((vec!["codecs", *name], settings));
         }
-        config
-            .get(*name)
-            .map(|settings| (vec![(*name).to_owned()], settings))
+        Some((vec![*name], config.get(name)?))
     })
 }
 
-fn batching(section: Vec<String>, settings: Option<&Value>) -> ArrowBatching {
+fn batching(section: Vec<&'static str>, settings: Option<&Value>) -> ArrowBatching {
     const DEFAULT_MIN_ITEMS: u64 = 8192;
     let max = settings.and_then(|settings| settings["max_size"].as_u64());
     let min = match settings {
@@ -258,8 +259,7 @@ pub(crate) fn refused(topology: &Topology, paths: &[Path]) -> Vec<ProcessingErro
         match node.urn.as_str() {
             BATCH => {
                 for settings in arrow_batching(&node.config, arrow_comes(topology, index)) {
-                    let section: Vec<&str> = settings.section.iter().map(String::as_str).collect();
-                    let place = |key| at(&[&section[..], &[key]].concat());
+                    let place = |key| at(&[&settings.section[..], &[key]].concat());
                     if settings.max.is_some() && settings.min > 1 {
                         errors.push(place("max_size").error(
                             "a batch of Arrow data that joins and divides gives records the attributes of others: \

@@ -35,46 +35,39 @@ pub(crate) fn gated(
     wrapper: ProcessorWrapper<OtapPdata>,
 ) -> Result<ProcessorWrapper<OtapPdata>, ConfigError> {
     wrapped(wrapper, |processor, node| {
-        Ok(Box::new(LocalGate {
+        Ok(LocalGate {
             inner: processor,
             pipeline: building::pipeline()?,
             node: node.r#type.clone(),
             flushed: drain::is_flushed(node.r#type.as_str()),
-        }))
+        })
     })
 }
 
 type BoxedProcessor = Box<dyn local::Processor<OtapPdata>>;
 
 /// Puts something around such a processor.
-pub(crate) fn wrapped(
+pub(crate) fn wrapped<P: local::Processor<OtapPdata> + 'static>(
     wrapper: ProcessorWrapper<OtapPdata>,
-    around: impl FnOnce(BoxedProcessor, &NodeUserConfig) -> Result<BoxedProcessor, ConfigError>,
+    around: impl FnOnce(BoxedProcessor, &NodeUserConfig) -> Result<P, ConfigError>,
 ) -> Result<ProcessorWrapper<OtapPdata>, ConfigError> {
     match wrapper {
+        // It was just made: nothing is connected to it.
         ProcessorWrapper::Local {
             node_id,
             user_config,
             runtime_config,
             processor,
-            control_sender,
-            control_receiver,
-            pdata_senders,
-            pdata_receiver,
-            telemetry,
-            source_tag,
-        } => Ok(ProcessorWrapper::Local {
-            node_id,
-            processor: around(processor, &user_config)?,
-            user_config,
-            runtime_config,
-            control_sender,
-            control_receiver,
-            pdata_senders,
-            pdata_receiver,
-            telemetry,
-            source_tag,
-        }),
+            ..
+        } => {
+            let around = around(processor, &user_config)?;
+            Ok(ProcessorWrapper::local(
+                around,
+                node_id,
+                user_config,
+                &runtime_config,
+            ))
+        }
         ProcessorWrapper::Shared { .. } => Err(config_error(
             "processors that move between threads cannot be gated",
         )),

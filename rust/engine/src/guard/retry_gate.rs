@@ -59,13 +59,13 @@ pub(crate) const FACTORY: ProcessorFactory<OtapPdata> = ProcessorFactory {
         let create = RETRY_PROCESSOR_FACTORY.create;
         let wrapper = create(pipeline, node, node_config, processor_config, capabilities)?;
         wrapped(wrapper, |processor, node| {
-            Ok(Box::new(RetryGate {
+            Ok(RetryGate {
                 inner: processor,
                 pipeline: building::pipeline()?,
                 config: RetryConfig::deserialize(&node.config).map_err(config_error)?,
                 built: Instant::now(),
                 waiting: BinaryHeap::new(),
-            }))
+            })
         })
     },
     context_declarations: RETRY_PROCESSOR_FACTORY.context_declarations,
@@ -109,12 +109,10 @@ impl RetryGate {
             .and_then(|error| error.retry_after())
             .unwrap_or_default();
         let delay = own_delay.max(asked);
-        let in_time = match alive(&self.pipeline, &nack.refused) {
-            Ok(request) => request
-                .and_then(|request| request.context.remaining())
-                .is_none_or(|remaining| delay < remaining),
-            Err(_) => false,
-        };
+        let in_time = alive(&self.pipeline, &nack.refused).is_ok_and(|request| {
+            let remaining = request.and_then(|request| request.context.remaining());
+            remaining.is_none_or(|remaining| delay < remaining)
+        });
         let now = Instant::now();
         while self.waiting.peek().is_some_and(|again| again.0 <= now) {
             let _ = self.waiting.pop();

@@ -21,6 +21,7 @@ use otel_arrow_dfe_otap::pdata::{OtapPdata, PdataEffectHandlerExtension};
 use otel_arrow_dfe_pdata_codec::builtins::OTLP_ENCODING;
 use otel_arrow_dfe_pdata_codec::{EncodePolicy, EncodingPlan};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
 
 use crate::base::event::Emission;
 use crate::base::payload::signal;
@@ -30,7 +31,6 @@ use crate::host::receiver::{deliver_events, terminal_state};
 use crate::request::building;
 use crate::request::header::REQUEST_ID_HEADER;
 use crate::request::nack;
-use crate::request::request::Request;
 use crate::request::state::{Answer, Emitted, PipelineState};
 
 pub(crate) const HOST_EXPORTER_URN: &str = "urn:otapbridge:exporter:host";
@@ -63,24 +63,6 @@ pub(crate) static HOST_EXPORTER: ExporterFactory<OtapPdata> = ExporterFactory {
 const MAX_WITHOUT_CALL: usize = 256;
 const MAX_BYTES_WITHOUT_CALL: usize = 64 * 1024 * 1024;
 
-/// Tells the host when the request behind an emission is cancelled, until it is dropped.
-struct Watch(tokio::task::JoinHandle<()>);
-
-impl Watch {
-    fn of(emission_id: u64, request: Arc<Request>) -> Self {
-        Self(tokio::task::spawn_local(async move {
-            let error = request.context.done().await;
-            request.pipeline.cancel_emission(emission_id, error);
-        }))
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 struct HostExporter {
     pipeline: Arc<PipelineState>,
     answers: UnboundedReceiver<Answer>,
@@ -93,8 +75,8 @@ struct HostExporter {
 
 struct WithoutCall {
     bytes: usize,
-    /// If its request began in the pipeline.
-    _watch: Option<Watch>,
+    /// Tells the host when its request is cancelled, until it is dropped.
+    _watch: JoinSet<()>,
 }
 
 #[async_trait(?Send)]
@@ -200,9 +182,16 @@ impl HostExporter {
         self.unanswered += usize::from(!at_once);
         if call_id.is_none() {
             self.bytes_without_call += len;
+            let mut watch = JoinSet::new();
+            if let Some(request) = request {
+                let _ = watch.spawn_local(async move {
+                    let error = request.context.done().await;
+                    request.pipeline.cancel_emission(id, error);
+                });
+            }
             let output = WithoutCall {
                 bytes: len,
-                _watch: request.map(|request| Watch::of(id, request)),
+                _watch: watch,
             };
             let _ = self.without_call.insert(id, output);
         }
@@ -214,19 +203,14 @@ impl HostExporter {
         answer: Answer,
         effect_handler: &EffectHandler<OtapPdata>,
     ) -> Result<(), Error> {
-        let Answer {
-            emission_id,
-            routing,
-            error,
-        } = answer;
         self.unanswered -= 1;
-        if let Some(output) = self.without_call.remove(&emission_id) {
+        if let Some(output) = self.without_call.remove(&answer.emission_id) {
             self.bytes_without_call -= output.bytes;
         }
-        match error {
-            None => effect_handler.notify_ack(AckMsg::new(routing)).await,
+        match answer.error {
+            None => effect_handler.notify_ack(AckMsg::new(answer.routing)).await,
             Some(error) => {
-                let nack = nack::nack(&self.pipeline, error, false, routing);
+                let nack = nack::nack(&self.pipeline, error, false, answer.routing);
                 effect_handler.notify_nack(nack).await
             }
         }

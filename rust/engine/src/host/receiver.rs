@@ -27,7 +27,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::base::counters::increment;
 use crate::base::looking::Looking;
 use crate::base::payload::otlp_payload;
-use crate::base::sending::{looking_again, turns};
+use crate::base::sending::{at, looking_again, turns};
 use crate::guard::drain;
 use crate::request::building;
 use crate::request::header::engine_context;
@@ -47,7 +47,6 @@ pub(crate) static HOST_RECEIVER: ReceiverFactory<OtapPdata> = ReceiverFactory {
             HostReceiver {
                 pipeline: building::pipeline()?,
                 submissions: building::take_submissions()?,
-                early_answers: building::early_answers()?,
             },
             node,
             node_config,
@@ -62,8 +61,6 @@ pub(crate) static HOST_RECEIVER: ReceiverFactory<OtapPdata> = ReceiverFactory {
 struct HostReceiver {
     pipeline: Arc<PipelineState>,
     submissions: UnboundedReceiver<Submission>,
-    /// Every node makes one thing at most of each message.
-    early_answers: bool,
 }
 
 /// A message that waits for room in the next node's queue.
@@ -77,7 +74,7 @@ impl Receiver<OtapPdata> for HostReceiver {
         effect_handler: EffectHandler<OtapPdata>,
     ) -> Result<TerminalState, Error> {
         let _deliverer = deliver_events(&self.pipeline);
-        if self.early_answers {
+        if self.pipeline.shared.early_answers {
             let this = effect_handler.receiver_id();
             self.pipeline.allow_early_answers(this.index);
         }
@@ -190,20 +187,17 @@ impl HostReceiver {
         submission: Submission,
         effect_handler: &EffectHandler<OtapPdata>,
     ) -> Result<Option<PendingSend>, Error> {
-        let Submission {
-            call,
-            signal,
-            payload,
-        } = submission;
+        let call = submission.call;
         if !call.enter_nodes() {
             return Ok(None);
         }
         if let Some(error) = call.context.error() {
-            drop(payload);
+            drop(submission.payload);
             call.complete(Some(error));
             return Ok(None);
         }
-        let mut pdata = OtapPdata::new(engine_context(&call), otlp_payload(signal, payload));
+        let payload = otlp_payload(submission.signal, submission.payload);
+        let mut pdata = OtapPdata::new(engine_context(&call), payload);
         let mut calldata = CallData::new();
         let call_id = call.id.call_id().unwrap_or_default();
         calldata.extend([call_id, call.id.number].map(Context8u8::from));
@@ -276,11 +270,4 @@ impl Drop for Deliverer {
 /// A node's farewell; the host's nodes report no metrics.
 pub(crate) fn terminal_state(deadline: Instant) -> TerminalState {
     TerminalState::new(deadline, std::iter::empty::<MetricSetSnapshot>())
-}
-
-pub(crate) async fn at(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
-    }
 }

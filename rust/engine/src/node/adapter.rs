@@ -16,9 +16,13 @@ use otel_arrow_dfe_otap::pdata::OtapPdata;
 use crate::guard::admission::{admit, contained, refuse_failed, until_done};
 use crate::guard::drain;
 use crate::node::effect_handler::ContextAwareEffectHandler;
-use crate::node::factory::Adapts;
 use crate::node::processor::ContextAwareProcessor;
 use crate::request::state::PipelineState;
+
+/// What runs an author's processor `N` as an engine node.
+pub(crate) trait Adapts<N>: Processor<OtapPdata> + 'static {
+    fn new(processor: N, pipeline: Arc<PipelineState>) -> Self;
+}
 
 /// What a node has once it runs: made of the engine's handler on its first message.
 #[derive(Default)]
@@ -82,8 +86,7 @@ impl<P: ContextAwareProcessor> Adapter<P> {
     async fn drain(&mut self, effect_handler: &EffectHandler<OtapPdata>) -> Result<(), Error> {
         let pipeline = &self.pipeline;
         let handler = self.running.handler(effect_handler, pipeline);
-        let until = pipeline.drain_until();
-        let deadline = until.unwrap_or_else(Instant::now);
+        let deadline = pipeline.drain_until().unwrap_or_else(Instant::now);
         let flushed = contained(
             pipeline,
             effect_handler,

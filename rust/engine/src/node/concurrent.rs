@@ -21,9 +21,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::guard::admission::{admit, contained, refuse_failed, until_done};
 use crate::guard::drain;
-use crate::node::adapter::Running;
+use crate::node::adapter::{Adapts, Running};
 use crate::node::effect_handler::{ContextAwareEffectHandler, TaskEffectHandler};
-use crate::node::factory::Adapts;
 use crate::node::processor::ConcurrentContextAwareProcessor;
 use crate::request::state::PipelineState;
 
@@ -152,7 +151,7 @@ impl<P: ConcurrentContextAwareProcessor + 'static> ConcurrentAdapter<P> {
         let spare = Rc::clone(&self.spare);
         let places = Arc::clone(&self.places);
         let node = self.handler(effect_handler);
-        let nacker = node.shared_inner();
+        let nacker = Rc::clone(&node.inner);
         let mut place = Place::take(&places, Rc::clone(&nacker));
         let reused = spare.borrow_mut().pop();
         let mut handler = reused.unwrap_or_else(|| node.for_task(false));
@@ -191,8 +190,7 @@ where
         match msg {
             Message::Control(control) => self.control(control, effect_handler).await,
             Message::PData(pdata) if drain::is_mark(&pdata) => {
-                let until = self.pipeline.drain_until();
-                let deadline = until.unwrap_or_else(Instant::now);
+                let deadline = self.pipeline.drain_until().unwrap_or_else(Instant::now);
                 let handler = self.handler(effect_handler);
                 handler.tasks.forward_mark(effect_handler.clone(), deadline);
                 Ok(())

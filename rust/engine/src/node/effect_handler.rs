@@ -32,14 +32,14 @@ use crate::node::sent::Busy;
 use crate::node::tasks::Tasks;
 use crate::request::engine_errors::error_of_engine;
 use crate::request::nack;
-use crate::request::request::DataSize;
+use crate::request::state::DataSize;
 use crate::request::state::PipelineState;
 
 /// The engine's effect handler together with the context of the request that
 /// is being processed.
 pub struct ContextAwareEffectHandler<PData = OtapPdata> {
     /// Shared by the node's handlers: a copy would copy the table of its outputs.
-    inner: Rc<EffectHandler<PData>>,
+    pub(crate) inner: Rc<EffectHandler<PData>>,
     context: RequestContext,
     /// What the message's ack or nack needs; see [`crate::guard::admission::Entered`].
     routing: Option<OtapPdata>,
@@ -60,14 +60,6 @@ impl<PData> ContextAwareEffectHandler<PData> {
     pub(crate) fn end(&mut self) -> Option<OtapPdata> {
         self.context = RequestContext::empty();
         self.routing.take()
-    }
-
-    pub(crate) fn shared_inner(&self) -> Rc<EffectHandler<PData>> {
-        Rc::clone(&self.inner)
-    }
-
-    pub(crate) fn dropped(&self) -> mpsc::UnboundedSender<OtapPdata> {
-        self.tasks.dropped.clone()
     }
 
     /// The context of the request; an empty one for control messages and for
@@ -139,7 +131,7 @@ impl ContextAwareEffectHandler {
     pub(crate) fn for_task(&self, drain_waits: bool) -> TaskEffectHandler {
         TaskEffectHandler {
             handler: Self {
-                inner: self.shared_inner(),
+                inner: Rc::clone(&self.inner),
                 context: self.context.clone(),
                 routing: self.routing.clone(),
                 reference: self.reference,
@@ -286,7 +278,7 @@ impl ContextAwareEffectHandler {
         F: Future<Output = Result<(), ProcessingError>> + 'static,
     {
         let mut handler = self.for_task(true);
-        let inner = self.shared_inner();
+        let inner = Rc::clone(&self.inner);
         let pipeline = Arc::clone(&self.pipeline);
         let context = self.context.clone();
         let routing = handler.routing.take();
@@ -334,23 +326,7 @@ impl TaskEffectHandler {
         self.busy = None;
         self.handler.end()
     }
-}
 
-impl<PData> Deref for TaskEffectHandler<PData> {
-    type Target = ContextAwareEffectHandler<PData>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.handler
-    }
-}
-
-impl<PData> DerefMut for TaskEffectHandler<PData> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.handler
-    }
-}
-
-impl TaskEffectHandler {
     /// Sends a message of `request` to the default output and waits for its ack:
     /// until every output that stems from it was acknowledged, or one refused.
     /// It ends with the request, except that it waits for an answer that the host owes.
@@ -369,5 +345,19 @@ impl TaskEffectHandler {
         inner.subscribe_to(Interests::ACKS_OR_NACKS, awaited.calldata(), &mut data);
         let send = handler.in_turn(inner.send_message_with_source_node(data));
         sent.send_and_wait(request, awaited, busy, send).await
+    }
+}
+
+impl<PData> Deref for TaskEffectHandler<PData> {
+    type Target = ContextAwareEffectHandler<PData>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.handler
+    }
+}
+
+impl<PData> DerefMut for TaskEffectHandler<PData> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.handler
     }
 }

@@ -2,11 +2,8 @@
 
 //! How an author's node becomes an engine node.
 
-use std::sync::Arc;
-
 use otapbridge_context::ProcessingError;
 use otel_arrow_dfe_config::error::Error as ConfigError;
-use otel_arrow_dfe_engine::local::processor::Processor;
 use otel_arrow_dfe_engine::processor::ProcessorWrapper;
 use otel_arrow_dfe_engine::wiring_contract::WiringContract;
 use otel_arrow_dfe_engine::{ProcessorFactory, ReceiverFactory};
@@ -15,13 +12,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::base::spec::{Path, config_error};
-use crate::node::adapter::Adapter;
+use crate::node::adapter::{Adapter, Adapts};
 use crate::node::concurrent::ConcurrentAdapter;
 use crate::node::processor::{
     ConcurrentContextAwareProcessor, ContextAwareProcessor, ProcessorNode,
 };
 use crate::request::building;
-use crate::request::state::PipelineState;
 
 /// A node type of the catalogue.
 #[derive(Clone)]
@@ -36,17 +32,20 @@ pub(crate) enum Factory {
     Receiver(ReceiverFactory<OtapPdata>),
 }
 
-/// A check of a node's configuration.
-type Check = fn(&Value) -> Result<(), ProcessingError>;
+/// How a node's configuration is checked.
+#[derive(Clone, Copy)]
+pub(crate) enum Check {
+    /// The engine's way.
+    Engine(fn(&Value) -> Result<(), ConfigError>),
+    /// With paths and unknown keys, for nodes of this project: the error's field is a
+    /// path below `config`.
+    Own(fn(&Value) -> Result<(), ProcessingError>),
+}
 
 /// A node type as validation sees it.
 #[derive(Clone)]
 pub(crate) struct NodeType {
-    /// Checks the configuration the engine's way.
-    pub(crate) validate: fn(&Value) -> Result<(), ConfigError>,
-    /// Checks it with paths and unknown keys, for nodes of this project: the error's field is a
-    /// path below `config`.
-    pub(crate) check: Option<Check>,
+    pub(crate) check: Check,
     /// See [`ProcessorNode::AT_MOST_ONE_OUTPUT`].
     pub(crate) at_most_one_output: bool,
     /// See [`ProcessorNode::is_blind`].
@@ -68,19 +67,9 @@ where
     factory::<N, ConcurrentAdapter<N>>()
 }
 
-/// What runs an author's processor `N` as an engine node.
-pub(crate) trait Adapts<N>: Processor<OtapPdata> + 'static {
-    fn new(processor: N, pipeline: Arc<PipelineState>) -> Self;
-}
-
 fn factory<N: ProcessorNode, A: Adapts<N>>() -> NodeFactory {
     let node_type = NodeType {
-        validate: |config| {
-            configured(config, N::create)
-                .map(drop)
-                .map_err(config_error)
-        },
-        check: Some(|config| configured(config, N::create).map(drop)),
+        check: Check::Own(|config| configured(config, N::create).map(drop)),
         at_most_one_output: N::AT_MOST_ONE_OUTPUT,
         is_blind: |config| {
             let is_blind = configured(config, |config| Ok(N::is_blind(&config)));
@@ -101,7 +90,8 @@ fn factory<N: ProcessorNode, A: Adapts<N>>() -> NodeFactory {
         },
         context_declarations: None,
         wiring_contract: WiringContract::UNRESTRICTED,
-        validate_config: node_type.validate,
+        // Its own check says more, and comes before.
+        validate_config: |_| Ok(()),
     };
     NodeFactory {
         factory: Factory::Processor(factory),

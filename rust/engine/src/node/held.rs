@@ -13,7 +13,7 @@ use crate::base::payload::{routing_only, signal};
 use crate::node::effect_handler::ContextAwareEffectHandler;
 use crate::node::own_request::{OwnRequest, all_origins};
 use crate::request::header::request_id;
-use crate::request::request::Request;
+use crate::request::state::Request;
 
 /// A message whose data a node has taken and whose ack or nack it owes, by
 /// [`Held::ack`] or [`Held::nack`]; one that is dropped is refused as retryable.
@@ -127,7 +127,7 @@ impl ContextAwareEffectHandler {
             message: Some(message),
             context: request_context,
             request,
-            dropped: self.dropped(),
+            dropped: self.tasks.dropped.clone(),
         }
     }
 

@@ -12,8 +12,8 @@ use otel_arrow_dfe_otap::pdata::OtapPdata;
 
 use crate::base::payload::otlp_payload;
 use crate::request::header::engine_context;
-use crate::request::request::{DataSize, Request};
 use crate::request::state::PipelineState;
+use crate::request::state::{DataSize, Request};
 
 /// A request under which a node sends messages of its own. One that began in this
 /// pipeline ends when this is dropped: if something of it was refused, gates refuse the rest.
@@ -38,7 +38,7 @@ impl OwnRequest {
         let reference = (has_origins && pipeline.shared.is_blind).then(|| total_size(&origins));
         let request = Request::new(requests.own_id(), context, pipeline, origins, reference);
         pipeline.request_begun(false);
-        let _ = requests.insert(Arc::clone(&request));
+        let _ = requests.insert(request.id, Arc::clone(&request));
         // One with origins ends with them.
         if !has_origins {
             request.watch_deadline();
@@ -106,11 +106,8 @@ pub(crate) fn all_origins(requests: impl IntoIterator<Item = Arc<Request>>) -> V
 
 fn total_size(origins: &[Arc<Request>]) -> DataSize {
     let mut total = DataSize::default();
-    for size in origins
-        .iter()
-        .filter(|origin| origin.is_call())
-        .filter_map(|origin| origin.reference)
-    {
+    let calls = origins.iter().filter(|origin| origin.is_call());
+    for size in calls.filter_map(|call| call.reference) {
         total.items += size.items;
         total.bytes += size.bytes;
     }

@@ -26,12 +26,12 @@ use otel_arrow_dfe_otap::pdata::OtapPdata;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use crate::base::sending::looking_again;
+use crate::base::sending::{at, looking_again};
 use crate::base::spec::config_error;
 use crate::guard::admission::panic_error;
 use crate::guard::drain;
 use crate::host::receiver::terminal_state;
-use crate::node::factory::{Factory, NodeFactory, NodeType, configured};
+use crate::node::factory::{Check, Factory, NodeFactory, NodeType, configured};
 use crate::node::own_request::OwnRequest;
 use crate::node::sent::Sent;
 use crate::request::building;
@@ -72,12 +72,7 @@ pub trait ReceiverNode: ContextAwareReceiver + Sized + 'static {
 #[must_use]
 pub fn receiver_factory<N: ReceiverNode>() -> NodeFactory {
     let node_type = NodeType {
-        validate: |config| {
-            configured(config, N::create)
-                .map(drop)
-                .map_err(config_error)
-        },
-        check: Some(|config| configured(config, N::create).map(drop)),
+        check: Check::Own(|config| configured(config, N::create).map(drop)),
         at_most_one_output: false,
         is_blind: |_| false,
     };
@@ -97,7 +92,8 @@ pub fn receiver_factory<N: ReceiverNode>() -> NodeFactory {
         },
         context_declarations: None,
         wiring_contract: WiringContract::UNRESTRICTED,
-        validate_config: node_type.validate,
+        // Its own check says more, and comes before.
+        validate_config: |_| Ok(()),
     };
     NodeFactory {
         factory: Factory::Receiver(factory),
@@ -223,7 +219,7 @@ impl<R: ContextAwareReceiver> Receiver<OtapPdata> for Adapter<R> {
                         source_detail: String::new(),
                     });
                 }
-                () = crate::host::receiver::at(deadline), if deadline.is_some() => {}
+                () = at(deadline), if deadline.is_some() => {}
             }
         }
     }

@@ -39,7 +39,13 @@ pub(crate) fn build(
         context.clone(),
         config,
         channel_capacities(topology),
-        telemetry_policy(),
+        // The host has telemetry of its own.
+        TelemetryPolicy {
+            pipeline_metrics: false,
+            tokio_metrics: false,
+            runtime_metrics: MetricLevel::None,
+            flow_metrics: Vec::new(),
+        },
         Default::default(),
         None,
         None,
@@ -78,16 +84,6 @@ fn channel_capacities(topology: &Topology) -> ChannelCapacityPolicy {
     capacities
 }
 
-/// The host has telemetry of its own.
-fn telemetry_policy() -> TelemetryPolicy {
-    TelemetryPolicy {
-        pipeline_metrics: false,
-        tokio_metrics: false,
-        runtime_metrics: MetricLevel::None,
-        flow_metrics: Vec::new(),
-    }
-}
-
 fn pipeline_config(
     topology: &Topology,
     context: &PipelineContext,
@@ -114,8 +110,8 @@ fn pipeline_config(
             None => builder.one_of(name(edge.from), targets),
         };
     }
-    for exit in &topology.exits {
-        builder = builder.to(name(*exit), EXIT);
+    for exit in topology.exits() {
+        builder = builder.to(name(exit), EXIT);
     }
     builder
         .build(

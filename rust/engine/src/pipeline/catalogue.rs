@@ -26,7 +26,7 @@ use crate::guard::engine_nodes;
 use crate::guard::gate::gated;
 use crate::host::exporter::HOST_EXPORTER;
 use crate::host::receiver::HOST_RECEIVER;
-use crate::node::factory::{Factory, NodeFactory, NodeType};
+use crate::node::factory::{Check, Factory, NodeFactory, NodeType};
 
 /// Every node type that is linked in.
 pub(crate) struct Catalogue {
@@ -56,9 +56,8 @@ pub(crate) fn find(name: &str) -> Option<(NodeUrn, &'static NodeType)> {
 
 /// Whether a node type is the engine's, and not written against our own trait.
 pub(crate) fn is_engine_node(urn: &NodeUrn) -> bool {
-    get()
-        .node_type(urn.as_str())
-        .is_none_or(|node| node.check.is_none())
+    let node_type = get().node_type(urn.as_str());
+    node_type.is_none_or(|node| matches!(node.check, Check::Engine(_)))
 }
 
 /// Whether every node of a pipeline makes one thing at most of each message.
@@ -79,7 +78,7 @@ pub(crate) fn is_blind(topology: &Topology) -> bool {
         node_type.is_some_and(|node_type| (node_type.is_blind)(&node.config))
     };
     topology.kind == ComponentKind::Processor
-        && topology.exits.len() == 1
+        && topology.exits().count() == 1
         && topology.edges.iter().all(|edge| edge.port.is_none())
         && topology.nodes.iter().all(is_blind)
 }
@@ -87,10 +86,11 @@ pub(crate) fn is_blind(topology: &Topology) -> bool {
 /// The processors of the engine, each behind a gate. Its filter is not among them: one of otapbridge's
 /// nodes has its name and its configuration, because the engine's drops what has no attributes.
 macro_rules! gated_processors {
-    ($($factory:path),+ $(,)?) => {
+    ($($factory:expr),+ $(,)?) => {
         vec![$(ProcessorFactory {
             create: |pipeline, node, node_config, processor_config, capabilities| {
-                gated(($factory.create)(pipeline, node, node_config, processor_config, capabilities)?)
+                let create = $factory.create;
+                gated(create(pipeline, node, node_config, processor_config, capabilities)?)
             },
             ..$factory.clone()
         }),+]
@@ -125,25 +125,14 @@ impl Catalogue {
             processors::temporal_reaggregation_processor::TEMPORAL_REAGGREGATION_PROCESSOR_FACTORY,
             processors::transform_processor::TRANSFORM_PROCESSOR_FACTORY,
         ];
-        if let Some(listed) = log_sampling() {
-            factories.push(ProcessorFactory {
-                create: |pipeline, node, node_config, processor_config, capabilities| {
-                    let factory = log_sampling().expect("it was there when it was listed");
-                    gated((factory.create)(
-                        pipeline,
-                        node,
-                        node_config,
-                        processor_config,
-                        capabilities,
-                    )?)
-                },
-                ..listed.clone()
-            });
+        if log_sampling().is_some() {
+            factories.extend(gated_processors![
+                log_sampling().expect("it was there when it was listed")
+            ]);
         }
         let of_engine = |factory: &ProcessorFactory<OtapPdata>| {
             let node_type = NodeType {
-                validate: factory.validate_config,
-                check: None,
+                check: Check::Engine(factory.validate_config),
                 at_most_one_output: engine_nodes::has_at_most_one_output(factory.name),
                 is_blind: |_| false,
             };

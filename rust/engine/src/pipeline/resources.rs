@@ -27,10 +27,8 @@ impl Resources {
     /// Permanent once the runtime was shut down.
     pub(crate) fn reporters(&self) -> Result<Reporters, ProcessingError> {
         let telemetry = self.telemetry.lock();
-        let telemetry = telemetry.as_ref();
-        telemetry
-            .map(|telemetry| telemetry.reporters.clone())
-            .ok_or_else(shut_down)
+        let reporters = telemetry.as_ref().map(|running| running.reporters.clone());
+        reporters.ok_or_else(shut_down)
     }
 }
 

@@ -2,7 +2,6 @@
 
 //! The engine's own telemetry: it must be collected, or its channel fills up.
 
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -67,7 +66,7 @@ impl Telemetry {
         let thread = std::thread::Builder::new()
             .name("otapb-telemetry".to_owned())
             .spawn(move || {
-                let _system = Arc::new(system);
+                let _system = system;
                 runtime.block_on(async {
                     tokio::select! {
                         _ = collector.run_collection_loop() => {}

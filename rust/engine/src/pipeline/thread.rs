@@ -3,6 +3,7 @@
 //! One pipeline and its thread: built, run, restarted when it dies, stopped.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
@@ -24,11 +25,11 @@ use tokio::sync::{Notify, mpsc as async_mpsc, watch};
 
 use crate::base::counters::{decrement, increment};
 use crate::base::event::{ComponentStatus, Event};
+use crate::base::sending::at;
 use crate::base::spec::{ComponentKind, Topology};
 use crate::base::storage::Storage;
 use crate::guard::admission::panic_text;
 use crate::pipeline::build::build;
-use crate::pipeline::catalogue;
 use crate::pipeline::telemetry::Reporters;
 use crate::request::building::Building;
 use crate::request::state::{Ingress, PipelineState};
@@ -209,13 +210,7 @@ fn wait_for_stop(pipeline: &PipelineState, control: &Control, at_most: Option<Du
         return true;
     };
     runtime.block_on(async {
-        let time_is_up = async {
-            match at_most {
-                Some(at_most) => tokio::time::sleep(at_most).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::pin!(time_is_up);
+        let mut time_is_up = pin!(at(at_most.map(|at_most| Instant::now() + at_most)));
         loop {
             if control.state.lock().stop_at.is_some() {
                 pipeline.outbox.deliver();
@@ -258,13 +253,7 @@ fn run_engine(
     ready: &Arc<Mutex<Option<Ready>>>,
     again: bool,
 ) -> Result<(), String> {
-    let Launch {
-        pipeline,
-        topology,
-        storage,
-        reporters,
-        ..
-    } = launch;
+    let (pipeline, reporters, storage) = (&launch.pipeline, &launch.reporters, &launch.storage);
     let group = PipelineGroupId::from(pipeline.shared.name.clone());
     let id = PipelineId::from(match storage.signal {
         Some(signal) => format!("{}-{}", signal.as_str(), storage.number),
@@ -285,11 +274,10 @@ fn run_engine(
     let building = Building {
         pipeline: Arc::clone(pipeline),
         storage: Some(storage.clone()),
-        early_answers: catalogue::has_at_most_one_output(topology),
         submissions: Some(submissions_end),
         answers: Some(answers_end),
     };
-    let (built, context) = build(context, topology, building)?;
+    let (built, context) = build(context, &launch.topology, building)?;
 
     let (control_tx, control_rx) = runtime_ctrl_msg_channel(CONTROL_CAPACITY);
     let (completion_tx, completion_rx) = pipeline_completion_msg_channel(COMPLETION_CAPACITY);
@@ -305,7 +293,7 @@ fn run_engine(
     let ready = Arc::clone(ready);
     let startup = {
         let pipeline = Arc::clone(pipeline);
-        let takes_calls = topology.kind == ComponentKind::Processor;
+        let takes_calls = launch.topology.kind == ComponentKind::Processor;
         move || {
             pipeline.open(Ingress {
                 submissions: takes_calls.then_some(submissions),

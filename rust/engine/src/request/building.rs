@@ -19,8 +19,6 @@ pub(crate) struct Building {
     pub(crate) pipeline: Arc<PipelineState>,
     /// Where its nodes may keep what outlives them; none in a trial.
     pub(crate) storage: Option<Storage>,
-    /// Every node makes one thing at most of each message.
-    pub(crate) early_answers: bool,
     pub(crate) submissions: Option<UnboundedReceiver<Submission>>,
     pub(crate) answers: Option<UnboundedReceiver<Answer>>,
 }
@@ -49,10 +47,6 @@ pub(crate) fn pipeline() -> Result<Arc<PipelineState>, ConfigError> {
 
 pub(crate) fn storage() -> Result<Option<Storage>, ConfigError> {
     take(|building| Some(building.storage.clone()))
-}
-
-pub(crate) fn early_answers() -> Result<bool, ConfigError> {
-    take(|building| Some(building.early_answers))
 }
 
 pub(crate) fn take_submissions() -> Result<UnboundedReceiver<Submission>, ConfigError> {

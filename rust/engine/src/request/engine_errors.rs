@@ -24,13 +24,11 @@ const NEVER: &[(&str, &str)] = &[
 
 /// What a node's own error means to the caller of the message that it failed on.
 pub(crate) fn error_of_node(node: &str, error: Error) -> ProcessingError {
-    let never = match &error {
-        Error::ProcessorError { error, .. } => NEVER
-            .iter()
-            .any(|(of, text)| *of == node && error.starts_with(text)),
-        _ => false,
+    let is_never = |said: &str| {
+        let mut never = NEVER.iter();
+        never.any(|(of, text)| *of == node && said.starts_with(text))
     };
-    if never {
+    if matches!(&error, Error::ProcessorError { error, .. } if is_never(error)) {
         let text = error.to_string();
         return ProcessingError::permanent(text).with_source(error);
     }

@@ -5,12 +5,11 @@
 
 use std::sync::LazyLock;
 
-use otapbridge_context::RequestContext;
 use otel_arrow_dfe_config::ContextEntryName;
 use otel_arrow_dfe_config::transport_headers::{TransportHeader, TransportHeaders};
 use otel_arrow_dfe_otap::pdata::{Context, OtapPdata};
 
-use crate::request::request::Request;
+use crate::request::state::Request;
 use crate::request::table::{Key, RequestId};
 
 /// Names the request a message stems from. It survives clones, splits and every
@@ -55,7 +54,21 @@ pub(crate) fn engine_context(request: &Request) -> Context {
         to_bytes(request.id),
     ));
     if request.pipeline.shared.has_engine_nodes {
-        push_metadata(&mut headers, &request.context);
+        for (key, value) in request.context.metadata().iter() {
+            // Pseudo-headers such as ":authority" are no names in the engine; nodes
+            // of ours still find them in the request context.
+            let Some(key) = key.to_str() else { continue };
+            let Ok(name) = ContextEntryName::try_from(key) else {
+                continue;
+            };
+            if key == REQUEST_ID_HEADER {
+                continue;
+            }
+            headers.push(match value.to_str() {
+                Some(text) => TransportHeader::text(name, text.as_bytes()),
+                None => TransportHeader::binary(name, value.as_bytes()),
+            });
+        }
     }
     context.set_transport_headers(headers);
     let address = request.context.address();
@@ -63,24 +76,6 @@ pub(crate) fn engine_context(request: &Request) -> Context {
         context.set_peer_addr(address);
     }
     context
-}
-
-fn push_metadata(headers: &mut TransportHeaders, request: &RequestContext) {
-    for (key, value) in request.metadata().iter() {
-        // Pseudo-headers such as ":authority" are no names in the engine; nodes
-        // of ours still find them in the request context.
-        let Some(key) = key.to_str() else { continue };
-        let Ok(name) = ContextEntryName::try_from(key) else {
-            continue;
-        };
-        if key == REQUEST_ID_HEADER {
-            continue;
-        }
-        headers.push(match value.to_str() {
-            Some(text) => TransportHeader::text(name, text.as_bytes()),
-            None => TransportHeader::binary(name, value.as_bytes()),
-        });
-    }
 }
 
 /// The request a message stems from, if that is exactly one.

@@ -20,12 +20,14 @@ pub(crate) fn nack(
     refused: OtapPdata,
 ) -> NackMsg<OtapPdata> {
     let permanent = ended || is_final(&error);
-    let of_the_data = is_of_the_data(&error);
+    let cause = if is_of_the_data(&error) {
+        NackCause::Unspecified
+    } else {
+        NOT_OF_THE_DATA
+    };
     let reason = pipeline.carry(request_id(&refused), error, permanent);
-    if permanent && !of_the_data {
-        NackMsg::new_permanent_with_cause(reason, refused, NOT_OF_THE_DATA)
-    } else if permanent {
-        NackMsg::new_permanent(reason, refused)
+    if permanent {
+        NackMsg::new_permanent_with_cause(reason, refused, cause)
     } else {
         NackMsg::new(reason, refused)
     }
@@ -60,18 +62,15 @@ pub(crate) fn may_be_accepted_later(errors: &ErrorTable, nack: &NackMsg<OtapPdat
 /// Whether nobody should send the data again: the error's kind says so, or its code.
 /// These four codes make an error of any kind permanent to the collector.
 fn is_final(error: &ProcessingError) -> bool {
-    error.is_permanent() || has_final_code(error)
-}
-
-fn has_final_code(error: &ProcessingError) -> bool {
     const INVALID_ARGUMENT: i32 = 3;
     const PERMISSION_DENIED: i32 = 7;
     const UNIMPLEMENTED: i32 = 12;
     const UNAUTHENTICATED: i32 = 16;
-    matches!(
-        error.grpc_code(),
-        INVALID_ARGUMENT | PERMISSION_DENIED | UNIMPLEMENTED | UNAUTHENTICATED
-    )
+    error.is_permanent()
+        || matches!(
+            error.grpc_code(),
+            INVALID_ARGUMENT | PERMISSION_DENIED | UNIMPLEMENTED | UNAUTHENTICATED
+        )
 }
 
 /// The error behind a nack: the structured one if a node of ours or the host
@@ -93,10 +92,7 @@ pub(crate) fn error_of(errors: &ErrorTable, nack: &NackMsg<OtapPdata>) -> Proces
         (_, true) => ProcessingError::permanent(reason),
         (NackCause::RouteFull, false) => ProcessingError::resource_exhausted(reason, None),
         // Another instance, or this one after its restart, may take it.
-        (NackCause::RouteClosed | NackCause::NodeShutdown, false)
-        | (NackCause::Refused | NackCause::Unspecified, false) => {
-            ProcessingError::retryable(reason)
-        }
+        (_, false) => ProcessingError::retryable(reason),
     }
 }
 

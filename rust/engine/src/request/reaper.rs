@@ -17,11 +17,16 @@ use otapbridge_context::ProcessingError;
 use parking_lot::{Condvar, Mutex};
 
 use crate::base::outbox::Outbox;
-use crate::request::request::Request;
 
 /// When the queue has so many entries, and each time it has doubled then, those of requests
 /// that are gone are removed.
 const FIRST_CLEANING: usize = 1024;
+
+/// A request, as the reaper sees it.
+pub(crate) trait Reaped: Send + Sync {
+    /// Does what is due, and says when to look again.
+    fn reap(self: Arc<Self>) -> Option<Instant>;
+}
 
 /// An entry of the queue: look at this request at this time. The order is reversed, because
 /// the heap gives the greatest first.
@@ -31,19 +36,16 @@ struct Look {
 }
 
 enum Looked {
-    Request(Weak<Request>),
-    /// Events that wait for a thread that may be busy with a node.
-    Outbox {
-        outbox: Weak<Outbox>,
-        is_watch: bool,
-    },
+    Request(Weak<dyn Reaped>),
+    /// Events that wait for a thread that may be busy with a node; and whether somebody watches.
+    Outbox(Weak<Outbox>, bool),
 }
 
 impl Looked {
     fn is_gone(&self) -> bool {
         match self {
             Self::Request(request) => request.strong_count() == 0,
-            Self::Outbox { outbox, .. } => outbox.strong_count() == 0,
+            Self::Outbox(outbox, _) => outbox.strong_count() == 0,
         }
     }
 }
@@ -51,21 +53,14 @@ impl Looked {
 impl Look {
     /// Looks, and says when to look again.
     fn look(self) -> Option<Self> {
-        match self.of {
-            Looked::Request(request) => {
-                let at = request.upgrade()?.reap()?;
-                let of = Looked::Request(request);
-                Some(Self { at, of })
-            }
-            Looked::Outbox { outbox, is_watch } => {
+        let (at, of) = match self.of {
+            Looked::Request(request) => (request.upgrade()?.reap()?, Looked::Request(request)),
+            Looked::Outbox(outbox, is_watch) => {
                 let is_watch = outbox.upgrade()?.deliver_left(is_watch)?;
-                let of = Looked::Outbox { outbox, is_watch };
-                Some(Self {
-                    at: Instant::now(),
-                    of,
-                })
+                (Instant::now(), Looked::Outbox(outbox, is_watch))
             }
-        }
+        };
+        Some(Self { at, of })
     }
 }
 
@@ -112,23 +107,21 @@ pub(crate) struct Reaper {
 
 impl Reaper {
     /// Makes the reaper look at the request at this time.
-    pub(crate) fn look_at(&self, request: &Arc<Request>, at: Instant) {
-        self.push(Looked::Request(Arc::downgrade(request)), at);
+    pub(crate) fn look_at(&self, request: &Arc<impl Reaped + 'static>, at: Instant) {
+        let request = Arc::downgrade(request);
+        self.push(Looked::Request(request), at);
     }
 
     /// Makes the reaper deliver what is left of events at this time, because somebody
     /// [watches](Outbox::needs_watch).
     pub(crate) fn watch(&self, outbox: &Arc<Outbox>, at: Instant) {
-        let outbox = Arc::downgrade(outbox);
-        let is_watch = true;
-        self.push(Looked::Outbox { outbox, is_watch }, at);
+        self.push(Looked::Outbox(Arc::downgrade(outbox), true), at);
     }
 
     /// Makes the reaper deliver what is left of events now.
     pub(crate) fn deliver(&self, outbox: &Arc<Outbox>) {
-        let outbox = Arc::downgrade(outbox);
-        let is_watch = false;
-        self.push(Looked::Outbox { outbox, is_watch }, Instant::now());
+        let of = Looked::Outbox(Arc::downgrade(outbox), false);
+        self.push(of, Instant::now());
     }
 
     /// Waits until the thread has let go of the request that it looks at, so that nothing is left of a

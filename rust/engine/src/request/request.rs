@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A request: a call of the host, or one that began inside a pipeline, such as a
-//! batch or what a receiver makes.
+//! What decides about a request: a call of the host, or one that began inside a pipeline,
+//! such as a batch or what a receiver makes.
 //!
 //! All decisions about a request are made under its lock. So a call is completed once, its
 //! payload's release is reported once and never before that, and it emits nothing afterwards.
 
 use std::mem::take;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -16,48 +15,9 @@ use otapbridge_context::{CancelReason, ErrorKind, ProcessingError, RequestContex
 use crate::base::counters::{decrement, increment};
 use crate::base::event::Event;
 use crate::base::sync::{Instant, Mutex, Notify};
-use crate::request::state::PipelineState;
+use crate::request::reaper::Reaped;
+use crate::request::state::{DataSize, PipelineState, Request, RequestState, until};
 use crate::request::table::RequestId;
-
-/// How much data a request has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DataSize {
-    /// Spans, data points or log records.
-    pub items: usize,
-    /// Bytes, written as OTLP protobuf.
-    pub bytes: usize,
-}
-
-pub(crate) struct Request {
-    pub(crate) id: RequestId,
-    pub(crate) context: RequestContext,
-    pub(crate) pipeline: Arc<PipelineState>,
-    /// The requests that its data stem from, each once; none of a call.
-    pub(crate) origins: Vec<Arc<Request>>,
-    /// Set if its data stay with the host.
-    pub(crate) reference: Option<DataSize>,
-    state: Mutex<State>,
-    left_host: Notify,
-}
-
-#[derive(Default)]
-struct State {
-    ended: bool,
-    /// The pipeline's backlog counts it among the calls in nodes.
-    in_nodes: bool,
-    payload_released: bool,
-    /// Its emissions that the host has not answered.
-    own_at_host: usize,
-    /// Emissions that the host has not answered: its own, and those of requests of which it
-    /// is an origin.
-    at_host: usize,
-    /// When the last of them was answered. Set only if its deadline is a timeout.
-    left_host: Option<Instant>,
-    /// The reaper dropped its entry while the host had output; `leave_host` queues a new one.
-    reaper_off: bool,
-    /// Errors in the pipeline's table that were made for it.
-    errors: Vec<u64>,
-}
 
 pub(crate) fn ended_already() -> ProcessingError {
     ProcessingError::cancelled("the request has ended already")
@@ -79,10 +39,10 @@ impl Request {
         origins: Vec<Arc<Request>>,
         reference: Option<DataSize>,
     ) -> Arc<Self> {
-        let state = State {
+        let state = RequestState {
             // By reference no payload crosses, so there is no release to report.
             payload_released: reference.is_some(),
-            ..State::default()
+            ..RequestState::default()
         };
         Arc::new(Self {
             id,
@@ -128,19 +88,14 @@ impl Request {
     pub(crate) fn complete_here(&self, error: Option<ProcessingError>) -> Option<bool> {
         let mut released = None;
         let reason = error.as_ref().map(ended_by);
-        let _ = self.complete_by(
-            |_| true,
-            reason,
-            |payload_released| {
-                released = Some(payload_released);
-            },
-        );
+        let report = |payload_released| released = Some(payload_released);
+        let _ = self.complete_by(|_| true, reason, report);
         released
     }
 
     fn complete_if(
         &self,
-        may: impl FnOnce(&mut State) -> bool,
+        may: impl FnOnce(&mut RequestState) -> bool,
         error: Option<ProcessingError>,
     ) -> bool {
         let Some(call_id) = self.id.call_id() else {
@@ -158,12 +113,12 @@ impl Request {
 
     fn complete_by(
         &self,
-        may: impl FnOnce(&mut State) -> bool,
-        failed: Option<CancelReason>,
+        may: impl FnOnce(&mut RequestState) -> bool,
+        reason: Option<CancelReason>,
         report: impl FnOnce(bool),
     ) -> bool {
-        let completed = self.end_if(may, failed.is_some(), report);
-        if completed && let Some(reason) = failed {
+        let completed = self.end_if(may, reason.is_some(), report);
+        if completed && let Some(reason) = reason {
             // Who still works on it may stop.
             let _ = self.context.cancel(reason, "");
         }
@@ -178,7 +133,7 @@ impl Request {
     /// Ends a call that was not submitted after all: the host hears no more of it. False if
     /// it was completed before.
     pub(crate) fn undo(&self) -> bool {
-        let no_report = |state: &mut State| {
+        let no_report = |state: &mut RequestState| {
             state.payload_released = true;
             true
         };
@@ -189,7 +144,7 @@ impl Request {
     /// was released.
     fn end_if(
         &self,
-        may: impl FnOnce(&mut State) -> bool,
+        may: impl FnOnce(&mut RequestState) -> bool,
         failed: bool,
         report: impl FnOnce(bool),
     ) -> bool {
@@ -225,7 +180,7 @@ impl Request {
     }
 
     /// Its first output goes to the host, or it ends.
-    fn leave_nodes(&self, state: &mut State) {
+    fn leave_nodes(&self, state: &mut RequestState) {
         if take(&mut state.in_nodes)
             && let Some(backlog) = &self.pipeline.backlog
         {
@@ -264,44 +219,6 @@ impl Request {
         }
     }
 
-    /// For the reaper: cancels it if its time is up, or completes it if the grace is over.
-    /// Says when to look again.
-    pub(crate) fn reap(self: &Arc<Self>) -> Option<Instant> {
-        if self.context.is_cancelled() {
-            let may = |state: &mut State| {
-                state.reaper_off = state.own_at_host > 0;
-                !state.reaper_off
-            };
-            if self.complete_if(may, self.context.error()) {
-                // The pipeline's thread may be busy with a node.
-                let (outbox, reaper) = (&self.pipeline.outbox, &self.pipeline.shared.reaper);
-                reaper.deliver(outbox);
-            }
-            return None;
-        }
-        {
-            let mut state = self.state.lock();
-            // Under the lock: output that comes back from the host has put it off.
-            let deadline = self.context.deadline()?;
-            let is_timeout = self.context.is_deadline_a_timeout();
-            if is_timeout && state.at_host > 0 {
-                state.reaper_off = true;
-                return None;
-            }
-            // After the host's answer, nodes have the grace to ack or nack.
-            let grace = self.pipeline.shared.grace;
-            let returned = state.left_host.map(|left| left + grace);
-            let due = returned.map_or(deadline, |returned| deadline.max(returned));
-            if due > Instant::now() {
-                return Some(due);
-            }
-            // Under the lock, so that no output of it goes to the host any more.
-            let _ = self.context.cancel(CancelReason::Deadline, "");
-        }
-        self.complete_soon();
-        None
-    }
-
     /// Runs `hand_over`, which gives its output to the host, unless it has ended. Its timeout
     /// and those of its origins stand still until the host has answered.
     ///
@@ -326,7 +243,7 @@ impl Request {
     }
 
     /// The time at the host does not count as time in this library.
-    fn enter_host(&self, state: &mut State) {
+    fn enter_host(&self, state: &mut RequestState) {
         self.leave_nodes(state);
         state.at_host += 1;
         self.context.pause();
@@ -364,15 +281,7 @@ impl Request {
 
     /// Waits until all emissions with its data are answered.
     pub(crate) async fn left_host(&self) {
-        loop {
-            let mut left = pin!(self.left_host.notified());
-            // Registered before the look, so that a change in between is not missed.
-            let _ = left.as_mut().enable();
-            if !self.is_at_host() {
-                return;
-            }
-            left.await;
-        }
+        until(&self.left_host, || !self.is_at_host()).await;
     }
 
     /// Changes the list of its errors, unless it has ended.
@@ -382,13 +291,52 @@ impl Request {
     }
 }
 
+impl Reaped for Request {
+    /// Cancels it if its time is up, or completes it if the grace is over.
+    fn reap(self: Arc<Self>) -> Option<Instant> {
+        if self.context.is_cancelled() {
+            let may = |state: &mut RequestState| {
+                state.reaper_off = state.own_at_host > 0;
+                !state.reaper_off
+            };
+            if self.complete_if(may, self.context.error()) {
+                // The pipeline's thread may be busy with a node.
+                let (outbox, reaper) = (&self.pipeline.outbox, &self.pipeline.shared.reaper);
+                reaper.deliver(outbox);
+            }
+            return None;
+        }
+        {
+            let mut state = self.state.lock();
+            // Under the lock: output that comes back from the host has put it off.
+            let deadline = self.context.deadline()?;
+            let is_timeout = self.context.is_deadline_a_timeout();
+            if is_timeout && state.at_host > 0 {
+                state.reaper_off = true;
+                return None;
+            }
+            // After the host's answer, nodes have the grace to ack or nack.
+            let grace = self.pipeline.shared.grace;
+            let returned = state.left_host.map(|left| left + grace);
+            let due = returned.map_or(deadline, |returned| deadline.max(returned));
+            if due > Instant::now() {
+                return Some(due);
+            }
+            // Under the lock, so that no output of it goes to the host any more.
+            let _ = self.context.cancel(CancelReason::Deadline, "");
+        }
+        self.complete_soon();
+        None
+    }
+}
+
 /// Reports, when it is dropped, that the library no longer reads a call's payload.
-pub(crate) struct PayloadRelease {
+pub struct PayloadGuard {
     call: Arc<Request>,
     len: u64,
 }
 
-impl PayloadRelease {
+impl PayloadGuard {
     pub(crate) fn new(call: Arc<Request>, len: usize) -> Self {
         let len = len as u64;
         let counters = &call.pipeline.shared.counters;
@@ -400,7 +348,7 @@ impl PayloadRelease {
     }
 }
 
-impl Drop for PayloadRelease {
+impl Drop for PayloadGuard {
     fn drop(&mut self) {
         let counters = &self.call.pipeline.shared.counters;
         decrement(&counters.payloads_unreleased);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What a pipeline's nodes, its component and the reaper share.
+//! What a component's pipelines, a pipeline and a request consist of. They know each other, so
+//! they stand here together; what decides about a request is in `request.rs`.
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
@@ -9,26 +10,26 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use otapbridge_context::{ErrorTable, HostErrorReleased, ProcessingError, Signal};
+use otapbridge_context::{ErrorTable, HostErrorReleased, ProcessingError, RequestContext, Signal};
 use otel_arrow_dfe_engine::control::Frame;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 
 use crate::base::counters::{Counters, decrement, increment};
-use crate::base::event::{Emission, Event};
+use crate::base::event::Event;
 use crate::base::outbox::Outbox;
 use crate::base::sync::{
     AtomicBool, AtomicUsize, Instant, Mutex, Notify, RwLock, UnboundedSender, yield_now,
 };
 use crate::request::pace::Backlog;
 use crate::request::reaper::Reaper;
-use crate::request::request::Request;
-use crate::request::table::RequestTable;
+use crate::request::table::{RequestId, RequestTable};
 
 /// What the pipelines of a component share.
+#[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) requests: RequestTable,
+    pub(crate) requests: RequestTable<Request>,
     pub(crate) reaper: Arc<Reaper>,
     /// How long a pipeline has to complete a call that is cancelled.
     pub(crate) grace: Duration,
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) has_engine_nodes: bool,
     /// No node looks at data, which stay with the host.
     pub(crate) is_blind: bool,
+    /// Every node makes one thing at most of each message.
+    pub(crate) early_answers: bool,
     /// Calls stay with one of several pipelines while it keeps up.
     pub(crate) calls_stay: bool,
     /// A pipeline's restarts are used up: the component never reports health again.
@@ -46,6 +49,47 @@ impl Shared {
     pub(crate) fn not_running(&self) -> ProcessingError {
         ProcessingError::retryable(format!("component {:?} is not running", self.name))
     }
+}
+
+/// How much data a request has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DataSize {
+    /// Spans, data points or log records.
+    pub items: usize,
+    /// Bytes, written as OTLP protobuf.
+    pub bytes: usize,
+}
+
+pub(crate) struct Request {
+    pub(crate) id: RequestId,
+    pub(crate) context: RequestContext,
+    pub(crate) pipeline: Arc<PipelineState>,
+    /// The requests that its data stem from, each once; none of a call.
+    pub(crate) origins: Vec<Arc<Request>>,
+    /// Set if its data stay with the host.
+    pub(crate) reference: Option<DataSize>,
+    /// All decisions about it are made under this lock.
+    pub(super) state: Mutex<RequestState>,
+    pub(super) left_host: Notify,
+}
+
+#[derive(Default)]
+pub(super) struct RequestState {
+    pub(super) ended: bool,
+    /// The pipeline's backlog counts it among the calls in nodes.
+    pub(super) in_nodes: bool,
+    pub(super) payload_released: bool,
+    /// Its emissions that the host has not answered.
+    pub(super) own_at_host: usize,
+    /// Emissions that the host has not answered: its own, and those of requests of which it
+    /// is an origin.
+    pub(super) at_host: usize,
+    /// When the last of them was answered. Set only if its deadline is a timeout.
+    pub(super) left_host: Option<Instant>,
+    /// The reaper dropped its entry while the host had output; `leave_host` queues a new one.
+    pub(super) reaper_off: bool,
+    /// Errors in the pipeline's table that were made for it.
+    pub(super) errors: Vec<u64>,
 }
 
 /// A call on its way to a host receiver.
@@ -63,20 +107,6 @@ pub(crate) struct Emitted {
     pub(crate) routing: Option<OtapPdata>,
 }
 
-/// What became of the host's answer to an emission.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EmissionAnswer {
-    /// The emission awaited its answer. If not, it was unknown or answered before, and
-    /// nothing below is so.
-    pub awaited: bool,
-    /// The emission's call has ended with this answer: no `Done` follows.
-    pub call_done: bool,
-    /// And its payload was released: no `PayloadReleased` follows.
-    pub payload_released: bool,
-    /// The library keeps the host's error: a `HostErrorReleased` follows.
-    pub keeps_error: bool,
-}
-
 /// The host's answer to an emission, on its way to a host exporter.
 pub(crate) struct Answer {
     pub(crate) emission_id: u64,
@@ -91,14 +121,6 @@ pub(crate) struct Ingress {
     pub(crate) answers: UnboundedSender<Answer>,
 }
 
-/// A pipeline's emission ids have its index above this bit.
-const INDEX_SHIFT: u32 = 48;
-
-/// Which pipeline an emission comes from.
-pub(crate) fn pipeline_of_emission(id: u64) -> usize {
-    usize::try_from(id >> INDEX_SHIFT).unwrap_or(usize::MAX)
-}
-
 pub(crate) struct PipelineState {
     pub(crate) shared: Arc<Shared>,
     /// Its place among the component's pipelines.
@@ -108,9 +130,9 @@ pub(crate) struct PipelineState {
     /// Of those, the ones that were made for output of no request, oldest first.
     pub(crate) unowned_errors: Mutex<VecDeque<u64>>,
     /// Reports the release of an error of the host's.
-    host_error_released: HostErrorReleased,
+    pub(super) host_error_released: HostErrorReleased,
     /// `None` while the pipeline does not run.
-    ingress: RwLock<Option<Ingress>>,
+    pub(super) ingress: RwLock<Option<Ingress>>,
     /// Calls that are not completed, and requests that began here and have not ended.
     calls: AtomicUsize,
     own_requests: AtomicUsize,
@@ -120,8 +142,8 @@ pub(crate) struct PipelineState {
     /// pipeline, and a cancel may come after the pipeline ended.
     cancelled_calls: Mutex<Vec<Weak<Request>>>,
     some_cancelled: Notify,
-    emissions: Mutex<HashMap<u64, Emitted>>,
-    next_emission: AtomicU64,
+    pub(super) emissions: Mutex<HashMap<u64, Emitted>>,
+    pub(super) next_emission: AtomicU64,
     /// When a drain that is under way must have ended.
     drain_until: Mutex<Option<Instant>>,
     drain_begun: Notify,
@@ -134,6 +156,19 @@ pub(crate) struct PipelineState {
     settled: Notify,
     /// The drain's mark has reached the host: all that was sent before it has.
     all_sent: AtomicBool,
+}
+
+/// Waits until it is so; `changed` tells of each change.
+pub(super) async fn until(changed: &Notify, is_so: impl Fn() -> bool) {
+    loop {
+        let mut changed = pin!(changed.notified());
+        // Registered before the look, so that a change in between is not missed.
+        let _ = changed.as_mut().enable();
+        if is_so() {
+            return;
+        }
+        changed.await;
+    }
 }
 
 fn push(outbox: &Arc<Outbox>, shared: &Shared, event: Event) {
@@ -276,8 +311,10 @@ impl PipelineState {
 
     /// Completes every call with `error`.
     pub(crate) fn complete_all(&self, error: &ProcessingError) {
-        for call in self.shared.requests.calls_of(self) {
-            call.complete(Some(error.clone()));
+        for call in self.shared.requests.calls() {
+            if std::ptr::eq(Arc::as_ptr(&call.pipeline), self) {
+                call.complete(Some(error.clone()));
+            }
         }
         self.cancelled_calls.lock().clear();
     }
@@ -313,107 +350,6 @@ impl PipelineState {
         last_subscriber.is_some_and(|frame| frame.node_id == entry)
     }
 
-    /// Hands output of a request to the host, which answers it under the id that is returned.
-    ///
-    /// # Errors
-    /// Why nobody waits for it.
-    pub(crate) fn emit(
-        &self,
-        request: Option<&Arc<Request>>,
-        emitted: impl FnOnce() -> Emitted,
-        emission: impl FnOnce(u64) -> Emission,
-    ) -> Result<u64, ProcessingError> {
-        let number = self.next_emission.fetch_add(1, Ordering::Relaxed);
-        let id = ((self.index as u64) << INDEX_SHIFT) | number;
-        let emission = emission(id);
-        let hand_over = || {
-            let _ = self.emissions.lock().insert(id, emitted());
-            increment(&self.shared.counters.emissions_in_flight);
-            self.push(Event::Emit(emission));
-        };
-        match request {
-            Some(request) => request.emit(hand_over)?,
-            None => hand_over(),
-        }
-        Ok(id)
-    }
-
-    /// Tells the host that nobody waits for the answer to an emission any more.
-    pub(crate) fn cancel_emission(&self, id: u64, error: ProcessingError) {
-        // Pushed under the lock, so that it cannot come after the host's answer.
-        let emissions = self.emissions.lock();
-        if emissions.contains_key(&id) {
-            self.push(Event::EmissionCancelled { id, error });
-        }
-    }
-
-    /// Takes the host's answer to an emission.
-    pub(crate) fn emission_done(
-        &self,
-        emission_id: u64,
-        error: Option<ProcessingError>,
-    ) -> EmissionAnswer {
-        let Some(emitted) = self.emissions.lock().remove(&emission_id) else {
-            return EmissionAnswer::default();
-        };
-        decrement(&self.shared.counters.emissions_in_flight);
-        let Emitted { request, routing } = emitted;
-        let mut answer = EmissionAnswer {
-            awaited: true,
-            ..EmissionAnswer::default()
-        };
-        match routing {
-            Some(routing) => {
-                answer.keeps_error = error.as_ref().is_some_and(|e| e.host_error_id() != 0);
-                let error = error.map(|error| error.reporting_release(&self.host_error_released));
-                if let Some(ingress) = self.ingress.read().as_ref() {
-                    // A closed queue means the pipeline ended, and with it the calls
-                    // that this answer was for.
-                    let _ = ingress.answers.send(Answer {
-                        emission_id,
-                        routing,
-                        error,
-                    });
-                }
-            }
-            None => {
-                let completed = request.as_ref().and_then(|call| call.complete_here(error));
-                answer.call_done = completed.is_some();
-                answer.payload_released = completed == Some(true);
-            }
-        }
-        if let Some(request) = request {
-            // After the answer was queued: should the reaper end the call now, the answer is
-            // on its way already.
-            request.emission_answered();
-        }
-        answer
-    }
-
-    /// Forgets what a pipeline that ended was waiting for.
-    pub(crate) fn cancel_emissions(&self) {
-        // At a shutdown the host needs no notice: it has asked for it.
-        let unexpected = self.drain_until().is_none();
-        let emissions = {
-            let mut emissions = self.emissions.lock();
-            for (id, emitted) in &*emissions {
-                let is_call = emitted.request.as_ref().is_some_and(|r| r.is_call());
-                if unexpected && !is_call {
-                    // Under the lock: nothing follows the host's answer.
-                    let error = ProcessingError::retryable("the pipeline ended");
-                    self.push(Event::EmissionCancelled { id: *id, error });
-                }
-            }
-            std::mem::take(&mut *emissions)
-        };
-        for emitted in emissions.into_values() {
-            decrement(&self.shared.counters.emissions_in_flight);
-            if let Some(request) = emitted.request {
-                request.emission_answered();
-            }
-        }
-    }
-
     /// Delivers what is left, and then nothing any more: the pipeline's thread has ended.
     pub(crate) fn close_outbox(&self) {
         // Who completes a call at this moment has taken it out of the table, and not yet said so.
@@ -434,15 +370,7 @@ impl PipelineState {
 
     /// Resolves when a drain has begun.
     pub(crate) async fn drain_begun(&self) {
-        loop {
-            let mut begun = pin!(self.drain_begun.notified());
-            // Registered before the look, so that a beginning in between is not missed.
-            let _ = begun.as_mut().enable();
-            if self.drain_until().is_some() {
-                return;
-            }
-            begun.await;
-        }
+        until(&self.drain_begun, || self.drain_until().is_some()).await;
     }
 
     /// A node keeps data on disk; [`store_drained`](Self::store_drained) follows.

@@ -12,8 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::sync::Mutex;
-use crate::request::request::Request;
-use crate::request::state::PipelineState;
 
 /// Parts of the table with a lock each, so that pipelines seldom wait for each other.
 const STRIPES: usize = 16;
@@ -47,36 +45,48 @@ impl RequestId {
     }
 }
 
-enum Slot {
-    InFlight(Arc<Request>),
+enum Slot<R> {
+    /// By its number.
+    InFlight(u64, Arc<R>),
     /// The request of this number ended with an error.
     Tombstone(u64),
 }
 
 /// What a look into the table shows.
-pub(crate) enum Found {
-    InFlight(Arc<Request>),
+pub(crate) enum Found<R> {
+    InFlight(Arc<R>),
     /// It ended with an error.
     Failed,
     /// It was accepted, or is long forgotten.
     Gone,
 }
 
-#[derive(Default)]
-struct Stripe {
-    slots: HashMap<Key, Slot>,
+struct Stripe<R> {
+    slots: HashMap<Key, Slot<R>>,
     /// Ids of the tombstones, oldest first.
     tombstones: VecDeque<RequestId>,
 }
 
-#[derive(Default)]
-pub(crate) struct RequestTable {
-    stripes: [Mutex<Stripe>; STRIPES],
+pub(crate) struct RequestTable<R> {
+    stripes: [Mutex<Stripe<R>>; STRIPES],
     last_number: AtomicU64,
 }
 
-impl RequestTable {
-    fn stripe(&self, key: Key) -> &Mutex<Stripe> {
+impl<R> Default for RequestTable<R> {
+    fn default() -> Self {
+        let stripe = || Stripe {
+            slots: HashMap::new(),
+            tombstones: VecDeque::new(),
+        };
+        Self {
+            stripes: std::array::from_fn(|_| Mutex::new(stripe())),
+            last_number: AtomicU64::new(0),
+        }
+    }
+}
+
+impl<R> RequestTable<R> {
+    fn stripe(&self, key: Key) -> &Mutex<Stripe<R>> {
         let (Key::Call(id) | Key::Own(id)) = key;
         // Ids may come in any stride; the multiplication (Knuth 6.4) spreads them.
         let spread = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60;
@@ -103,24 +113,20 @@ impl RequestTable {
     }
 
     /// Puts a request in flight, and says whether none has its key.
-    pub(crate) fn insert(&self, request: Arc<Request>) -> bool {
-        let mut stripe = self.stripe(request.id.key).lock();
-        match stripe.slots.entry(request.id.key) {
-            Entry::Occupied(slot) if matches!(slot.get(), Slot::InFlight(_)) => false,
-            Entry::Occupied(mut tombstone) => {
-                let _ = tombstone.insert(Slot::InFlight(request));
-                true
-            }
-            Entry::Vacant(vacant) => {
-                let _ = vacant.insert(Slot::InFlight(request));
-                true
-            }
+    pub(crate) fn insert(&self, id: RequestId, request: Arc<R>) -> bool {
+        let mut stripe = self.stripe(id.key).lock();
+        let is_free = !matches!(stripe.slots.get(&id.key), Some(Slot::InFlight(..)));
+        if is_free {
+            let _ = stripe
+                .slots
+                .insert(id.key, Slot::InFlight(id.number, request));
         }
+        is_free
     }
 
-    pub(crate) fn find(&self, id: RequestId) -> Found {
+    pub(crate) fn find(&self, id: RequestId) -> Found<R> {
         match self.stripe(id.key).lock().slots.get(&id.key) {
-            Some(Slot::InFlight(request)) if request.id == id => {
+            Some(Slot::InFlight(number, request)) if *number == id.number => {
                 Found::InFlight(Arc::clone(request))
             }
             Some(Slot::Tombstone(number)) if *number == id.number => Found::Failed,
@@ -129,7 +135,7 @@ impl RequestTable {
     }
 
     /// The request, if it is in flight.
-    pub(crate) fn in_flight(&self, id: RequestId) -> Option<Arc<Request>> {
+    pub(crate) fn in_flight(&self, id: RequestId) -> Option<Arc<R>> {
         match self.find(id) {
             Found::InFlight(request) => Some(request),
             Found::Failed | Found::Gone => None,
@@ -137,15 +143,15 @@ impl RequestTable {
     }
 
     /// The call that the host names so, if it is in flight.
-    pub(crate) fn call(&self, call_id: u64) -> Option<Arc<Request>> {
+    pub(crate) fn call(&self, call_id: u64) -> Option<Arc<R>> {
         let key = Key::Call(call_id);
         match self.stripe(key).lock().slots.get(&key) {
-            Some(Slot::InFlight(request)) => Some(Arc::clone(request)),
+            Some(Slot::InFlight(_, request)) => Some(Arc::clone(request)),
             _ => None,
         }
     }
 
-    /// Takes a request out of flight. For [`Request`] only: it decides who may.
+    /// Takes a request out of flight. For requests only: they decide who may.
     pub(crate) fn end(&self, id: RequestId, failed: bool) {
         let mut stripe = self.stripe(id.key).lock();
         let ended = if failed {
@@ -163,15 +169,12 @@ impl RequestTable {
         drop(ended);
     }
 
-    /// The calls that run in a pipeline.
-    pub(crate) fn calls_of(&self, pipeline: &PipelineState) -> Vec<Arc<Request>> {
+    /// All calls in flight.
+    pub(crate) fn calls(&self) -> Vec<Arc<R>> {
         let mut calls = Vec::new();
         for stripe in &self.stripes {
-            for slot in stripe.lock().slots.values() {
-                if let Slot::InFlight(request) = slot
-                    && request.id.call_id().is_some()
-                    && std::ptr::eq(Arc::as_ptr(&request.pipeline), pipeline)
-                {
+            for (key, slot) in &stripe.lock().slots {
+                if let (Key::Call(_), Slot::InFlight(_, request)) = (key, slot) {
                     calls.push(Arc::clone(request));
                 }
             }
@@ -180,7 +183,7 @@ impl RequestTable {
     }
 }
 
-impl Stripe {
+impl<R> Stripe<R> {
     fn remove_oldest(&mut self) {
         if let Some(oldest) = self.tombstones.pop_front()
             && let Entry::Occupied(slot) = self.slots.entry(oldest.key)

@@ -58,6 +58,7 @@ impl<T> RwLock<T> {
 // came between. What reads and writes at once is as it should be: so are all `SeqCst` accesses.
 macro_rules! atomic {
     ($name:ident, $value:ty, $read:ident, $nothing:literal) => {
+        #[derive(Default)]
         pub(crate) struct $name(model::atomic::$name);
 
         impl $name {

@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use crate::base::sync::Instant;
 use crate::models::explore::{Models, together};
 use crate::models::world::{GRACE, World, has_ended};
-use crate::request::request::{PayloadRelease, Request};
+use crate::request::request::PayloadGuard;
+use crate::request::state::Request;
 use crate::stand_ins::RequestContext;
 
 const CALL: u64 = 1;
@@ -65,7 +66,7 @@ const DEADLINE: std::time::Duration = std::time::Duration::from_nanos(100);
 struct Call {
     world: World,
     request: Arc<Request>,
-    payload: Arc<Mutex<Option<PayloadRelease>>>,
+    payload: Arc<Mutex<Option<PayloadGuard>>>,
 }
 
 impl Clone for Call {

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use crate::base::sync::Instant;
 use crate::models::explore::{Models, together};
 use crate::models::world::{GRACE, World};
-use crate::request::request::PayloadRelease;
+use crate::request::request::PayloadGuard;
 use crate::request::state::Submission;
 use crate::stand_ins::RequestContext;
 
@@ -103,7 +103,7 @@ fn end_with(models: &mut Models, is_shutdown: bool, output: Output, happenings: 
     });
 }
 
-struct Payload(#[expect(dead_code, reason = "kept for its drop")] PayloadRelease);
+struct Payload(#[expect(dead_code, reason = "kept for its drop")] PayloadGuard);
 
 impl AsRef<[u8]> for Payload {
     fn as_ref(&self) -> &[u8] {

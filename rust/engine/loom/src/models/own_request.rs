@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use crate::base::sync::Instant;
 use crate::models::explore::{Models, together};
 use crate::models::world::{GRACE, World, has_ended};
-use crate::request::request::Request;
+use crate::request::state::Request;
 use crate::stand_ins::RequestContext;
 
 const CALLS: [u64; 2] = [1, 2];
@@ -67,7 +67,7 @@ impl Batch {
         let origins = calls.to_vec();
         let request = Request::new(requests.own_id(), context, &world.pipeline, origins, None);
         world.pipeline.request_begun(false);
-        assert!(requests.insert(Arc::clone(&request)));
+        assert!(requests.insert(request.id, Arc::clone(&request)));
         Self {
             world,
             calls,

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::models::explore::{Models, together};
 use crate::models::world::World;
-use crate::request::request::Request;
+use crate::request::state::Request;
 use crate::request::table::{Found, RequestId};
 use crate::stand_ins::RequestContext;
 
@@ -42,12 +42,16 @@ fn reuse(models: &mut Models, failed: bool) {
     models.add(name, 3, move || {
         let world = World::new();
         let [first, second, third] = [(); 3].map(|()| request(&world));
-        assert!(world.shared.requests.insert(Arc::clone(&first)));
+        assert!(world.shared.requests.insert(first.id, Arc::clone(&first)));
         let inserted = Arc::new(Mutex::new(Vec::new()));
         let insert = {
             let inserted = Arc::clone(&inserted);
             move |world: &World, request: &Arc<Request>| {
-                if world.shared.requests.insert(Arc::clone(request)) {
+                if world
+                    .shared
+                    .requests
+                    .insert(request.id, Arc::clone(request))
+                {
                     inserted.lock().push(request.id);
                 }
             }

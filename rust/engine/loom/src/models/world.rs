@@ -18,11 +18,10 @@ use crate::base::event::{Emission, Event, EventSink};
 use crate::base::outbox::Outbox;
 use crate::base::sync::{self as atomic, Instant, UnboundedReceiver, unbounded_channel};
 use crate::pdata::OtapPdata;
+use crate::request::emissions::EmissionAnswer;
 use crate::request::reaper::Reaper;
-use crate::request::request::{PayloadRelease, Request};
-use crate::request::state::{
-    Answer, EmissionAnswer, Emitted, Ingress, PipelineState, Shared, Submission,
-};
+use crate::request::request::PayloadGuard;
+use crate::request::state::{Answer, Emitted, Ingress, PipelineState, Request, Shared, Submission};
 use crate::request::table::{Found, RequestTable};
 use crate::stand_ins::RequestContext;
 
@@ -212,6 +211,7 @@ impl World {
             grace: GRACE,
             has_engine_nodes: false,
             is_blind: false,
+            early_answers: false,
             calls_stay: false,
             given_up: atomic::AtomicBool::new(false),
         });
@@ -238,13 +238,13 @@ impl World {
         &self,
         call_id: u64,
         context: RequestContext,
-    ) -> (Arc<Request>, PayloadRelease) {
+    ) -> (Arc<Request>, PayloadGuard) {
         let id = self.shared.requests.call_id(call_id);
         let call = Request::new(id, context, &self.pipeline, Vec::new(), None);
         self.pipeline.request_begun(true);
-        assert!(self.shared.requests.insert(Arc::clone(&call)));
+        assert!(self.shared.requests.insert(call.id, Arc::clone(&call)));
         call.watch_deadline();
-        let payload = PayloadRelease::new(Arc::clone(&call), PAYLOAD);
+        let payload = PayloadGuard::new(Arc::clone(&call), PAYLOAD);
         (call, payload)
     }
 

@@ -6,9 +6,12 @@ use std::sync::{Arc, Weak};
 
 use crate::base::outbox::Outbox;
 use crate::base::sync::{Instant, Mutex};
-use crate::request::request::Request;
+/// As in the engine.
+pub(crate) trait Reaped: Send + Sync {
+    fn reap(self: Arc<Self>) -> Option<Instant>;
+}
 
-type Look = (Instant, Weak<Request>);
+type Look = (Instant, Weak<dyn Reaped>);
 
 #[derive(Default)]
 pub(crate) struct Reaper {
@@ -18,8 +21,9 @@ pub(crate) struct Reaper {
 }
 
 impl Reaper {
-    pub(crate) fn look_at(&self, request: &Arc<Request>, at: Instant) {
-        self.looks.lock().push((at, Arc::downgrade(request)));
+    pub(crate) fn look_at(&self, request: &Arc<impl Reaped + 'static>, at: Instant) {
+        let request = Arc::downgrade(request);
+        self.looks.lock().push((at, request));
     }
 
     pub(crate) fn watch(&self, outbox: &Arc<Outbox>, _at: Instant) {
@@ -36,18 +40,17 @@ impl Reaper {
         next.map(|index| looks.remove(index))
     }
 
-    fn reap(&self, request: &Weak<Request>) {
-        if let Some(request) = request.upgrade()
-            && let Some(again) = request.reap()
-        {
-            self.look_at(&request, again);
+    fn reap(&self, request: Weak<dyn Reaped>) {
+        let reaped = request.upgrade();
+        if let Some(again) = reaped.and_then(|reaped| reaped.reap()) {
+            self.looks.lock().push((again, request));
         }
     }
 
     /// Has the next look, however soon: a model need not wait for the grace.
     pub(crate) fn look(&self) {
         if let Some((_, request)) = self.next() {
-            self.reap(&request);
+            self.reap(request);
         }
     }
 
@@ -68,7 +71,7 @@ impl Reaper {
     pub(crate) fn finish(&self) {
         while let Some((at, request)) = self.next() {
             at.pass_until();
-            self.reap(&request);
+            self.reap(request);
         }
         while self.deliver_next() {}
     }
