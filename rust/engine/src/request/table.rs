@@ -115,13 +115,13 @@ impl<R> RequestTable<R> {
     /// Puts a request in flight, and says whether none has its key.
     pub(crate) fn insert(&self, id: RequestId, request: Arc<R>) -> bool {
         let mut stripe = self.stripe(id.key).lock();
-        let is_free = !matches!(stripe.slots.get(&id.key), Some(Slot::InFlight(..)));
-        if is_free {
-            let _ = stripe
-                .slots
-                .insert(id.key, Slot::InFlight(id.number, request));
+        match stripe.slots.entry(id.key) {
+            Entry::Occupied(slot) if matches!(slot.get(), Slot::InFlight(..)) => false,
+            slot => {
+                let _ = slot.insert_entry(Slot::InFlight(id.number, request));
+                true
+            }
         }
-        is_free
     }
 
     pub(crate) fn find(&self, id: RequestId) -> Found<R> {
