@@ -15,7 +15,7 @@ use otapbridge_context::{CancelReason, ErrorKind, ProcessingError, RequestContex
 use crate::base::counters::{decrement, increment};
 use crate::base::event::Event;
 use crate::base::sync::{Instant, Mutex, Notify};
-use crate::request::reaper::Reaped;
+use crate::request::looks::Reaped;
 use crate::request::state::{DataSize, PipelineState, Request, RequestState, until};
 use crate::request::table::RequestId;
 
