@@ -472,7 +472,7 @@ func TestMaxInFlightBytesMakesCallersWait(t *testing.T) {
 	go func() { first <- component.ConsumeLogs(ctx, testdata.GenerateLogs(1)) }()
 	awaitInRust(t, runtime, 1)
 
-	waiting, stop := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	waiting, stop := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer stop()
 	err := component.ConsumeLogs(waiting, testdata.GenerateLogs(1))
 	require.ErrorIs(t, err, context.DeadlineExceeded)

@@ -44,6 +44,8 @@ type place struct {
 	answer func(context.Context) error
 	// arrived waits until the call is where it should be.
 	arrived func(s *stage)
+	// took is the longest that a call has taken to arrive so far.
+	took time.Duration
 	// visits is how often the output reaches the next consumer before the caller
 	// stops waiting.
 	visits int

@@ -83,6 +83,7 @@ mod request {
     pub(crate) mod engine_errors;
     pub(crate) mod errors;
     pub(crate) mod header;
+    pub(crate) mod looks;
     pub(crate) mod nack;
     pub(crate) mod pace;
     pub(crate) mod reaper;

@@ -3,7 +3,7 @@
 //! What decides about requests and events, run in the orders in which threads can meet.
 //!
 //! The sources are the engine's own. Only what stands in `base/sync.rs`, the context's time, the
-//! reaper's queue and two types of otap-dataflow is something else here, so that `loom` sees
+//! reaper's thread and two types of otap-dataflow is something else here, so that `loom` sees
 //! where threads can meet and nothing of otap-dataflow is compiled.
 //!
 //! Usage: `otapbridge-engine-loom [part of a model's name]`; with it, each model says how many
@@ -38,6 +38,8 @@ mod request {
     #[rustfmt::skip]
     #[path = "../../../src/request/errors.rs"]
     pub(crate) mod errors;
+    #[path = "../../../src/request/looks.rs"]
+    pub(crate) mod looks;
     #[path = "../../../src/request/pace.rs"]
     pub(crate) mod pace;
     pub(crate) mod reaper;

@@ -12,6 +12,31 @@
 //!   `max_elapsed_time`, there is no retry: the sender hears of the error now;
 //! - a message whose request ended while it waited is refused, not sent again;
 //! - a message without items, which the processor would accept and drop, goes by it.
+//!
+//! What it relies on, of version 0.62 of the engine's crates. Where no file is named, it is
+//! `processors/retry_processor/mod.rs` of `otel-arrow-dfe-core-nodes`; `engine` is
+//! `otel-arrow-dfe-engine`. Compare each after an upgrade: tests (`tests/hosting/retry.rs`) notice a
+//! change of what is not marked with †.
+//! - `RetryState`: the call data of the processor's subscription are two values, the retries so far
+//!   (`u64`) and when `max_elapsed_time` is over (`f64`, seconds since 1970 by the system's clock).
+//!   It passes a nack back if it has another number of values†, or is permanent.
+//! - `handle_nack`: it gives up if that time is not after now and the delay; so 0 makes it give up.
+//!   Then it writes words before the nack's reason (`final retry: `), in which a mark is still found,
+//!   and sets `permanent` only for `exhaustion_action: mark_permanent`.
+//! - `compute_retry_delays`: its delay is `initial_interval` × `multiplier` to the power of the
+//!   retries so far†, and `max_interval` from where that is not less. [`RetryConfig`] has these as
+//!   public fields, with its own defaults. A `Config` message would change them: nobody sends one†.
+//! - Its subscription asks for the data (`RETURN_DATA`), and `requeue_later` gives the node the same
+//!   message back as `ResumeData`, with its headers, where our note is. The subscription is the
+//!   message's last then: a nack of the message comes to the processor first, and as a permanent one
+//!   goes on to the sender.
+//! - `handle_resumed`: it sends the message on at once; `when` is no matter to it.
+//! - `requeue_later` (`engine`, `node_local_scheduler.rs`) refuses when as many messages wait as
+//!   the node's queue has places: `processor.rs` there takes `input_pdata_channel.capacity`, and we
+//!   give that [`RETRY_QUEUE`]. The processor would then nack with a text of its own, without the
+//!   error†. So we let fewer wait ([`MAX_WAITING`]).
+//! - From a shutdown on it refuses, too, and all that wait come back at once (`begin_shutdown`)†.
+//! - It acks and drops a message whose `num_items` is 0.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -169,6 +169,7 @@ impl HostExporter {
         let emitted = || Emitted {
             request: request.clone(),
             routing: routing.take().filter(|_| !at_once),
+            cancelled: false,
         };
         let emitted = self.pipeline.emit(request.as_ref(), emitted, emission);
         let id = match (emitted, routing) {

@@ -2,6 +2,7 @@
 
 //! What a pipeline has given to its host, until the host has answered.
 
+use std::mem::replace;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -59,12 +60,30 @@ impl PipelineState {
         Ok(id)
     }
 
-    /// Tells the host that nobody waits for the answer to an emission any more.
+    /// Tells the host, once, that nobody waits for the answer to an emission any more.
     pub(crate) fn cancel_emission(&self, id: u64, error: ProcessingError) {
         // Pushed under the lock, so that it cannot come after the host's answer.
-        let emissions = self.emissions.lock();
-        if emissions.contains_key(&id) {
+        let mut emissions = self.emissions.lock();
+        if let Some(emitted) = emissions.get_mut(&id)
+            && !replace(&mut emitted.cancelled, true)
+        {
             self.push(Event::EmissionCancelled { id, error });
+        }
+    }
+
+    /// For the reaper: tells the host of all emissions whose request began inside the pipeline
+    /// and is cancelled. The pipeline's thread tells it sooner, unless a node blocks that.
+    pub(crate) fn cancel_emissions_of_cancelled(&self) {
+        let own = |emitted: &Emitted| emitted.request.clone().filter(|r| !r.is_call());
+        let own: Vec<_> = (self.emissions.lock().iter())
+            .filter_map(|(id, emitted)| Some((*id, own(emitted)?)))
+            .collect();
+        for (id, request) in own {
+            if request.context.is_cancelled()
+                && let Some(error) = request.context.error()
+            {
+                self.cancel_emission(id, error);
+            }
         }
     }
 
@@ -78,7 +97,9 @@ impl PipelineState {
             return EmissionAnswer::default();
         };
         decrement(&self.shared.counters.emissions_in_flight);
-        let Emitted { request, routing } = emitted;
+        let Emitted {
+            request, routing, ..
+        } = emitted;
         let mut answer = EmissionAnswer {
             awaited: true,
             ..EmissionAnswer::default()
@@ -119,7 +140,7 @@ impl PipelineState {
             let mut emissions = self.emissions.lock();
             for (id, emitted) in &*emissions {
                 let is_call = emitted.request.as_ref().is_some_and(|r| r.is_call());
-                if unexpected && !is_call {
+                if unexpected && !is_call && !emitted.cancelled {
                     // Under the lock: nothing follows the host's answer.
                     let error = ProcessingError::retryable("the pipeline ended");
                     self.push(Event::EmissionCancelled { id: *id, error });

@@ -7,9 +7,7 @@
 //! It has a thread of its own, so that no node that blocks its pipeline's thread delays it.
 //! A request that ends is not taken out of the queue: it is found gone when its turn comes.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -17,78 +15,11 @@ use otapbridge_context::ProcessingError;
 use parking_lot::{Condvar, Mutex};
 
 use crate::base::outbox::Outbox;
-
-/// When the queue has so many entries, and each time it has doubled then, those of requests
-/// that are gone are removed.
-const FIRST_CLEANING: usize = 1024;
-
-/// A request, as the reaper sees it.
-pub(crate) trait Reaped: Send + Sync {
-    /// Does what is due, and says when to look again.
-    fn reap(self: Arc<Self>) -> Option<Instant>;
-}
-
-/// An entry of the queue: look at this request at this time. The order is reversed, because
-/// the heap gives the greatest first.
-struct Look {
-    at: Instant,
-    of: Looked,
-}
-
-enum Looked {
-    Request(Weak<dyn Reaped>),
-    /// Events that wait for a thread that may be busy with a node; and whether somebody watches.
-    Outbox(Weak<Outbox>, bool),
-}
-
-impl Looked {
-    fn is_gone(&self) -> bool {
-        match self {
-            Self::Request(request) => request.strong_count() == 0,
-            Self::Outbox(outbox, _) => outbox.strong_count() == 0,
-        }
-    }
-}
-
-impl Look {
-    /// Looks, and says when to look again.
-    fn look(self) -> Option<Self> {
-        let (at, of) = match self.of {
-            Looked::Request(request) => (request.upgrade()?.reap()?, Looked::Request(request)),
-            Looked::Outbox(outbox, is_watch) => {
-                let is_watch = outbox.upgrade()?.deliver_left(is_watch)?;
-                (Instant::now(), Looked::Outbox(outbox, is_watch))
-            }
-        };
-        Some(Self { at, of })
-    }
-}
-
-impl Ord for Look {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.at.cmp(&self.at)
-    }
-}
-
-impl PartialOrd for Look {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Look {
-    fn eq(&self, other: &Self) -> bool {
-        self.at == other.at
-    }
-}
-
-impl Eq for Look {}
+use crate::request::looks::{Look, Looks, Reaped};
 
 #[derive(Default)]
 struct Queue {
-    looks: BinaryHeap<Look>,
-    /// The number of entries at which it is cleaned.
-    clean_at: usize,
+    looks: Looks,
     /// Until when the thread sleeps; `None` while it works, or sleeps without end.
     wakes_at: Option<Instant>,
     /// The thread waits.
@@ -108,20 +39,18 @@ pub(crate) struct Reaper {
 impl Reaper {
     /// Makes the reaper look at the request at this time.
     pub(crate) fn look_at(&self, request: &Arc<impl Reaped + 'static>, at: Instant) {
-        let request = Arc::downgrade(request);
-        self.push(Looked::Request(request), at);
+        self.push(Look::at_request(request, at));
     }
 
     /// Makes the reaper deliver what is left of events at this time, because somebody
     /// [watches](Outbox::needs_watch).
     pub(crate) fn watch(&self, outbox: &Arc<Outbox>, at: Instant) {
-        self.push(Looked::Outbox(Arc::downgrade(outbox), true), at);
+        self.push(Look::at_outbox(outbox, true, at));
     }
 
     /// Makes the reaper deliver what is left of events now.
     pub(crate) fn deliver(&self, outbox: &Arc<Outbox>) {
-        let of = Looked::Outbox(Arc::downgrade(outbox), false);
-        self.push(of, Instant::now());
+        self.push(Look::at_outbox(outbox, false, Instant::now()));
     }
 
     /// Waits until the thread has let go of the request that it looks at, so that nothing is left of a
@@ -130,13 +59,10 @@ impl Reaper {
         drop(self.at_work.lock());
     }
 
-    fn push(&self, of: Looked, at: Instant) {
+    fn push(&self, look: Look) {
+        let at = look.at;
         let mut queue = self.queue.lock();
-        if queue.looks.len() >= queue.clean_at {
-            queue.looks.retain(|look| !look.of.is_gone());
-            queue.clean_at = FIRST_CLEANING.max(2 * queue.looks.len());
-        }
-        queue.looks.push(Look { at, of });
+        queue.looks.push(look);
         if queue.waiting && queue.wakes_at.is_none_or(|wakes_at| at < wakes_at) {
             queue.wakes_at = Some(at);
             drop(queue);
@@ -147,23 +73,19 @@ impl Reaper {
     fn run(&self) {
         let mut queue = self.queue.lock();
         while !queue.stopped {
-            let now = Instant::now();
-            let next = loop {
-                match queue.looks.peek() {
-                    Some(look) if look.of.is_gone() => drop(queue.looks.pop()),
-                    next => break next.map(|look| look.at),
-                }
-            };
-            if next.is_some_and(|next| next <= now) {
-                let due = queue.looks.pop();
+            let next = queue.looks.first_at();
+            if next.is_some_and(|next| next <= Instant::now()) {
+                let due = queue.looks.take_first();
                 // Before the queue is let go, so that nothing comes in between.
-                let is_request = |due: &Look| matches!(due.of, Looked::Request(_));
-                let at_work = (due.as_ref().is_some_and(is_request)).then(|| self.at_work.lock());
+                let is_at_request = due.as_ref().is_some_and(Look::is_at_request);
+                let at_work = is_at_request.then(|| self.at_work.lock());
                 drop(queue);
-                let again = due.and_then(|due| due.look());
+                let again = due.and_then(Look::look);
                 drop(at_work);
                 queue = self.queue.lock();
-                queue.looks.extend(again);
+                if let Some(again) = again {
+                    queue.looks.push(again);
+                }
                 continue;
             }
             queue.waiting = true;

@@ -15,7 +15,7 @@ use otapbridge_context::{CancelReason, ErrorKind, ProcessingError, RequestContex
 use crate::base::counters::{decrement, increment};
 use crate::base::event::Event;
 use crate::base::sync::{Instant, Mutex, Notify};
-use crate::request::reaper::Reaped;
+use crate::request::looks::Reaped;
 use crate::request::state::{DataSize, PipelineState, Request, RequestState, until};
 use crate::request::table::RequestId;
 
@@ -209,14 +209,14 @@ impl Request {
         counted
     }
 
-    /// Nobody waits any more: the pipeline completes a call in a few turns, and the
-    /// reaper does if it has not done so within the grace.
+    /// Nobody waits any more: the pipeline completes a call in a few turns, and tells the host
+    /// whose output is not awaited; the reaper does if it has not done so within the grace.
     fn complete_soon(self: &Arc<Self>) {
         if self.is_call() {
             self.pipeline.call_cancelled(self);
-            let shared = &self.pipeline.shared;
-            shared.reaper.look_at(self, Instant::now() + shared.grace);
         }
+        let shared = &self.pipeline.shared;
+        shared.reaper.look_at(self, Instant::now() + shared.grace);
     }
 
     /// Runs `hand_over`, which gives its output to the host, unless it has ended. Its timeout
@@ -299,8 +299,10 @@ impl Reaped for Request {
                 state.reaper_off = state.own_at_host > 0;
                 !state.reaper_off
             };
-            if self.complete_if(may, self.context.error()) {
-                // The pipeline's thread may be busy with a node.
+            if self.complete_if(may, self.context.error()) || !self.is_call() {
+                // The pipeline's thread may be busy with a node. A batch is cancelled with the
+                // last of its calls, and nobody looks at it then.
+                self.pipeline.cancel_emissions_of_cancelled();
                 let (outbox, reaper) = (&self.pipeline.outbox, &self.pipeline.shared.reaper);
                 reaper.deliver(outbox);
             }

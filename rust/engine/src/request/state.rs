@@ -105,6 +105,8 @@ pub(crate) struct Emitted {
     /// The message that is acked or nacked with the answer, with its data only where a node before
     /// wants them back. `None` if the emission's call is all that waits: it gets the answer at once.
     pub(crate) routing: Option<OtapPdata>,
+    /// The host knows that nobody waits for its answer any more.
+    pub(crate) cancelled: bool,
 }
 
 /// The host's answer to an emission, on its way to a host exporter.

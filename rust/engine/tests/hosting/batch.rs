@@ -3,7 +3,7 @@
 //! The batch processor in a real pipeline: each caller gets its own batch's result.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use otapbridge_context::{
     BlockBuilder, CancelReason, ContextBlock, ErrorKind, ProcessingError, RequestContext,
@@ -280,6 +280,54 @@ fn a_batch_under_way_is_cancelled_when_all_its_callers_are() {
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert!(bridge.emission_done(emission.id, None));
     let _ = bridge.finish();
+}
+
+#[test]
+fn the_host_hears_that_a_batch_is_cancelled_although_a_node_blocks_the_pipeline() {
+    let blocked = Duration::from_secs(5);
+    let block = json!({"block": "5s", "every": 3});
+    for kind in [ErrorKind::Cancelled, ErrorKind::Timeout] {
+        let bridge = Bridge::start(json!({
+            "nodes": {
+                "block": {"type": "urn:otapbridge:processor:fault", "config": block},
+                "batch": batch(2, json!({})),
+            },
+            "connections": [{"from": "block", "to": "batch"}],
+        }));
+        let body = logs(&["body"]);
+        for call in 1..=2 {
+            let context = match kind {
+                ErrorKind::Timeout => deadline(Duration::from_secs(1)),
+                _ => ContextBlock::empty(),
+            };
+            bridge.submit_with(call, &body, context).unwrap();
+        }
+        let emission = bridge.host.emission();
+        let began = Instant::now();
+        bridge.submit(3, &body).unwrap();
+        // The node blocks by then.
+        bridge.outlast(Duration::from_millis(50));
+        if kind == ErrorKind::Cancelled {
+            for call in 1..=2 {
+                assert!(bridge.component.cancel(call, CancelReason::Cancelled, ""));
+            }
+        }
+        let error = bridge.host.wait("the emission's cancellation", |seen| {
+            seen.cancelled_emissions.remove(&emission.id)
+        });
+        assert_eq!(error.kind(), kind);
+        // So long the node blocks at least.
+        assert!(began.elapsed() < blocked, "it waited for the node");
+        for call in 1..=2 {
+            assert_eq!(bridge.host.done(call).unwrap_err().kind(), kind);
+        }
+        assert!(bridge.emission_done(emission.id, None));
+        drop(emission);
+        assert!(bridge.component.cancel(3, CancelReason::Cancelled, ""));
+        let _ = bridge.host.done(3).unwrap_err();
+        let seen = bridge.finish();
+        assert!(seen.cancelled_emissions.is_empty(), "it was told once");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use otapbridge_engine::{ContextAwareEffectHandler, TaskEffectHandler, signal};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::harness::{Bridge, deadline, logs, timeout, until};
+use crate::harness::{AMPLE, Bridge, LONGER_THAN_AMPLE, deadline, logs, timeout, until};
 use crate::nodes::CountDrop;
 
 const SPAWN_NODE: &str = "urn:test:processor:spawn";
@@ -176,13 +176,12 @@ fn time_at_the_host_does_not_count_for_a_node_that_awaits_its_ack() {
         ),
     ] {
         let bridge = Bridge::start(node);
-        let after = Duration::from_millis(100);
         bridge
-            .submit_with(1, &logs(&["body"]), timeout(after))
+            .submit_with(1, &logs(&["body"]), timeout(AMPLE))
             .unwrap();
         for _ in 0..messages {
             let emission = bridge.host.emission();
-            bridge.outlast(after * 2);
+            bridge.outlast(LONGER_THAN_AMPLE);
             bridge
                 .host
                 .seen(|seen| assert!(!seen.results.contains_key(&1), "{:?}", seen.results));
@@ -196,12 +195,11 @@ fn time_at_the_host_does_not_count_for_a_node_that_awaits_its_ack() {
 #[test]
 fn a_cancel_meanwhile_ends_the_wait_for_a_host_that_takes_longer_than_the_timeout() {
     let bridge = Bridge::start(json!({"type": RELAY_NODE}));
-    let after = Duration::from_millis(50);
     bridge
-        .submit_with(1, &logs(&["body"]), timeout(after))
+        .submit_with(1, &logs(&["body"]), timeout(AMPLE))
         .unwrap();
     let emission = bridge.host.emission();
-    bridge.outlast(after * 2);
+    bridge.outlast(LONGER_THAN_AMPLE);
     assert!(bridge.component.cancel(1, CancelReason::Cancelled, "bored"));
     let error = bridge.host.done(1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);

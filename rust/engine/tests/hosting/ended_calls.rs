@@ -9,7 +9,7 @@ use std::time::Duration;
 use otapbridge_context::{CancelReason, ErrorKind};
 use serde_json::{Value, json};
 
-use crate::harness::{Bridge, deadline, logs, timeout};
+use crate::harness::{AMPLE, Bridge, LONGER_THAN_AMPLE, deadline, logs, timeout};
 use crate::nodes::{LEAVE_TO_END, LEAVE_TO_SEND, behave};
 
 fn batch(min_size: usize, max_size: usize) -> Value {
@@ -42,14 +42,13 @@ fn both(first: Value, second: Value) -> Value {
 fn time_at_the_host_does_not_count_for_a_batch_before_a_batch() {
     for (calls, second) in [(2, batch(2, 0)), (4, batch(4, 0))] {
         let bridge = Bridge::start(chain(batch(2, 0), second));
-        let after = Duration::from_millis(100);
         for call in 1..=calls {
             bridge
-                .submit_with(call, &logs(&["body"]), timeout(after))
+                .submit_with(call, &logs(&["body"]), timeout(AMPLE))
                 .unwrap();
         }
         let emission = bridge.host.emission();
-        bridge.outlast(after * 3);
+        bridge.outlast(LONGER_THAN_AMPLE);
         bridge.host.seen(|seen| {
             assert!(seen.cancelled_emissions.is_empty());
             let ended = |call| seen.results.contains_key(&call);
@@ -68,12 +67,11 @@ fn time_at_the_host_does_not_count_for_a_batch_before_a_batch() {
 fn time_at_the_host_does_not_count_for_other_work_on_the_call() {
     let late = behave(json!({"wait_for_leave": {}}));
     let bridge = Bridge::start(both(fault(json!({})), late));
-    let after = Duration::from_millis(100);
     bridge
-        .submit_with(1, &logs(&["body"]), timeout(after))
+        .submit_with(1, &logs(&["body"]), timeout(AMPLE))
         .unwrap();
     let first = bridge.host.emission();
-    bridge.outlast(after * 3);
+    bridge.outlast(LONGER_THAN_AMPLE);
     // The other branch goes on meanwhile, and its output passes the gates.
     LEAVE_TO_SEND.notify_one();
     let second = bridge.host.emission();
@@ -90,12 +88,11 @@ fn time_at_the_host_does_not_count_for_other_work_on_the_call() {
 #[test]
 fn time_at_the_host_does_not_count_for_a_node_that_works_on_meanwhile() {
     let bridge = Bridge::start(behave(json!({"linger": {}})));
-    let after = Duration::from_millis(100);
     bridge
-        .submit_with(1, &logs(&["body"]), timeout(after))
+        .submit_with(1, &logs(&["body"]), timeout(AMPLE))
         .unwrap();
     let emission = bridge.host.emission();
-    bridge.outlast(after * 3);
+    bridge.outlast(LONGER_THAN_AMPLE);
     bridge
         .host
         .seen(|seen| assert!(!seen.results.contains_key(&1), "{:?}", seen.results));

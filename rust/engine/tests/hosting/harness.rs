@@ -129,6 +129,10 @@ pub(crate) fn deadline(remaining: Duration) -> ContextBlock {
     block.build().unwrap()
 }
 
+/// A timeout that is far more than messages take to the host on a busy machine, and what is longer.
+pub(crate) const AMPLE: Duration = Duration::from_secs(1);
+pub(crate) const LONGER_THAN_AMPLE: Duration = Duration::from_millis(1100);
+
 /// A context without a caller's deadline, whose time in the library is bounded.
 pub(crate) fn timeout(after: Duration) -> ContextBlock {
     let mut block = BlockBuilder::new();

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use otapbridge_context::ErrorKind;
+use otapbridge_context::{CancelReason, ContextBlock, ErrorKind, Signal};
 use serde_json::json;
 
-use crate::harness::{Bridge, logs};
+use crate::harness::{Bridge, contains, logs};
 use crate::nodes::pass;
 
 #[test]
@@ -109,13 +109,18 @@ fn what_a_batch_holds_is_flushed_and_its_callers_get_the_result() {
 fn what_cancelled_callers_left_in_a_batch_is_still_sent() {
     let bridge = Bridge::start(batch());
     bridge.submit(1, &logs(&["left behind"])).unwrap();
-    // By then the batch has taken the message in, of which nothing tells: it may keep the payload.
-    bridge.outlast(Duration::from_millis(200));
-    assert!(
-        bridge
-            .component
-            .cancel(1, otapbridge_context::CancelReason::Cancelled, "")
-    );
+    // Nothing tells that the batch has taken it in, but what comes behind it and does not wait: as much
+    // of another signal as makes a batch.
+    let much = logs(&["x".repeat(1_000_000).as_str()]);
+    bridge
+        .submit_signal(2, Signal::Traces, &much, ContextBlock::empty())
+        .unwrap();
+    let emission = bridge.host.emission();
+    assert_eq!(emission.signal, Signal::Traces);
+    assert!(bridge.emission_done(emission.id, None));
+    drop(emission);
+    bridge.host.done(2).unwrap();
+    assert!(bridge.component.cancel(1, CancelReason::Cancelled, ""));
     assert_eq!(
         bridge.host.done(1).unwrap_err().kind(),
         ErrorKind::Cancelled
@@ -123,6 +128,7 @@ fn what_cancelled_callers_left_in_a_batch_is_still_sent() {
     std::thread::scope(|scope| {
         let _ = scope.spawn(|| bridge.component.shutdown(Duration::from_secs(30)));
         let emission = bridge.host.emission();
+        assert!(contains(&emission.payload, "left behind"));
         assert_eq!(emission.call_id, None);
         assert!(bridge.emission_done(emission.id, None));
     });

@@ -170,7 +170,7 @@ pub(crate) fn add(models: &mut Models) {
             push(&[10, 11]),
             push(&[20]),
             Box::new(move || {
-                let _ = reaping.shared.reaper.deliver_next();
+                reaping.shared.reaper.look_once();
             }),
         ]);
         world.shared.reaper.finish();

@@ -283,6 +283,7 @@ impl World {
             Emitted {
                 request: Some(Arc::clone(request)),
                 routing: (!at_once).then_some(OtapPdata),
+                cancelled: false,
             }
         };
         let emission = |id| Emission {

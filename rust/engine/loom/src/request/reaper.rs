@@ -1,78 +1,69 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! In the place of the engine's reaper: keeps the looks until a model has them.
+//! In the place of the engine's reaper: its queue, and a model's thread in the place of its own.
+//! What is not here is how that thread sleeps and is woken, and its pauses between two looks.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use crate::base::outbox::Outbox;
 use crate::base::sync::{Instant, Mutex};
-/// As in the engine.
-pub(crate) trait Reaped: Send + Sync {
-    fn reap(self: Arc<Self>) -> Option<Instant>;
-}
-
-type Look = (Instant, Weak<dyn Reaped>);
+use crate::request::looks::{Look, Looks, Reaped};
 
 #[derive(Default)]
 pub(crate) struct Reaper {
-    looks: Mutex<Vec<Look>>,
-    /// And whether somebody watches.
-    deliveries: Mutex<Vec<(Weak<Outbox>, bool)>>,
+    looks: Mutex<Looks>,
 }
 
 impl Reaper {
     pub(crate) fn look_at(&self, request: &Arc<impl Reaped + 'static>, at: Instant) {
-        let request = Arc::downgrade(request);
-        self.looks.lock().push((at, request));
+        self.looks.lock().push(Look::at_request(request, at));
     }
 
-    pub(crate) fn watch(&self, outbox: &Arc<Outbox>, _at: Instant) {
-        self.deliveries.lock().push((Arc::downgrade(outbox), true));
+    pub(crate) fn watch(&self, outbox: &Arc<Outbox>, at: Instant) {
+        self.looks.lock().push(Look::at_outbox(outbox, true, at));
     }
 
     pub(crate) fn deliver(&self, outbox: &Arc<Outbox>) {
-        self.deliveries.lock().push((Arc::downgrade(outbox), false));
+        let look = Look::at_outbox(outbox, false, Instant::now());
+        self.looks.lock().push(look);
     }
 
-    fn next(&self) -> Option<Look> {
+    fn first(&self) -> Option<Look> {
         let mut looks = self.looks.lock();
-        let next = (0..looks.len()).min_by_key(|index| looks[*index].0);
-        next.map(|index| looks.remove(index))
+        let _ = looks.first_at()?;
+        looks.take_first()
     }
 
-    fn reap(&self, request: Weak<dyn Reaped>) {
-        let reaped = request.upgrade();
-        if let Some(again) = reaped.and_then(|reaped| reaped.reap()) {
-            self.looks.lock().push((again, request));
+    fn has(&self, look: Look) {
+        if let Some(again) = look.look() {
+            self.looks.lock().push(again);
         }
     }
 
-    /// Has the next look, however soon: a model need not wait for the grace.
+    /// Has the next look at a request, and the deliveries before it, however soon: a model need not
+    /// wait for the grace.
     pub(crate) fn look(&self) {
-        if let Some((_, request)) = self.next() {
-            self.reap(request);
+        while let Some(look) = self.first() {
+            let is_at_request = look.is_at_request();
+            self.has(look);
+            if is_at_request {
+                return;
+            }
         }
     }
 
-    /// Delivers the next time. False if nobody has asked for it.
-    pub(crate) fn deliver_next(&self) -> bool {
-        let Some((outbox, is_watch)) = self.deliveries.lock().pop() else {
-            return false;
-        };
-        if let Some(upgraded) = outbox.upgrade()
-            && let Some(is_watch) = upgraded.deliver_left(is_watch)
-        {
-            self.deliveries.lock().push((outbox, is_watch));
+    /// Has the next look, whatever it is at.
+    pub(crate) fn look_once(&self) {
+        if let Some(look) = self.first() {
+            self.has(look);
         }
-        true
     }
 
-    /// Has every look in its time, also those that looks lead to, and delivers what is left.
+    /// Has every look in its time, also those that looks lead to.
     pub(crate) fn finish(&self) {
-        while let Some((at, request)) = self.next() {
-            at.pass_until();
-            self.reap(request);
+        while let Some(look) = self.first() {
+            look.at.pass_until();
+            self.has(look);
         }
-        while self.deliver_next() {}
     }
 }
