@@ -4,7 +4,6 @@
 //! is joined with what, and when it has to go: synchronous, and told the time.
 
 mod config;
-mod join;
 mod outgoing;
 mod partition;
 mod partition_key;

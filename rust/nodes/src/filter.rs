@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! The filter processor. `config` is what is written, `conditions` what it asks of
-//! an item, `value` reads what is asked about, and `walk` takes out what does not stay.
+//! an item, and `value` compares what an item has.
 
 mod conditions;
 mod config;
 mod processor;
 mod value;
-mod walk;
 
 #[cfg(test)]
 mod config_tests;

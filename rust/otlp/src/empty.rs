@@ -2,44 +2,35 @@
 
 //! Leaves out what contains no items.
 
-use otapbridge_context::Signal;
-
-use crate::level::{Child, Level};
-use crate::size::Size;
-use crate::wire::{Malformed, Reader, push_len_field_head};
+use crate::edit::Edits;
+use crate::schema::MessageType;
+use crate::wire::{Malformed, Reader};
 
 /// A request without the resources and scopes that have no items. What has some is copied as it stands.
 ///
 /// # Errors
-/// The request is malformed down to its items.
-pub fn without_empty(signal: Signal, request: &[u8]) -> Result<Vec<u8>, Malformed> {
-    let mut out = Vec::with_capacity(request.len());
-    let mut kept = Vec::new();
-    let mut resources = Reader::new(request, 0..request.len());
-    while let Some(resource) = resources.next_field()? {
-        if Level::Request.child(signal, resource.number) != Some(Child::Level(Level::Resource)) {
-            out.extend_from_slice(&request[resource.start..resource.end]);
-            continue;
-        }
-        kept.clear();
+/// The request is malformed down to its scopes.
+pub fn without_empty(request: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let mut edits = Edits::new(request);
+    let mut resources = Reader::new(request);
+    while let Some(resource) = resources.next_of(MessageType::RESOURCE_DATA)? {
+        let resource = edits.open(&resource)?;
         let mut any = false;
-        let mut scopes = Reader::new(request, resource.message()?);
-        while let Some(scope) = scopes.next_field()? {
-            if Level::Resource.child(signal, scope.number) == Some(Child::Level(Level::Scope)) {
-                let inside = Size::inside(signal, request, Level::Scope, scope.message()?)?;
-                if inside.entries == 0 {
-                    continue;
-                }
+        let mut scopes = resource.body.clone();
+        while let Some(scope) = scopes.next_of(MessageType::SCOPE_DATA)? {
+            if scope.message()?.next_of(MessageType::ITEMS)?.is_some() {
                 any = true;
+            } else {
+                edits.replace(scope.place(), &[]);
             }
-            kept.extend_from_slice(&request[scope.start..scope.end]);
         }
         if any {
-            push_len_field_head(&mut out, resource.number, kept.len());
-            out.extend_from_slice(&kept);
+            edits.close(resource);
+        } else {
+            edits.remove(resource);
         }
     }
-    Ok(out)
+    Ok(edits.write())
 }
 
 #[cfg(test)]
@@ -62,12 +53,10 @@ mod tests {
             &[field(1, b""), empty.clone(), scope, field(3, b"url")].concat(),
         );
         let nothing = field(1, &[field(1, b""), empty].concat());
-        for signal in Signal::ALL {
-            let request = [whole.clone(), nothing.clone(), mixed.clone()].concat();
-            let expected = [whole.clone(), whole.clone()].concat();
-            assert_eq!(without_empty(signal, &request), Ok(expected));
-            assert_eq!(without_empty(signal, &whole), Ok(whole.clone()));
-            assert_eq!(without_empty(signal, &nothing), Ok(Vec::new()));
-        }
+        let request = [whole.clone(), nothing.clone(), mixed.clone()].concat();
+        let expected = [whole.clone(), whole.clone()].concat();
+        assert_eq!(without_empty(&request), Ok(expected));
+        assert_eq!(without_empty(&whole), Ok(whole.clone()));
+        assert_eq!(without_empty(&nothing), Ok(Vec::new()));
     }
 }

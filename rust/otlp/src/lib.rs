@@ -4,17 +4,21 @@
 //! what is not understood is not changed either.
 #![forbid(unsafe_code)]
 
+mod attributes;
 mod divide;
+mod edit;
 mod empty;
 mod inspect;
-mod level;
-mod rewrite;
+mod schema;
 mod size;
+mod walk;
 pub mod wire;
 
+pub use attributes::{AttributeValue, ResourceAttributes, Value, key};
 pub use divide::{DivideError, Divided, Piece, divide};
+pub use edit::{Edits, Opened};
 pub use empty::without_empty;
 pub use inspect::{Inspected, inspect};
-pub use level::Level;
-pub use rewrite::{AttributeValue, ResourceAttributes};
+pub use schema::{FieldType, MessageType, PointType};
 pub use size::{Size, Sizer};
+pub use walk::{Outcome, Visitor, walk};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use otapbridge::{Bytes, Metadata, ProcessingError, Signal};
 use slab::Slab;
 
-use super::config::Settings;
+use super::config::Config;
 use super::outgoing::{Batch, Part};
 use super::partition_key::PartitionKey;
 use super::pending::{Pending, Waiting};
@@ -57,7 +57,7 @@ pub(crate) struct Added {
 /// `cardinality_limit` counts who is sending now, not who ever did.
 #[derive(Debug)]
 pub(crate) struct Partitions {
-    settings: Settings,
+    settings: Config,
     by_key: HashMap<PartitionKey, PartitionId>,
     /// By id.
     partitions: Slab<Partition>,
@@ -76,7 +76,7 @@ struct Partition {
 }
 
 impl Partitions {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Config) -> Self {
         Self {
             settings,
             by_key: HashMap::new(),
@@ -107,7 +107,7 @@ impl Partitions {
             }
             Data::Reference(size) => (Bytes::new(), size),
         };
-        let key = PartitionKey::of(&self.settings.metadata_keys, metadata);
+        let key = PartitionKey::of(&self.settings.partition.metadata_keys, metadata);
         let partition = self.open(key)?;
         self.last_item += 1;
         let queue = QueueId { partition, signal };
@@ -194,13 +194,13 @@ impl Partitions {
         if let Some(id) = self.by_key.get(&key) {
             return Ok(*id);
         }
-        if let Some(limit) = self.settings.cardinality_limit
+        if let Some(limit) = self.settings.partition.cardinality_limit
             && self.by_key.len() >= limit.get()
         {
             return Err(ProcessingError::resource_exhausted(
                 format!(
                     "data of {limit} combinations of the metadata keys {} is being batched, which is the partition.cardinality_limit: send again later or raise the limit",
-                    self.settings.metadata_keys.join(", ")
+                    self.settings.partition.metadata_keys.join(", ")
                 ),
                 Some(self.settings.flush_timeout.max(RETRY_AFTER)),
             ));
@@ -228,7 +228,7 @@ impl Partitions {
     fn change<T>(
         &mut self,
         queue: QueueId,
-        change: impl FnOnce(&mut Pending<ItemId>, &Settings) -> T,
+        change: impl FnOnce(&mut Pending<ItemId>, &Config) -> T,
     ) -> Option<T> {
         let partition = self.partitions.get_mut(queue.partition.0)?;
         // Signals are numbered from 1 on.

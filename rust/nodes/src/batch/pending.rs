@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use otapbridge::{Bytes, ProcessingError, Signal};
 
-use super::config::Settings;
+use super::config::Config;
 use super::outgoing::Part;
 use otapbridge_otlp::Size;
 use otapbridge_otlp::{DivideError, Piece, divide};
@@ -62,7 +62,7 @@ impl<Id: Copy + Ord> Pending<Id> {
     /// InvalidArgument if the request cannot be divided; nothing has changed then.
     pub(crate) fn add(
         &mut self,
-        settings: &Settings,
+        settings: &Config,
         id: Id,
         request: Waiting,
         now: Instant,
@@ -168,7 +168,7 @@ impl<Id: Copy + Ord> Pending<Id> {
 
 /// When a request has to go on at the latest: after the timeout, or when half of
 /// its caller's time is over, so that as much is left for what comes after.
-fn due(settings: &Settings, deadline: Option<Instant>, now: Instant) -> Instant {
+fn due(settings: &Config, deadline: Option<Instant>, now: Instant) -> Instant {
     let wait = deadline.map_or(settings.flush_timeout, |deadline| {
         let half = deadline.saturating_duration_since(now) / 2;
         half.min(settings.flush_timeout)

@@ -14,7 +14,7 @@ use otapbridge::{
 use otapbridge_otlp::Size;
 use tokio::sync::{Notify, oneshot};
 
-use super::config::{Config, Settings};
+use super::config::Config;
 use super::outgoing::Batch as Outgoing;
 use super::partition::{Data, ItemId, Partitions};
 
@@ -32,7 +32,7 @@ type Handler = ContextAwareEffectHandler;
 /// | `partition.metadata_keys` | data of requests that differ in these metadata is not mixed | `[]` |
 /// | `partition.cardinality_limit` | how many partitions have data at a time; 0: no limit | 1000 |
 pub struct Batch {
-    settings: Settings,
+    settings: Config,
     /// Made with the first message.
     state: Option<Rc<State>>,
 }
@@ -74,7 +74,7 @@ impl ProcessorNode for Batch {
 
     fn create(config: Config) -> Result<Self, ProcessingError> {
         Ok(Self {
-            settings: config.settings()?,
+            settings: config.checked()?,
             state: None,
         })
     }
@@ -86,7 +86,7 @@ impl Batch {
         let settings = &self.settings;
         let state = self.state.get_or_insert_with(|| {
             let state = Rc::new(State {
-                metadata_keys: settings.metadata_keys.clone(),
+                metadata_keys: settings.partition.metadata_keys.clone(),
                 partitions: RefCell::new(Partitions::new(settings.clone())),
                 callers: RefCell::default(),
                 earlier: Notify::new(),

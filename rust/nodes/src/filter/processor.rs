@@ -6,10 +6,10 @@ use otapbridge::{
     ContextAwareEffectHandler, ContextAwareProcessor, Message, OtapPdata, ProcessingError,
     ProcessorNode, Signal, async_trait, signal, with_otlp_bytes,
 };
+use otapbridge_otlp::Outcome;
 
 use super::conditions::Rules;
-use super::config::{Config, Filters};
-use super::walk::Outcome;
+use super::config::Config;
 
 /// Processor `urn:otel:processor:filter`: takes log records, spans and metrics out
 /// of requests. It does what the configuration of the engine's node of this name
@@ -45,15 +45,17 @@ use super::walk::Outcome;
 /// InvalidArgument.
 #[derive(Debug)]
 pub struct Filter {
-    filters: Filters,
+    pub(super) metrics: Rules,
+    pub(super) logs: Rules,
+    pub(super) traces: Rules,
 }
 
 impl Filter {
     fn rules(&self, signal: Signal) -> &Rules {
         match signal {
-            Signal::Traces => &self.filters.traces,
-            Signal::Metrics => &self.filters.metrics,
-            Signal::Logs => &self.filters.logs,
+            Signal::Traces => &self.traces,
+            Signal::Metrics => &self.metrics,
+            Signal::Logs => &self.logs,
         }
     }
 }
@@ -66,9 +68,7 @@ impl ProcessorNode for Filter {
     const AT_MOST_ONE_OUTPUT: bool = true;
 
     fn create(config: Config) -> Result<Self, ProcessingError> {
-        Ok(Self {
-            filters: config.filters()?,
-        })
+        config.filter()
     }
 }
 

@@ -4,19 +4,22 @@ use std::num::NonZeroUsize;
 
 use otapbridge::{BlockBuilder, ErrorKind, RequestContext};
 
+use super::super::config::PartitionConfig;
 use super::super::test_otlp::{atoms, grows_when_divided};
 use super::*;
 use otapbridge_otlp::Sizer;
 use otapbridge_test_support::Random;
 
 fn partitions(min_size: usize, cardinality_limit: usize) -> Partitions {
-    Partitions::new(Settings {
+    Partitions::new(Config {
         flush_timeout: Duration::from_millis(200),
         sizer: Sizer::Items,
         min_size,
         max_size: None,
-        metadata_keys: ["x-tenant", "scope"].map(String::from).into(),
-        cardinality_limit: NonZeroUsize::new(cardinality_limit),
+        partition: PartitionConfig {
+            metadata_keys: ["x-tenant", "scope"].map(String::from).into(),
+            cardinality_limit: NonZeroUsize::new(cardinality_limit),
+        },
     })
 }
 

@@ -3,19 +3,19 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use super::super::config::PartitionConfig;
 use super::super::test_otlp::{atoms, contents, grows_when_divided, random_request, random_signal};
 use super::*;
 use otapbridge_otlp::Sizer;
 use otapbridge_test_support::Random;
 
-fn settings(sizer: Sizer, min_size: usize, max_size: usize) -> Settings {
-    Settings {
+fn settings(sizer: Sizer, min_size: usize, max_size: usize) -> Config {
+    Config {
         flush_timeout: Duration::from_millis(200),
         sizer,
         min_size,
         max_size: NonZeroUsize::new(max_size),
-        metadata_keys: vec![],
-        cardinality_limit: None,
+        partition: PartitionConfig::default(),
     }
 }
 
