@@ -92,8 +92,7 @@ impl ErrorConfig {
     fn error(&self) -> Result<ProcessingError, ProcessingError> {
         let mut error = ProcessingError::new(self.kind, self.message.as_str());
         if let Some(code) = self.grpc_code {
-            let code = in_range(code, 1..=16, "error.grpc_code")?;
-            error = error.with_grpc_code(code as i32);
+            error = error.with_grpc_code(in_range(code, 1..=16, "error.grpc_code")? as i32);
         }
         if let Some(status) = self.http_status {
             let status = in_range(status, 400..=599, "error.http_status")?;
@@ -135,14 +134,8 @@ impl Fault {
     }
 }
 
-/// Logs when it is dropped unfinished.
+/// Logs when it is dropped, unless it was emptied before.
 struct LogCancel(Option<RequestContext>);
-
-impl LogCancel {
-    fn finished(mut self) {
-        self.0 = None;
-    }
-}
 
 impl Drop for LogCancel {
     fn drop(&mut self) {
@@ -209,8 +202,8 @@ impl ConcurrentContextAwareProcessor for Fault {
             effect_handler.subscribe(&mut data, false);
         }
         let sent = effect_handler.send_message(data).await;
-        if let Some(log_cancel) = log_cancel.filter(|_| sent.is_ok()) {
-            log_cancel.finished();
+        if let Some(mut finished) = log_cancel.filter(|_| sent.is_ok()) {
+            finished.0 = None;
         }
         sent
     }

@@ -91,8 +91,7 @@ impl ReceiverNode for Generator {
     type Config = Config;
 
     fn create(config: Config) -> Result<Self, ProcessingError> {
-        const MAX_BATCH_SIZE: u32 = 1_000_000;
-        let _ = in_range(config.batch_size, 1..=MAX_BATCH_SIZE, "batch_size")?;
+        let _ = in_range(config.batch_size, 1..=1_000_000, "batch_size")?;
         let span = config.traceparent.as_deref().map(str::parse).transpose()?;
         let generator = Self { config, span };
         // Metadata that no context can carry are found here, not at run time.

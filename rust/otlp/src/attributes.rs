@@ -53,9 +53,13 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The key of a `KeyValue`.
-pub fn key(key_value: Reader<'_>) -> Result<&[u8], Malformed> {
-    key_value.last_of(MessageType::KEY)
+/// The key of a `KeyValue`, or empty. The last one counts, as everywhere in protobuf.
+pub fn key(mut key_value: Reader<'_>) -> Result<&[u8], Malformed> {
+    let mut key = &[][..];
+    while let Some(field) = key_value.next_of(MessageType::KEY)? {
+        key = field.bytes()?;
+    }
+    Ok(key)
 }
 
 /// What an attribute is set to.
@@ -163,12 +167,8 @@ impl ResourceAttributes {
                 continue;
             };
             let is_further = std::mem::replace(&mut written[index], true);
-            let new: &[u8] = if is_further {
-                &[]
-            } else {
-                &self.attributes[index].field
-            };
-            edits.replace(field.place(), new);
+            let new = &self.attributes[index].field;
+            edits.replace(field.place(), if is_further { &[] } else { new });
         }
         Ok(())
     }

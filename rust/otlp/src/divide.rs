@@ -145,8 +145,8 @@ struct Around {
 struct Open {
     /// Length of its content so far.
     len: usize,
-    /// Its head among the operations. The request has none.
-    head: Option<usize>,
+    /// Its head among the operations.
+    head: usize,
 }
 
 enum Op {
@@ -212,7 +212,8 @@ impl Divider<'_> {
             let Some(inner) = level.child(field.number) else {
                 continue;
             };
-            let mut size = Size::of_one(inner);
+            let mut size = Size::default();
+            size.count(inner);
             if inner.is_item() {
                 self.place(whole, size)?;
                 continue;
@@ -233,7 +234,8 @@ impl Divider<'_> {
             if children == 1 || (children > 1 && inner != MessageType::Metric) {
                 self.path.push(around);
                 self.walk(inner, body)?;
-                self.leave();
+                let left = self.path.pop();
+                self.write_len(left.and_then(|around| around.open));
             } else {
                 self.place(whole, size)?;
             }
@@ -249,7 +251,7 @@ impl Divider<'_> {
                 let mut with = self.size;
                 with += size;
                 for around in self.path.iter().filter(|around| around.open.is_none()) {
-                    with += Size::of_one(around.level);
+                    with.count(around.level);
                 }
                 with.by(sizer) <= self.room
             }
@@ -287,18 +289,16 @@ impl Divider<'_> {
         let mut added = field.len();
         // A level is open only if those around it are.
         let opened = self.path.iter().take_while(|a| a.open.is_some()).count();
-        for (depth, around) in self.path.iter_mut().enumerate().skip(opened) {
-            self.size += Size::of_one(around.level);
+        for around in self.path.iter_mut().skip(opened) {
+            self.size.count(around.level);
             around.open = Some(Open {
                 len: around.description_len,
-                head: (depth > 0).then_some(self.ops.len()),
+                head: self.ops.len(),
             });
-            if depth > 0 {
-                self.ops.push(Op::Head {
-                    number: around.number,
-                    len: 0,
-                });
-            }
+            self.ops.push(Op::Head {
+                number: around.number,
+                len: 0,
+            });
             self.ops
                 .extend(around.description.iter().cloned().map(Op::Copy));
         }
@@ -320,17 +320,10 @@ impl Divider<'_> {
         self.size += size;
     }
 
-    /// Leaves the innermost level.
-    fn leave(&mut self) {
-        if let Some(around) = self.path.pop() {
-            self.write_len(around.open);
-        }
-    }
-
+    /// Writes the length of a level that is left.
     fn write_len(&mut self, open: Option<Open>) {
         if let Some(open) = open
-            && let Some(head) = open.head
-            && let Some(Op::Head { len, .. }) = self.ops.get_mut(head)
+            && let Some(Op::Head { len, .. }) = self.ops.get_mut(open.head)
         {
             *len = open.len;
         }
@@ -370,7 +363,8 @@ impl Divider<'_> {
             });
         }
         let mut bytes = Vec::with_capacity(len);
-        for op in &self.ops {
+        // The request itself has no head.
+        for op in &self.ops[1..] {
             match op {
                 Op::Head { number, len } => push_len_field_head(&mut bytes, *number, *len),
                 Op::Copy(range) => bytes.extend_from_slice(&self.input[range.clone()]),

@@ -8,7 +8,6 @@ use std::ops::Range;
 use crate::wire::{Field, Malformed, Reader, len_field_head_len, push_len_field_head};
 
 /// Changes of an input, noted from its begin to its end.
-#[derive(Debug)]
 pub struct Edits<'a> {
     input: &'a [u8],
     /// In order and apart.
@@ -18,13 +17,11 @@ pub struct Edits<'a> {
 }
 
 /// A place where the output is not the input, and what is there instead.
-#[derive(Debug)]
 struct Edit<'a> {
     place: Range<usize>,
     by: By<'a>,
 }
 
-#[derive(Debug)]
 enum By<'a> {
     Bytes(&'a [u8]),
     /// Tag and length of a message.
@@ -35,7 +32,6 @@ enum By<'a> {
 }
 
 /// A message in which changes are noted.
-#[derive(Debug)]
 pub struct Opened<'a> {
     number: u32,
     /// From its tag on.
@@ -50,7 +46,6 @@ pub struct Opened<'a> {
 
 impl<'a> Edits<'a> {
     /// No changes yet.
-    #[must_use]
     pub const fn new(input: &'a [u8]) -> Self {
         Self {
             input,
@@ -60,7 +55,6 @@ impl<'a> Edits<'a> {
     }
 
     /// Whether nothing has changed.
-    #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.edits.is_empty()
     }
@@ -102,7 +96,6 @@ impl<'a> Edits<'a> {
     }
 
     /// Whether anything has changed in a message that is open.
-    #[must_use]
     pub const fn has_changed(&self, opened: &Opened<'_>) -> bool {
         self.edits.len() > opened.edit + 1
     }
@@ -126,7 +119,6 @@ impl<'a> Edits<'a> {
     }
 
     /// The changed input.
-    #[must_use]
     pub fn write(&self) -> Vec<u8> {
         let len = self.input.len().wrapping_add_signed(self.growth);
         let mut output = Vec::with_capacity(len);

@@ -30,10 +30,9 @@ const fn is_closed(message: MessageType) -> bool {
 }
 
 /// A message that is being walked.
-struct Open<'a> {
+struct Open {
     message: MessageType,
-    /// What was not walked.
-    rest: Reader<'a>,
+    end: usize,
     /// How many `AnyValue` it is inside of, itself included.
     depth: usize,
     /// Entries that came before it.
@@ -55,36 +54,38 @@ pub struct Inspected {
 /// InvalidArgument when a value is nested deeper than `MAX_DEPTH`, when the walk meets something that is no
 /// OTLP, or a field that the engine does not know where it cannot read past one.
 pub fn inspect(signal: Signal, request: &[u8]) -> Result<Inspected, ProcessingError> {
-    // Ordinary data is not deeper than this.
-    let mut open = Vec::with_capacity(24);
+    // What is around the innermost one. Ordinary data is not deeper than this.
+    let mut around = Vec::with_capacity(24);
     let mut size = Size {
         bytes: request.len(),
         ..Size::default()
     };
     let mut has_empty = false;
-    open.push(Open {
+    let mut innermost = Open {
         message: MessageType::Request(signal),
-        rest: Reader::new(request),
+        end: request.len(),
         depth: 0,
         entries: 0,
-    });
-    while let Some(innermost) = open.last_mut() {
-        let (message, depth) = (innermost.message, innermost.depth);
-        let Some(field) = innermost.rest.next_field()? else {
+    };
+    let mut rest = Reader::new(request);
+    loop {
+        let message = innermost.message;
+        let Some(field) = rest.next_field()? else {
             let has_entries = matches!(
                 message,
                 MessageType::ResourceData(_) | MessageType::ScopeData(_)
             );
             has_empty |= has_entries && innermost.entries == size.entries;
-            let _ = open.pop();
+            let Some(outer) = around.pop() else {
+                return Ok(Inspected { size, has_empty });
+            };
+            innermost = outer;
+            rest.leave(request, innermost.end);
             continue;
         };
         let child = match message.field(field.number) {
-            // The engine's readers do not look at the wire type: what is skipped here as a
-            // number could be a message there.
-            Some(known) if !known.has(field.wire_type) => return Err(field.wrong_type().into()),
             Some(FieldType::Message(child)) => child,
-            Some(_) => continue,
+            Some(known) if known.has(field.wire_type) => continue,
             None if is_closed(message) => {
                 return Err(ProcessingError::invalid_argument(format!(
                     "the {} have a field {} that the engine does not know and cannot read past",
@@ -92,26 +93,29 @@ pub fn inspect(signal: Signal, request: &[u8]) -> Result<Inspected, ProcessingEr
                     field.number,
                 )));
             }
-            // OTLP never had any.
-            None if field.is_group() => return Err(field.wrong_type().into()),
-            None => continue,
+            // OTLP never had groups.
+            None if !field.is_group() => continue,
+            _ => return Err(field.wrong_type().into()),
         };
+        // The engine's readers do not look at the wire type: what is skipped here as a
+        // number could be a message there.
+        rest = field.message()?;
         size.count(child);
-        let depth = depth + usize::from(child == MessageType::AnyValue);
+        let depth = innermost.depth + usize::from(child == MessageType::AnyValue);
         if depth > MAX_DEPTH {
             return Err(ProcessingError::invalid_argument(format!(
                 "a value in the {} is nested deeper than {MAX_DEPTH} levels",
                 signal.as_str()
             )));
         }
-        open.push(Open {
+        around.push(innermost);
+        innermost = Open {
             message: child,
-            rest: field.message()?,
+            end: rest.place().end,
             depth,
             entries: size.entries,
-        });
+        };
     }
-    Ok(Inspected { size, has_empty })
 }
 
 #[cfg(test)]

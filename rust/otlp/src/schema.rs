@@ -70,13 +70,14 @@ pub enum FieldType {
 impl FieldType {
     /// Whether a field of this type can have the wire type.
     pub(crate) const fn has(self, wire_type: u32) -> bool {
-        match self {
-            Self::Varint => wire_type == wire::VARINT,
-            Self::Fixed64 => wire_type == wire::FIXED64,
-            Self::Fixed32 => wire_type == wire::FIXED32,
-            Self::Fixed64List => matches!(wire_type, wire::FIXED64 | wire::LEN),
-            Self::Bytes | Self::Name | Self::Message(_) => wire_type == wire::LEN,
-        }
+        wire_type
+            == match self {
+                Self::Varint => wire::VARINT,
+                Self::Fixed64 => wire::FIXED64,
+                Self::Fixed32 => wire::FIXED32,
+                Self::Fixed64List if wire_type == wire::FIXED64 => wire::FIXED64,
+                Self::Fixed64List | Self::Bytes | Self::Name | Self::Message(_) => wire::LEN,
+            }
     }
 }
 

@@ -63,15 +63,7 @@ impl Size {
         }
     }
 
-    /// What a message of this type adds to the size of a request, without its bytes and
-    /// without what is inside.
-    pub(crate) fn of_one(message: MessageType) -> Self {
-        let mut size = Self::default();
-        size.count(message);
-        size
-    }
-
-    /// Adds what [`of_one`](Self::of_one) says.
+    /// Adds what a message of this type is, without its bytes and without what is inside.
     pub(crate) fn count(&mut self, message: MessageType) {
         match message {
             MessageType::ResourceData(_) => self.resources += 1,

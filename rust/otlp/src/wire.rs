@@ -17,6 +17,8 @@ pub(crate) const FIXED32: u32 = 5;
 /// Groups inside groups that are followed.
 const MAX_GROUP_DEPTH: usize = 100;
 
+const CUT_OFF: &str = "message is cut off";
+
 /// The bytes are not an OTLP export request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed {
@@ -72,9 +74,8 @@ impl<'a> Field<'a> {
     }
 
     /// Where the field is in the input, tag and all.
-    #[must_use]
     pub fn place(&self) -> Range<usize> {
-        self.start..self.content.end
+        self.start..self.content.input.len()
     }
 
     pub(crate) const fn is_group(&self) -> bool {
@@ -83,10 +84,7 @@ impl<'a> Field<'a> {
 
     /// What the field is if its wire type is not that of its number.
     pub(crate) fn wrong_type(&self) -> Malformed {
-        Malformed {
-            offset: self.start,
-            what: "a field has the wrong wire type",
-        }
+        malformed(self.start, "a field has the wrong wire type")
     }
 
     fn value_of(&self, wire_type: u32) -> Result<Reader<'a>, Malformed> {
@@ -101,32 +99,31 @@ impl<'a> Field<'a> {
 /// the first is read it stands for the message.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
+    /// Up to the message's end.
     input: &'a [u8],
     position: usize,
-    end: usize,
 }
 
 impl<'a> Reader<'a> {
     /// A reader of the message that the whole input is.
-    #[must_use]
     pub const fn new(input: &'a [u8]) -> Self {
-        Self {
-            input,
-            position: 0,
-            end: input.len(),
-        }
+        Self { input, position: 0 }
     }
 
     /// Where what was not read is in the input.
-    #[must_use]
     pub const fn place(&self) -> Range<usize> {
-        self.position..self.end
+        self.position..self.input.len()
     }
 
     /// What was not read.
-    #[must_use]
     pub fn rest(&self) -> &'a [u8] {
-        &self.input[self.place()]
+        &self.input[self.position..]
+    }
+
+    /// Goes on behind the message, up to the end of the one around it.
+    pub(crate) fn leave(&mut self, input: &'a [u8], end: usize) {
+        self.position = self.input.len();
+        self.input = &input[..end];
     }
 
     /// The next field of this number; `None` at the message's end.
@@ -139,19 +136,10 @@ impl<'a> Reader<'a> {
         Ok(None)
     }
 
-    /// The value of a string or bytes field, or empty. The last one counts, as
-    /// everywhere in protobuf.
-    pub fn last_of(mut self, number: u32) -> Result<&'a [u8], Malformed> {
-        let mut value = &[][..];
-        while let Some(field) = self.next_of(number)? {
-            value = field.bytes()?;
-        }
-        Ok(value)
-    }
-
     /// The next field, groups as a whole; `None` at the message's end.
+    #[inline]
     pub fn next_field(&mut self) -> Result<Option<Field<'a>>, Malformed> {
-        if self.position == self.end {
+        if self.position == self.input.len() {
             return Ok(None);
         }
         let start = self.position;
@@ -165,9 +153,8 @@ impl<'a> Reader<'a> {
             start,
             wire_type,
             content: Self {
-                input: self.input,
+                input: &self.input[..self.position],
                 position: content,
-                end: self.position,
             },
         }))
     }
@@ -181,7 +168,7 @@ impl<'a> Reader<'a> {
             let (number, wire_type) = self.tag()?;
             match wire_type {
                 GROUP_START if open.len() == MAX_GROUP_DEPTH => {
-                    return Err(self.malformed(start, "groups are nested too deeply"));
+                    return Err(malformed(start, "groups are nested too deeply"));
                 }
                 GROUP_START => open.push(number),
                 GROUP_END if number == innermost => {
@@ -197,62 +184,67 @@ impl<'a> Reader<'a> {
 
     /// Returns where the value begins, behind the length if there is one. `start` is
     /// that of the field.
+    #[inline]
     fn skip_value(&mut self, start: usize, wire_type: u32) -> Result<usize, Malformed> {
         let mut content = self.position;
         match wire_type {
             VARINT => {
                 let _ = self.varint()?;
             }
-            FIXED64 => self.skip(8)?,
-            FIXED32 => self.skip(4)?,
+            FIXED64 => self.skip(8, content, CUT_OFF)?,
+            FIXED32 => self.skip(4, content, CUT_OFF)?,
             LEN => {
-                let len = self.len()?;
-                content = self.position;
-                self.position += len;
+                let len = self.varint()?;
+                let start = std::mem::replace(&mut content, self.position);
+                self.skip(len, start, "length exceeds the message")?;
             }
-            GROUP_END => return Err(self.malformed(start, "a group ends that did not begin")),
-            _ => return Err(self.malformed(content, "unknown wire type")),
+            GROUP_END => return Err(malformed(start, "a group ends that did not begin")),
+            _ => return Err(malformed(content, "unknown wire type")),
         }
         Ok(content)
     }
 
+    #[inline]
     fn tag(&mut self) -> Result<(u32, u32), Malformed> {
         let start = self.position;
         let tag = self.varint()?;
-        let tag =
-            u32::try_from(tag).map_err(|_| self.malformed(start, "field number too large"))?;
+        let tag = u32::try_from(tag).map_err(|_| malformed(start, "field number too large"))?;
         match tag >> 3 {
-            0 => Err(self.malformed(start, "field number 0")),
+            0 => Err(malformed(start, "field number 0")),
             number => Ok((number, tag & 7)),
         }
     }
 
-    /// A length that fits into the message.
-    fn len(&mut self) -> Result<usize, Malformed> {
-        let start = self.position;
-        let len = self.varint()?;
-        usize::try_from(len)
-            .ok()
-            .filter(|len| *len <= self.end - self.position)
-            .ok_or_else(|| self.malformed(start, "length exceeds the message"))
-    }
-
-    fn skip(&mut self, count: usize) -> Result<(), Malformed> {
-        if count > self.end - self.position {
-            return Err(self.malformed(self.position, "message is cut off"));
+    #[inline]
+    fn skip(&mut self, count: u64, offset: usize, what: &'static str) -> Result<(), Malformed> {
+        match usize::try_from(count) {
+            Ok(count) if count <= self.input.len() - self.position => {
+                self.position += count;
+                Ok(())
+            }
+            _ => Err(malformed(offset, what)),
         }
-        self.position += count;
-        Ok(())
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, Malformed> {
+        // Most numbers have one byte.
+        match self.input.get(self.position) {
+            Some(byte) if *byte < 0x80 => {
+                self.position += 1;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
         let start = self.position;
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
-            if self.position == self.end {
-                return Err(self.malformed(start, "message is cut off"));
-            }
-            let byte = self.input[self.position];
+            let Some(byte) = self.input.get(self.position).copied() else {
+                return Err(malformed(start, CUT_OFF));
+            };
             self.position += 1;
             // The tenth byte has room for one bit.
             if shift == 63 && byte > 1 {
@@ -263,12 +255,13 @@ impl<'a> Reader<'a> {
                 return Ok(value);
             }
         }
-        Err(self.malformed(start, "number has more than 64 bits"))
+        Err(malformed(start, "number has more than 64 bits"))
     }
+}
 
-    fn malformed(&self, offset: usize, what: &'static str) -> Malformed {
-        Malformed { offset, what }
-    }
+#[cold]
+fn malformed(offset: usize, what: &'static str) -> Malformed {
+    Malformed { offset, what }
 }
 
 /// Appends a length-delimited field.

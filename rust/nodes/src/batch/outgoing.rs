@@ -28,15 +28,6 @@ pub(crate) struct Batch<Id> {
 }
 
 impl<Id: Copy + Ord> Batch<Id> {
-    #[cfg(test)]
-    pub(crate) fn size(&self) -> Size {
-        let mut size = Size::default();
-        for part in &self.parts {
-            size += part.size;
-        }
-        size
-    }
-
     /// The one request to send.
     pub(crate) fn payload(&self) -> Bytes {
         join(self.parts.iter().map(|part| &part.bytes))

@@ -12,7 +12,7 @@ use super::config::Config;
 use super::outgoing::{Batch, Part};
 use super::partition_key::PartitionKey;
 use super::pending::{Pending, Waiting};
-use otapbridge_otlp::Size;
+use otapbridge_otlp::{Piece, Size};
 
 /// The least time after which a refused partition may try again. OTLP senders
 /// give up without one, and HTTP's `Retry-After` counts whole seconds.
@@ -117,8 +117,7 @@ impl Partitions {
         };
         let request = Waiting {
             signal,
-            bytes,
-            size,
+            piece: Piece { bytes, size },
             deadline,
         };
         let batches = self
@@ -147,22 +146,14 @@ impl Partitions {
         removed
     }
 
-    /// When [`take_due`](Self::take_due) has something to give.
+    /// When something has to go.
     pub(crate) fn next_flush(&self) -> Option<Instant> {
         self.due.first().map(|(due, _)| *due)
     }
 
-    /// The batches whose time has come, the most urgent first.
-    pub(crate) fn take_due(&mut self, now: Instant) -> Vec<Batch<ItemId>> {
-        self.take_until(Some(now))
-    }
-
-    /// All that is pending, the most urgent first.
-    pub(crate) fn take_all(&mut self) -> Vec<Batch<ItemId>> {
-        self.take_until(None)
-    }
-
-    fn take_until(&mut self, limit: Option<Instant>) -> Vec<Batch<ItemId>> {
+    /// The batches whose time has come at the limit, or all that is pending; the most
+    /// urgent first.
+    pub(crate) fn take(&mut self, limit: Option<Instant>) -> Vec<Batch<ItemId>> {
         let mut batches = Vec::new();
         while let Some((due, queue)) = self.due.first().copied()
             && limit.is_none_or(|limit| due <= limit)
@@ -181,12 +172,6 @@ impl Partitions {
             partition.under_way = partition.under_way.saturating_sub(1);
         }
         self.close_if_idle(partition);
-    }
-
-    /// Number of partitions with data pending or under way.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.by_key.len()
     }
 
     /// The partition of this key, made if need be.

@@ -37,7 +37,7 @@ impl Rules {
             included: false,
             excluded: false,
         };
-        Ok(walk(request, &mut visitor)?)
+        walk(request, &mut visitor)
     }
 }
 
@@ -51,9 +51,7 @@ struct RulesBelow<'a> {
 }
 
 impl Visitor for RulesBelow<'_> {
-    type Error = Malformed;
-
-    fn resource(&mut self, resource: Reader<'_>) -> Result<(), Malformed> {
+    fn resource(&mut self, resource: Reader<'_>) -> Result<(), ProcessingError> {
         let matches = |conditions: &Option<Conditions>| match conditions {
             Some(conditions) => conditions.resource_matches(resource.clone()),
             None => Ok(false),
@@ -63,7 +61,7 @@ impl Visitor for RulesBelow<'_> {
         Ok(())
     }
 
-    fn item(&mut self, item: Reader<'_>) -> Result<bool, Malformed> {
+    fn item(&mut self, item: Reader<'_>) -> Result<bool, ProcessingError> {
         if let Some(include) = &self.rules.include
             && !(self.included && include.item.matches(item.clone())?)
         {
@@ -98,7 +96,9 @@ impl Conditions {
         while let Some(resource) = container.next_of(MessageType::RESOURCE)? {
             let mut resource = resource.message()?;
             while let Some(attribute) = resource.next_of(MessageType::RESOURCE_ATTRIBUTES)? {
-                AttributeCondition::mark_fulfilled(wanted, attribute.message()?, &mut fulfilled)?;
+                for index in AttributeCondition::matching(wanted, attribute.message()?)? {
+                    fulfilled[index] = true;
+                }
             }
         }
         Ok(!fulfilled.contains(&false))

@@ -9,10 +9,10 @@ use otapbridge::ProcessingError;
 use regex::bytes::Regex;
 use serde::Deserialize;
 
+use super::Filter;
 use super::conditions::{
     Conditions, ItemConditions, LogConditions, Named, Rules, Severity, SpanConditions,
 };
-use super::processor::Filter;
 use super::value::{AttributeCondition, Pattern, ValueCondition};
 use crate::wrong;
 
@@ -71,21 +71,8 @@ struct SpanConfig {
     link_attributes: Vec<AttributeConfig>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AttributeConfig {
-    key: String,
-    value: ValueConfig,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum ValueConfig {
-    Text(String),
-    Int(i64),
-    Double(f64),
-    Bool(bool),
-}
+type ValueConfig = ValueCondition<String>;
+type AttributeConfig = AttributeCondition<String>;
 
 impl Config {
     /// The node, with all patterns compiled.
@@ -94,17 +81,22 @@ impl Config {
     /// Configuration, with the path of a pattern that is none.
     pub(super) fn filter(&self) -> Result<Filter, ProcessingError> {
         Ok(Filter {
-            metrics: self.metrics.rules("metrics")?,
-            logs: self.logs.rules("logs")?,
-            traces: self.traces.rules("traces")?,
+            metrics: self.metrics.rules("metrics", MetricConfig::conditions)?,
+            logs: self.logs.rules("logs", LogConfig::conditions)?,
+            traces: self.traces.rules("traces", SpanConfig::conditions)?,
         })
     }
 }
 
-impl<T: ConditionsConfig> RulesConfig<T> {
-    fn rules(&self, signal: &str) -> Result<Rules, ProcessingError> {
+impl<T> RulesConfig<T> {
+    /// `conditions` makes them of what is written at a path; `None` if that says nothing.
+    fn rules(
+        &self,
+        signal: &str,
+        conditions: impl Fn(&T, &str) -> Result<Option<Conditions>, ProcessingError>,
+    ) -> Result<Rules, ProcessingError> {
         let conditions = |written: &Option<T>, name: &str| match written {
-            Some(written) => written.conditions(&format!("{signal}.{name}")),
+            Some(written) => conditions(written, &format!("{signal}.{name}")),
             None => Ok(None),
         };
         Ok(Rules {
@@ -114,13 +106,7 @@ impl<T: ConditionsConfig> RulesConfig<T> {
     }
 }
 
-/// What an `include` or `exclude` says of a signal's items.
-trait ConditionsConfig {
-    /// The conditions; `None` if it says nothing.
-    fn conditions(&self, path: &str) -> Result<Option<Conditions>, ProcessingError>;
-}
-
-impl ConditionsConfig for MetricConfig {
+impl MetricConfig {
     fn conditions(&self, path: &str) -> Result<Option<Conditions>, ProcessingError> {
         let metric = Named {
             names: (self.match_type).patterns(&self.metric_names, path, "metric_names")?,
@@ -134,7 +120,7 @@ impl ConditionsConfig for MetricConfig {
     }
 }
 
-impl ConditionsConfig for LogConfig {
+impl LogConfig {
     fn conditions(&self, path: &str) -> Result<Option<Conditions>, ProcessingError> {
         let how = self.match_type;
         let resource_attributes =
@@ -159,7 +145,7 @@ impl ConditionsConfig for LogConfig {
     }
 }
 
-impl ConditionsConfig for SpanConfig {
+impl SpanConfig {
     fn conditions(&self, path: &str) -> Result<Option<Conditions>, ProcessingError> {
         let how = self.match_type;
         let resource_attributes =
@@ -228,10 +214,10 @@ impl MatchType {
 
     fn value(self, written: &ValueConfig, path: String) -> Result<ValueCondition, ProcessingError> {
         Ok(match written {
-            ValueConfig::Text(text) => ValueCondition::Text(self.pattern(text, path)?),
-            ValueConfig::Int(number) => ValueCondition::Int(*number),
-            ValueConfig::Double(number) => ValueCondition::Double(*number),
-            ValueConfig::Bool(value) => ValueCondition::Bool(*value),
+            ValueCondition::Text(text) => ValueCondition::Text(self.pattern(text, path)?),
+            ValueCondition::Int(number) => ValueCondition::Int(*number),
+            ValueCondition::Double(number) => ValueCondition::Double(*number),
+            ValueCondition::Bool(value) => ValueCondition::Bool(*value),
         })
     }
 

@@ -5,6 +5,7 @@
 use otapbridge_otlp::wire::{Malformed, Reader};
 use otapbridge_otlp::{Value, key};
 use regex::bytes::Regex;
+use serde::Deserialize;
 
 /// What a text has to be.
 #[derive(Debug)]
@@ -28,10 +29,12 @@ impl Pattern {
     }
 }
 
-/// What a value has to be. One of another type is another value.
-#[derive(Debug)]
-pub(super) enum ValueCondition {
-    Text(Pattern),
+/// What a value has to be. One of another type is another value. A text is a `String` as
+/// long as it is what was written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum ValueCondition<Text = Pattern> {
+    Text(Text),
     Int(i64),
     Double(f64),
     Bool(bool),
@@ -50,10 +53,11 @@ impl ValueCondition {
 }
 
 /// An attribute that is asked for.
-#[derive(Debug)]
-pub(super) struct AttributeCondition {
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AttributeCondition<Text = Pattern> {
     pub(super) key: String,
-    pub(super) value: ValueCondition,
+    pub(super) value: ValueCondition<Text>,
 }
 
 impl AttributeCondition {
@@ -61,39 +65,26 @@ impl AttributeCondition {
         self.key.as_bytes() == key
     }
 
+    /// Which of those asked for the KeyValue is.
+    pub(super) fn matching<'a>(
+        wanted: &'a [Self],
+        key_value: Reader<'a>,
+    ) -> Result<impl Iterator<Item = usize> + 'a, Malformed> {
+        let key = key(key_value.clone())?;
+        // Most attributes are not asked for; only of the others the value is read.
+        let (wanted, value) = if wanted.iter().any(|wanted| wanted.has_key(key)) {
+            (wanted, Value::of(key_value)?)
+        } else {
+            (&[][..], Value::Other)
+        };
+        let matching = wanted.iter().enumerate();
+        Ok(matching
+            .filter(move |(_, wanted)| wanted.has_key(key) && wanted.value.matches(value))
+            .map(|(index, _)| index))
+    }
+
     /// Whether the KeyValue is one of those asked for.
     pub(super) fn any_matches(wanted: &[Self], key_value: Reader<'_>) -> Result<bool, Malformed> {
-        let Some((key, value)) = read_attribute(key_value, wanted)? else {
-            return Ok(false);
-        };
-        let mut of_key = wanted.iter().filter(|wanted| wanted.has_key(key));
-        Ok(of_key.any(|wanted| wanted.value.matches(value)))
+        Ok(Self::matching(wanted, key_value)?.next().is_some())
     }
-
-    /// Marks those that the KeyValue fulfils.
-    pub(super) fn mark_fulfilled(
-        wanted: &[Self],
-        key_value: Reader<'_>,
-        fulfilled: &mut [bool],
-    ) -> Result<(), Malformed> {
-        if let Some((key, value)) = read_attribute(key_value, wanted)? {
-            for (wanted, fulfilled) in wanted.iter().zip(fulfilled) {
-                *fulfilled |= wanted.has_key(key) && wanted.value.matches(value);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Key and value of the KeyValue, if the key is one of those asked for.
-fn read_attribute<'a>(
-    key_value: Reader<'a>,
-    wanted: &[AttributeCondition],
-) -> Result<Option<(&'a [u8], Value<'a>)>, Malformed> {
-    let key = key(key_value.clone())?;
-    // Most attributes are not asked for; only of the others the value is read.
-    if !wanted.iter().any(|wanted| wanted.has_key(key)) {
-        return Ok(None);
-    }
-    Ok(Some((key, Value::of(key_value)?)))
 }
