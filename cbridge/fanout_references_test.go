@@ -90,30 +90,34 @@ func (b *branch) consume(_ context.Context, logs plog.Logs) error {
 }
 
 // TestBatchByReferenceBetweenFanOuts: the collector's fan-out before the batch makes all data
-// read-only, because another branch has them, too; the one behind gives each batch to two. Callers
+// read-only, because two more branches have them, too, or gives a batch that moves data a copy of its
+// own; the one behind gives each batch to two. Callers
 // leave at random while their data are joined or forwarded, and one branch behind refuses at times.
 // Every item comes to each branch once at most, and exactly once if its caller stayed; every
 // caller that stayed has the result of its own batch; and nobody's data are changed.
 func TestBatchByReferenceBetweenFanOuts(t *testing.T) {
-	for name, mutates := range map[string][2]bool{
-		"both read": {false, false}, "one changes": {false, true}, "the one that refuses changes": {true, false}, "both change": {true, true},
+	for _, test := range []struct{ refusingMutates, acceptingMutates, moves bool }{
+		{false, false, false}, {false, true, false}, {true, false, false}, {true, true, false},
+		{false, false, true}, {false, true, true}, {true, false, true}, {true, true, true},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(fmt.Sprintf("%+v", test), func(t *testing.T) {
 			t.Parallel()
-			refusing, accepting := &branch{every: 3, mutates: mutates[0]}, &branch{mutates: mutates[1]}
+			refusing, accepting := &branch{every: 3, mutates: test.refusingMutates}, &branch{mutates: test.acceptingMutates}
 			behind := fanOut(refusing.consumer(t), accepting.consumer(t))
 			// The batch's next says itself what it does with data, as the collector's fan-out does.
-			c := startBlind(t, blindBatch, behind.ConsumeLogs, behind.Capabilities().MutatesData)
-			batched, err := consumer.NewLogs(c.ConsumeLogs, consumer.WithCapabilities(consumer.Capabilities{MutatesData: false}))
+			c := startBlind(t, blindBatch, behind.ConsumeLogs, behind.Capabilities().MutatesData,
+				func(s *Settings) { s.ShareUnchangedData = test.moves })
+			require.Equal(t, test.moves, c.MutatesData())
+			batched, err := consumer.NewLogs(c.ConsumeLogs, consumer.WithCapabilities(consumer.Capabilities{MutatesData: c.MutatesData()}))
 			require.NoError(t, err)
-			beside := &branch{}
-			before := fanOut(batched, beside.consumer(t))
+			beside, third := &branch{}, &branch{}
+			before := fanOut(batched, beside.consumer(t), third.consumer(t))
 
 			results := callBetweenFanOuts(before)
 			// Callers may have left before the branches have answered.
 			require.NoError(t, c.Shutdown(t.Context()))
 
-			for _, b := range []*branch{refusing, accepting, beside} {
+			for _, b := range []*branch{refusing, accepting, beside, third} {
 				assert.Empty(t, b.twice, "these came twice")
 			}
 			assert.Len(t, beside.arrived, len(results), "what the branch beside the batch gets is its own matter")

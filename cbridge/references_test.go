@@ -367,62 +367,6 @@ func TestDataThatNextHasAtTheEndOfTheComponent(t *testing.T) {
 	<-stopped
 }
 
-// processor declares what a component does with data, as otapprocessor does.
-type processor struct{ *Component }
-
-func (p processor) Capabilities() consumer.Capabilities {
-	return consumer.Capabilities{MutatesData: p.MutatesData()}
-}
-
-// fanOut gives each the data as the collector does: who mutates them gets a copy.
-func fanOut(ctx context.Context, data plog.Logs, to ...consumer.Logs) (errs error) {
-	for _, next := range to {
-		given := data
-		if next.Capabilities().MutatesData {
-			given = plog.NewLogs()
-			data.CopyTo(given)
-		}
-		errs = errors.Join(errs, next.ConsumeLogs(ctx, given))
-	}
-	return errs
-}
-
-// TestJoinedDataBehindAFanOut: others have the data, too, and still read them later; the batches go to a
-// next that leaves them as they are, or takes them apart.
-func TestJoinedDataBehindAFanOut(t *testing.T) {
-	for _, mutates := range []bool{false, true} {
-		var mu sync.Mutex
-		var arrived []string
-		var reading sync.WaitGroup
-		batch := startBlind(t, blindBatch, func(_ context.Context, logs plog.Logs) error {
-			mu.Lock()
-			defer mu.Unlock()
-			arrived = append(arrived, names(logs)...)
-			if mutates {
-				logs.ResourceLogs().RemoveIf(func(plog.ResourceLogs) bool { return true })
-			}
-			return nil
-		}, mutates)
-		reader, err := consumer.NewLogs(func(_ context.Context, logs plog.Logs) error {
-			reading.Go(func() { assert.Len(t, names(logs), 1) })
-			return nil
-		})
-		require.NoError(t, err)
-		var calls sync.WaitGroup
-		var sent []string
-		for caller := range 64 {
-			name := fmt.Sprint(caller)
-			sent = append(sent, name)
-			calls.Go(func() {
-				assert.NoError(t, fanOut(context.Background(), named(name), reader, processor{batch}, reader, processor{batch}))
-			})
-		}
-		calls.Wait()
-		reading.Wait()
-		assert.ElementsMatch(t, append(sent, sent...), arrived)
-	}
-}
-
 var errRefusedBatch = errors.New("this batch is refused")
 
 // TestBatchByReference: callers leave at random while their data are joined, next fails at

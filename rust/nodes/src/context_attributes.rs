@@ -12,6 +12,7 @@ use otapbridge_otlp::ResourceAttributes;
 
 mod source;
 
+use crate::wrong;
 use source::ContextSource;
 
 /// Processor `urn:otapbridge:processor:context_attributes`: sets resource
@@ -74,15 +75,12 @@ impl ProcessorNode for ContextAttributes {
 
     fn create(config: Config) -> Result<Self, ProcessingError> {
         if config.actions.is_empty() {
-            return Err(ProcessingError::configuration(
-                "must have at least one action",
-                Some("actions".to_owned()),
-            ));
+            return Err(wrong("must have at least one action", "actions"));
         }
         if let Some(index) = config.actions.iter().position(|a| a.key.is_empty()) {
-            return Err(ProcessingError::configuration(
+            return Err(wrong(
                 "must not be empty: name the attribute to write",
-                Some(format!("actions[{index}].key")),
+                format!("actions[{index}].key"),
             ));
         }
         Ok(Self {

@@ -18,10 +18,9 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Duratio
 pub(crate) fn deserialize_option<'de, D: Deserializer<'de>>(
     input: D,
 ) -> Result<Option<Duration>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(input)? else {
-        return Ok(None);
-    };
-    parse(&text).map(Some).map_err(serde::de::Error::custom)
+    let text = Option::<String>::deserialize(input)?;
+    let parsed = text.map(|text| parse(&text)).transpose();
+    parsed.map_err(serde::de::Error::custom)
 }
 
 /// Parses a duration. Exact; below a nanosecond it rounds down, as Go does.

@@ -12,7 +12,7 @@ use otapbridge::{
 };
 use serde::Deserialize;
 
-use crate::duration;
+use crate::{duration, in_range};
 
 /// Processor `urn:otapbridge:processor:fault`: delays, panics or refuses each Nth
 /// message and forwards the others.
@@ -42,32 +42,33 @@ pub struct Fault {
 
 /// See [`Fault`].
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
-    #[serde(default, deserialize_with = "duration::deserialize")]
+    #[serde(deserialize_with = "duration::deserialize")]
     delay: Duration,
-    #[serde(default, deserialize_with = "duration::deserialize")]
+    #[serde(deserialize_with = "duration::deserialize")]
     block: Duration,
-    #[serde(default)]
     panic: String,
-    #[serde(default = "each")]
     every: NonZeroU64,
-    #[serde(default)]
     error: Option<ErrorConfig>,
-    #[serde(default = "default_max_concurrency")]
     max_concurrency: NonZeroUsize,
-    #[serde(default)]
     log_refusals: bool,
-    #[serde(default)]
     log_cancels: bool,
 }
 
-fn default_max_concurrency() -> NonZeroUsize {
-    NonZeroUsize::new(1000).expect("not zero")
-}
-
-fn each() -> NonZeroU64 {
-    NonZeroU64::MIN
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            delay: Duration::ZERO,
+            block: Duration::ZERO,
+            panic: String::new(),
+            every: NonZeroU64::MIN,
+            error: None,
+            max_concurrency: NonZeroUsize::new(1000).expect("not zero"),
+            log_refusals: false,
+            log_cancels: false,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -91,10 +92,11 @@ impl ErrorConfig {
     fn error(&self) -> Result<ProcessingError, ProcessingError> {
         let mut error = ProcessingError::new(self.kind, self.message.as_str());
         if let Some(code) = self.grpc_code {
-            error = error.with_grpc_code(in_range(code, 1, 16, "error.grpc_code")?);
+            error = error.with_grpc_code(in_range(code, 1..=16, "error.grpc_code")? as i32);
         }
         if let Some(status) = self.http_status {
-            error = error.with_http_status(in_range(status, 400, 599, "error.http_status")?);
+            let status = in_range(status, 400..=599, "error.http_status")?;
+            error = error.with_http_status(status as u16);
         }
         if let Some(delay) = self.retry_after {
             error = error.with_retry_after(delay);
@@ -104,23 +106,6 @@ impl ErrorConfig {
         }
         Ok(error)
     }
-}
-
-fn in_range<T: TryFrom<i64>>(
-    value: i64,
-    least: i64,
-    most: i64,
-    field: &str,
-) -> Result<T, ProcessingError> {
-    Some(value)
-        .filter(|value| (least..=most).contains(value))
-        .and_then(|value| T::try_from(value).ok())
-        .ok_or_else(|| {
-            ProcessingError::configuration(
-                format!("{value} is not between {least} and {most}"),
-                Some(field.to_owned()),
-            )
-        })
 }
 
 impl Fault {
@@ -149,14 +134,8 @@ impl Fault {
     }
 }
 
-/// Logs when it is dropped unfinished.
+/// Logs when it is dropped, unless it was emptied before.
 struct LogCancel(Option<RequestContext>);
-
-impl LogCancel {
-    fn finished(mut self) {
-        self.0 = None;
-    }
-}
 
 impl Drop for LogCancel {
     fn drop(&mut self) {
@@ -223,8 +202,8 @@ impl ConcurrentContextAwareProcessor for Fault {
             effect_handler.subscribe(&mut data, false);
         }
         let sent = effect_handler.send_message(data).await;
-        if let Some(log_cancel) = log_cancel.filter(|_| sent.is_ok()) {
-            log_cancel.finished();
+        if let Some(mut finished) = log_cancel.filter(|_| sent.is_ok()) {
+            finished.0 = None;
         }
         sent
     }

@@ -1,13 +1,105 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! The filter processor. `config` is what is written, `conditions` what it asks of
-//! an item, `value` reads what is asked about, and `walk` takes out what does not stay.
+//! an item, and `value` compares what an item has.
+
+use otapbridge::{
+    ContextAwareEffectHandler, ContextAwareProcessor, Message, OtapPdata, ProcessingError,
+    ProcessorNode, Signal, async_trait, signal, with_otlp_bytes,
+};
+use otapbridge_otlp::Outcome;
 
 mod conditions;
 mod config;
-mod processor;
 mod value;
-mod walk;
+
+use conditions::Rules;
+use config::Config;
+
+/// Processor `urn:otel:processor:filter`: takes log records, spans and metrics out
+/// of requests. It does what the configuration of the engine's node of this name
+/// says, on OTLP protobuf as it came: no item leaves for lack of attributes, and
+/// what stays keeps its bytes.
+///
+/// `logs`, `traces` and `metrics` have `include` (what matches stays) and `exclude`
+/// (what matches leaves); `include` comes first. Both have
+///
+/// | setting | of | what matches |
+/// | --- | --- | --- |
+/// | `match_type` | all | `strict` (the default): texts are equal; `regexp`: the pattern is found in the text |
+/// | `resource_attributes` | logs, traces | resources with all of these `{key, value}` |
+/// | `record_attributes` | logs | records with one of these |
+/// | `severity_texts` | logs | records with one of these |
+/// | `severity_number` | logs | records of `min` or more; `match_undefined` says whether those without |
+/// | `bodies` | logs | records with one of these values |
+/// | `span_attributes` | traces | spans with one of these |
+/// | `span_names` | traces | spans with one of these |
+/// | `event_names`, `event_attributes` | traces | spans with an event that has one of these; if both are named, the same event |
+/// | `link_attributes` | traces | spans with a link that has one of these |
+/// | `metric_names` | metrics | metrics with one of these, with all their points |
+///
+/// An item matches when all settings that are named match (AND), in `exclude` as in
+/// `include`. If none is, everything stays. Values are texts, integers, floating-point
+/// numbers and booleans, and match only values of their type: 1 is neither "1" nor 1.0.
+/// What an item does not have matches nothing, except that a name that is absent is the
+/// empty text. Spans keep all their events and links.
+///
+/// Scopes and resources leave with their last item; those that were empty stay. A
+/// request that loses nothing goes on as it is, one that loses all items is
+/// acknowledged. One that is malformed where it has to be looked at is refused with
+/// InvalidArgument.
+#[derive(Debug)]
+pub struct Filter {
+    metrics: Rules,
+    logs: Rules,
+    traces: Rules,
+}
+
+impl Filter {
+    fn rules(&self, signal: Signal) -> &Rules {
+        match signal {
+            Signal::Traces => &self.traces,
+            Signal::Metrics => &self.metrics,
+            Signal::Logs => &self.logs,
+        }
+    }
+}
+
+impl ProcessorNode for Filter {
+    const URN: &'static str = "urn:otel:processor:filter";
+
+    type Config = Config;
+
+    const AT_MOST_ONE_OUTPUT: bool = true;
+
+    fn create(config: Config) -> Result<Self, ProcessingError> {
+        config.filter()
+    }
+}
+
+#[async_trait(?Send)]
+impl ContextAwareProcessor for Filter {
+    async fn process_with_context(
+        &mut self,
+        msg: Message<OtapPdata>,
+        effect_handler: &mut ContextAwareEffectHandler,
+    ) -> Result<(), ProcessingError> {
+        let Message::PData(mut data) = msg else {
+            return Ok(());
+        };
+        let signal = signal(&data);
+        let rules = self.rules(signal);
+        if !rules.is_empty() {
+            let request = effect_handler.otlp_bytes(&mut data).await?;
+            match rules.apply(&request)? {
+                Outcome::Unchanged => {}
+                Outcome::Changed(rest) => data = with_otlp_bytes(data, signal, rest.into()),
+                Outcome::Nothing => return effect_handler.ack(data).await,
+            }
+        }
+        effect_handler.send_message(data).await
+    }
+}
 
 #[cfg(test)]
 mod config_tests;
@@ -21,5 +113,3 @@ mod test_reference;
 mod tests;
 #[cfg(test)]
 mod walk_tests;
-
-pub use processor::Filter;

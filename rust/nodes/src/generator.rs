@@ -14,7 +14,7 @@ use otapbridge::{
 use serde::Deserialize;
 use tokio::time::MissedTickBehavior;
 
-use crate::duration;
+use crate::{duration, in_range, wrong};
 
 mod payload;
 
@@ -91,22 +91,12 @@ impl ReceiverNode for Generator {
     type Config = Config;
 
     fn create(config: Config) -> Result<Self, ProcessingError> {
-        const MAX_BATCH_SIZE: u32 = 1_000_000;
-        if config.batch_size == 0 || config.batch_size > MAX_BATCH_SIZE {
-            return Err(ProcessingError::configuration(
-                format!(
-                    "{} is not between 1 and {MAX_BATCH_SIZE}",
-                    config.batch_size
-                ),
-                Some("batch_size".to_owned()),
-            ));
-        }
+        let _ = in_range(config.batch_size, 1..=1_000_000, "batch_size")?;
         let span = config.traceparent.as_deref().map(str::parse).transpose()?;
         let generator = Self { config, span };
         // Metadata that no context can carry are found here, not at run time.
-        let _ = generator.context().map_err(|error| {
-            ProcessingError::configuration(error.message().to_owned(), Some("metadata".to_owned()))
-        })?;
+        let context = generator.context();
+        let _ = context.map_err(|error| wrong(error.message(), "metadata"))?;
         Ok(generator)
     }
 }

@@ -5,7 +5,12 @@
 //! They use the `otapbridge` crate, as any author's nodes do, and `otapbridge-otlp`.
 #![forbid(unsafe_code)]
 
-use otapbridge::{NodeFactory, concurrent_processor_factory, processor_factory, receiver_factory};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use otapbridge::{
+    NodeFactory, ProcessingError, concurrent_processor_factory, processor_factory, receiver_factory,
+};
 
 mod batch;
 mod context_attributes;
@@ -30,4 +35,23 @@ pub fn factories() -> Vec<NodeFactory> {
         processor_factory::<Filter>(),
         receiver_factory::<Generator>(),
     ]
+}
+
+/// What is wrong with a setting.
+fn wrong(message: impl Into<String>, setting: impl Into<String>) -> ProcessingError {
+    ProcessingError::configuration(message, Some(setting.into()))
+}
+
+/// Checks that a number of a configuration is in its range.
+fn in_range<T: PartialOrd + Display>(
+    value: T,
+    range: RangeInclusive<T>,
+    setting: &str,
+) -> Result<T, ProcessingError> {
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    let (least, most) = range.into_inner();
+    let message = format!("{value} is not between {least} and {most}");
+    Err(wrong(message, setting))
 }

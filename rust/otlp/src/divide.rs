@@ -13,9 +13,9 @@ use std::ops::Range;
 use bytes::Bytes;
 use otapbridge_context::{ProcessingError, Signal};
 
-use crate::level::{Child, Level};
+use crate::schema::MessageType;
 use crate::size::{Size, Sizer};
-use crate::wire::{Malformed, Reader, push_len_field_head, varint_len};
+use crate::wire::{Malformed, Reader, len_field_head_len, push_len_field_head};
 
 /// A part of a request: a request of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +96,6 @@ pub fn divide(
 ) -> Result<Divided, DivideError> {
     let mut divider = Divider {
         input: request,
-        signal,
         sizer,
         max,
         room,
@@ -107,13 +106,12 @@ pub fn divide(
         divided: Divided::default(),
         written: 0,
     };
-    divider.run()?;
+    divider.run(MessageType::Request(signal))?;
     Ok(divider.divided)
 }
 
 struct Divider<'a> {
     input: &'a [u8],
-    signal: Signal,
     sizer: Sizer,
     max: usize,
     /// Limit of the part in progress: the first one's is the room.
@@ -133,7 +131,7 @@ struct Divider<'a> {
 
 /// A level that is being gone through.
 struct Around {
-    level: Level,
+    level: MessageType,
     /// Its field number in the level outside.
     number: u32,
     /// The fields that describe it.
@@ -147,8 +145,8 @@ struct Around {
 struct Open {
     /// Length of its content so far.
     len: usize,
-    /// Its head among the operations. The request has none.
-    head: Option<usize>,
+    /// Its head among the operations.
+    head: usize,
 }
 
 enum Op {
@@ -162,15 +160,44 @@ enum Op {
 
 /// Length of a level as a field. Its tag has one byte.
 const fn field_len(content: usize) -> usize {
-    1 + varint_len(content) + content
+    len_field_head_len(1, content) + content
+}
+
+/// What describes the level, and how many children it has.
+fn around(
+    level: MessageType,
+    number: u32,
+    mut body: Reader<'_>,
+) -> Result<(Around, usize), Malformed> {
+    let mut around = Around {
+        level,
+        number,
+        description: Vec::new(),
+        description_len: 0,
+        open: None,
+    };
+    let mut children = 0;
+    while let Some(field) = body.next_field()? {
+        if level.child(field.number).is_some() {
+            children += 1;
+            continue;
+        }
+        let place = field.place();
+        around.description_len += place.len();
+        match around.description.last_mut() {
+            Some(last) if last.end == place.start => last.end = place.end,
+            _ => around.description.push(place),
+        }
+    }
+    Ok((around, children))
 }
 
 impl Divider<'_> {
-    fn run(&mut self) -> Result<(), DivideError> {
-        let body = 0..self.input.len();
-        let (around, _) = self.around(Level::Request, 0, body.clone())?;
+    fn run(&mut self, request: MessageType) -> Result<(), DivideError> {
+        let body = Reader::new(self.input);
+        let (around, _) = around(request, 0, body.clone())?;
         self.path.push(around);
-        self.walk(Level::Request, body)?;
+        self.walk(request, body)?;
         if self.ops.is_empty() {
             // No resource at all, only what describes the request.
             self.place(0..0, Size::default())?;
@@ -178,70 +205,42 @@ impl Divider<'_> {
         self.finish()
     }
 
-    /// Places what is in the level at `body`, which is the innermost of the path.
-    fn walk(&mut self, level: Level, body: Range<usize>) -> Result<(), DivideError> {
-        let mut reader = Reader::new(self.input, body);
-        while let Some(field) = reader.next_field()? {
-            let whole = field.start..field.end;
-            match level.child(self.signal, field.number) {
-                None => {}
-                Some(Child::Item) => self.place(whole, Size::of_item(self.signal))?,
-                Some(Child::Level(inner)) => {
-                    let body = field.message()?;
-                    let mut size = Size::of_level(inner);
-                    size += Size::inside(self.signal, self.input, inner, body.clone())?;
-                    if self.fits(whole.len(), size) {
-                        self.put(whole, size);
-                        continue;
-                    }
-                    if inner == Level::Metric && self.sizer == Sizer::Rows {
-                        self.place(whole, size)?;
-                        continue;
-                    }
-                    let (around, children) = self.around(inner, field.number, body.clone())?;
-                    // A metric has one kind of data; which of several counts is not
-                    // ours to say.
-                    if children == 1 || (children > 1 && inner != Level::Metric) {
-                        self.path.push(around);
-                        self.walk(inner, body)?;
-                        self.leave();
-                    } else {
-                        self.place(whole, size)?;
-                    }
-                }
+    /// Places what is in the level, which is the innermost of the path.
+    fn walk(&mut self, level: MessageType, mut body: Reader<'_>) -> Result<(), DivideError> {
+        while let Some(field) = body.next_field()? {
+            let whole = field.place();
+            let Some(inner) = level.child(field.number) else {
+                continue;
+            };
+            let mut size = Size::default();
+            size.count(inner);
+            if inner.is_item() {
+                self.place(whole, size)?;
+                continue;
+            }
+            let body = field.message()?;
+            size += Size::inside(inner, body.clone())?;
+            if self.fits(whole.len(), size) {
+                self.put(whole, size);
+                continue;
+            }
+            if inner == MessageType::Metric && self.sizer == Sizer::Rows {
+                self.place(whole, size)?;
+                continue;
+            }
+            let (around, children) = around(inner, field.number, body.clone())?;
+            // A metric has one kind of data; which of several counts is not
+            // ours to say.
+            if children == 1 || (children > 1 && inner != MessageType::Metric) {
+                self.path.push(around);
+                self.walk(inner, body)?;
+                let left = self.path.pop();
+                self.write_len(left.and_then(|around| around.open));
+            } else {
+                self.place(whole, size)?;
             }
         }
         Ok(())
-    }
-
-    /// What describes the level at `body`, and how many children it has.
-    fn around(
-        &self,
-        level: Level,
-        number: u32,
-        body: Range<usize>,
-    ) -> Result<(Around, usize), Malformed> {
-        let mut around = Around {
-            level,
-            number,
-            description: Vec::new(),
-            description_len: 0,
-            open: None,
-        };
-        let mut children = 0;
-        let mut reader = Reader::new(self.input, body);
-        while let Some(field) = reader.next_field()? {
-            if level.child(self.signal, field.number).is_some() {
-                children += 1;
-                continue;
-            }
-            around.description_len += field.end - field.start;
-            match around.description.last_mut() {
-                Some(last) if last.end == field.start => last.end = field.end,
-                _ => around.description.push(field.start..field.end),
-            }
-        }
-        Ok((around, children))
     }
 
     /// Whether a field of the innermost level fits into the part in progress.
@@ -252,7 +251,7 @@ impl Divider<'_> {
                 let mut with = self.size;
                 with += size;
                 for around in self.path.iter().filter(|around| around.open.is_none()) {
-                    with += Size::of_level(around.level);
+                    with.count(around.level);
                 }
                 with.by(sizer) <= self.room
             }
@@ -290,18 +289,16 @@ impl Divider<'_> {
         let mut added = field.len();
         // A level is open only if those around it are.
         let opened = self.path.iter().take_while(|a| a.open.is_some()).count();
-        for (depth, around) in self.path.iter_mut().enumerate().skip(opened) {
-            self.size += Size::of_level(around.level);
+        for around in self.path.iter_mut().skip(opened) {
+            self.size.count(around.level);
             around.open = Some(Open {
                 len: around.description_len,
-                head: (depth > 0).then_some(self.ops.len()),
+                head: self.ops.len(),
             });
-            if depth > 0 {
-                self.ops.push(Op::Head {
-                    number: around.number,
-                    len: 0,
-                });
-            }
+            self.ops.push(Op::Head {
+                number: around.number,
+                len: 0,
+            });
             self.ops
                 .extend(around.description.iter().cloned().map(Op::Copy));
         }
@@ -323,17 +320,10 @@ impl Divider<'_> {
         self.size += size;
     }
 
-    /// Leaves the innermost level.
-    fn leave(&mut self) {
-        if let Some(around) = self.path.pop() {
-            self.write_len(around.open);
-        }
-    }
-
+    /// Writes the length of a level that is left.
     fn write_len(&mut self, open: Option<Open>) {
         if let Some(open) = open
-            && let Some(head) = open.head
-            && let Some(Op::Head { len, .. }) = self.ops.get_mut(head)
+            && let Some(Op::Head { len, .. }) = self.ops.get_mut(open.head)
         {
             *len = open.len;
         }
@@ -373,7 +363,8 @@ impl Divider<'_> {
             });
         }
         let mut bytes = Vec::with_capacity(len);
-        for op in &self.ops {
+        // The request itself has no head.
+        for op in &self.ops[1..] {
             match op {
                 Op::Head { number, len } => push_len_field_head(&mut bytes, *number, *len),
                 Op::Copy(range) => bytes.extend_from_slice(&self.input[range.clone()]),

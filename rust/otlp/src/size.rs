@@ -2,12 +2,12 @@
 
 //! How large a request is.
 
-use std::ops::{AddAssign, Range, SubAssign};
+use std::ops::{AddAssign, SubAssign};
 
 use otapbridge_context::Signal;
 use serde::Deserialize;
 
-use crate::level::{Child, Level};
+use crate::schema::MessageType;
 use crate::wire::{Malformed, Reader};
 
 /// The size of a request, as everybody counts it who limits it. Sizes add up when
@@ -48,7 +48,7 @@ impl Size {
     /// # Errors
     /// The request is malformed down to there.
     pub fn of(signal: Signal, request: &[u8]) -> Result<Self, Malformed> {
-        let mut size = Self::inside(signal, request, Level::Request, 0..request.len())?;
+        let mut size = Self::inside(MessageType::Request(signal), Reader::new(request))?;
         size.bytes = request.len();
         Ok(size)
     }
@@ -63,48 +63,32 @@ impl Size {
         }
     }
 
-    /// What the level itself adds to the size of a request, without its bytes and without
-    /// what is inside.
-    pub(crate) fn of_level(level: Level) -> Self {
-        let mut size = Self::default();
-        match level {
-            Level::Resource => size.resources = 1,
-            Level::Scope => size.scopes = 1,
-            Level::Metric => size.entries = 1,
-            Level::Request | Level::Points => {}
-        }
-        size
-    }
-
-    /// What an item adds, without its bytes. A data point is in a metric, which is the entry.
-    pub(crate) fn of_item(signal: Signal) -> Self {
-        Self {
-            items: 1,
-            entries: usize::from(signal != Signal::Metrics),
-            ..Self::default()
+    /// Adds what a message of this type is, without its bytes and without what is inside.
+    pub(crate) fn count(&mut self, message: MessageType) {
+        match message {
+            MessageType::ResourceData(_) => self.resources += 1,
+            MessageType::ScopeData(_) => self.scopes += 1,
+            MessageType::Metric => self.entries += 1,
+            // In a metric, which is the entry.
+            MessageType::DataPoint(_) => self.items += 1,
+            MessageType::Span | MessageType::LogRecord => {
+                self.entries += 1;
+                self.items += 1;
+            }
+            _ => {}
         }
     }
 
-    /// What is inside the level at `body`, which lies in `input`; no bytes are counted.
-    pub(crate) fn inside(
-        signal: Signal,
-        input: &[u8],
-        level: Level,
-        body: Range<usize>,
-    ) -> Result<Self, Malformed> {
+    /// What is inside a message; no bytes are counted.
+    pub(crate) fn inside(message: MessageType, mut body: Reader<'_>) -> Result<Self, Malformed> {
         let mut size = Self::default();
-        let mut reader = Reader::new(input, body);
-        while let Some(field) = reader.next_field()? {
-            match level.child(signal, field.number) {
-                Some(Child::Item) => {
-                    let _ = field.message()?;
-                    size += Self::of_item(signal);
+        while let Some(field) = body.next_field()? {
+            if let Some(child) = message.child(field.number) {
+                let body = field.message()?;
+                size.count(child);
+                if !child.is_item() {
+                    size += Self::inside(child, body)?;
                 }
-                Some(Child::Level(level)) => {
-                    size += Self::of_level(level);
-                    size += Self::inside(signal, input, level, field.message()?)?;
-                }
-                None => {}
             }
         }
         Ok(size)

@@ -7,15 +7,17 @@ use std::ops::Range;
 
 use otapbridge_context::ProcessingError;
 
-const VARINT: u32 = 0;
-const FIXED64: u32 = 1;
-const LEN: u32 = 2;
+pub(crate) const VARINT: u32 = 0;
+pub(crate) const FIXED64: u32 = 1;
+pub(crate) const LEN: u32 = 2;
 const GROUP_START: u32 = 3;
 const GROUP_END: u32 = 4;
-const FIXED32: u32 = 5;
+pub(crate) const FIXED32: u32 = 5;
 
 /// Groups inside groups that are followed.
 const MAX_GROUP_DEPTH: usize = 100;
+
+const CUT_OFF: &str = "message is cut off";
 
 /// The bytes are not an OTLP export request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,163 +40,211 @@ impl From<Malformed> for ProcessingError {
 
 /// One field, by offsets into the whole input.
 #[derive(Clone, Debug)]
-pub struct Field {
+pub struct Field<'a> {
     /// Its number.
     pub number: u32,
     /// First byte of the tag.
     pub start: usize,
-    /// One past the last byte of the value.
-    pub end: usize,
-    wire_type: u32,
-    /// First byte of the value.
-    content: usize,
+    pub(crate) wire_type: u32,
+    /// Its value, up to the field's end.
+    content: Reader<'a>,
 }
 
-impl Field {
-    /// The value of a message, string or bytes field.
-    pub fn message(&self) -> Result<Range<usize>, Malformed> {
+impl<'a> Field<'a> {
+    /// The value of a message field, for its fields.
+    pub fn message(&self) -> Result<Reader<'a>, Malformed> {
         self.value_of(LEN)
     }
 
+    /// The value of a message, string or bytes field.
+    pub fn bytes(&self) -> Result<&'a [u8], Malformed> {
+        Ok(self.value_of(LEN)?.rest())
+    }
+
     /// The value of an int64, int32, bool or enum field.
-    pub fn varint(&self, input: &[u8]) -> Result<u64, Malformed> {
-        let digits = input[self.value_of(VARINT)?].iter().rev();
-        // The reader has made sure that it fits.
-        Ok(digits.fold(0, |value, byte| value << 7 | u64::from(byte & 0x7f)))
+    pub fn varint(&self) -> Result<u64, Malformed> {
+        self.value_of(VARINT)?.varint()
     }
 
     /// The value of a double field.
-    pub fn double(&self, input: &[u8]) -> Result<f64, Malformed> {
-        let digits = input[self.value_of(FIXED64)?].iter().rev();
+    pub fn double(&self) -> Result<f64, Malformed> {
+        let digits = self.value_of(FIXED64)?.rest().iter().rev();
         let bits = digits.fold(0, |bits, byte| bits << 8 | u64::from(*byte));
         Ok(f64::from_bits(bits))
     }
 
-    fn value_of(&self, wire_type: u32) -> Result<Range<usize>, Malformed> {
+    /// Where the field is in the input, tag and all.
+    pub fn place(&self) -> Range<usize> {
+        self.start..self.content.input.len()
+    }
+
+    pub(crate) const fn is_group(&self) -> bool {
+        self.wire_type == GROUP_START
+    }
+
+    /// What the field is if its wire type is not that of its number.
+    pub(crate) fn wrong_type(&self) -> Malformed {
+        malformed(self.start, "a field has the wrong wire type")
+    }
+
+    fn value_of(&self, wire_type: u32) -> Result<Reader<'a>, Malformed> {
         if self.wire_type == wire_type {
-            return Ok(self.content..self.end);
+            return Ok(self.content.clone());
         }
-        Err(Malformed {
-            offset: self.start,
-            what: "a field has the wrong wire type",
-        })
+        Err(self.wrong_type())
     }
 }
 
-/// Reads the fields of one message.
+/// Reads the fields of one message in the input, which may be the input itself. Until
+/// the first is read it stands for the message.
+#[derive(Clone, Debug)]
 pub struct Reader<'a> {
+    /// Up to the message's end.
     input: &'a [u8],
     position: usize,
-    end: usize,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of the message at `body`, which lies in the input.
-    pub fn new(input: &'a [u8], body: Range<usize>) -> Self {
-        Self {
-            input,
-            position: body.start,
-            end: body.end,
+    /// A reader of the message that the whole input is.
+    pub const fn new(input: &'a [u8]) -> Self {
+        Self { input, position: 0 }
+    }
+
+    /// Where what was not read is in the input.
+    pub const fn place(&self) -> Range<usize> {
+        self.position..self.input.len()
+    }
+
+    /// What was not read.
+    pub fn rest(&self) -> &'a [u8] {
+        &self.input[self.position..]
+    }
+
+    /// Goes on behind the message, up to the end of the one around it.
+    pub(crate) fn leave(&mut self, input: &'a [u8], end: usize) {
+        self.position = self.input.len();
+        self.input = &input[..end];
+    }
+
+    /// The next field of this number; `None` at the message's end.
+    pub fn next_of(&mut self, number: u32) -> Result<Option<Field<'a>>, Malformed> {
+        while let Some(field) = self.next_field()? {
+            if field.number == number {
+                return Ok(Some(field));
+            }
         }
+        Ok(None)
     }
 
     /// The next field, groups as a whole; `None` at the message's end.
-    pub fn next_field(&mut self) -> Result<Option<Field>, Malformed> {
-        if self.position == self.end {
+    #[inline]
+    pub fn next_field(&mut self) -> Result<Option<Field<'a>>, Malformed> {
+        if self.position == self.input.len() {
             return Ok(None);
         }
         let start = self.position;
         let (number, wire_type) = self.tag()?;
-        let mut content = self.position;
-        match wire_type {
-            LEN => {
-                let len = self.len()?;
-                content = self.position;
-                self.position += len;
-            }
+        let content = match wire_type {
             GROUP_START => self.skip_group(number)?,
-            GROUP_END => return Err(self.malformed(start, "a group ends that did not begin")),
-            other => self.skip_scalar(other)?,
-        }
+            _ => self.skip_value(start, wire_type)?,
+        };
         Ok(Some(Field {
             number,
             start,
-            end: self.position,
             wire_type,
-            content,
+            content: Self {
+                input: &self.input[..self.position],
+                position: content,
+            },
         }))
     }
 
-    fn skip_group(&mut self, number: u32) -> Result<(), Malformed> {
+    /// Returns where the value begins.
+    fn skip_group(&mut self, number: u32) -> Result<usize, Malformed> {
+        let content = self.position;
         let mut open = vec![number];
         while let Some(innermost) = open.last().copied() {
             let start = self.position;
             let (number, wire_type) = self.tag()?;
             match wire_type {
-                LEN => {
-                    let len = self.len()?;
-                    self.position += len;
-                }
                 GROUP_START if open.len() == MAX_GROUP_DEPTH => {
-                    return Err(self.malformed(start, "groups are nested too deeply"));
+                    return Err(malformed(start, "groups are nested too deeply"));
                 }
                 GROUP_START => open.push(number),
                 GROUP_END if number == innermost => {
                     let _ = open.pop();
                 }
-                GROUP_END => return Err(self.malformed(start, "a group ends that did not begin")),
-                other => self.skip_scalar(other)?,
+                _ => {
+                    let _ = self.skip_value(start, wire_type)?;
+                }
             }
         }
-        Ok(())
+        Ok(content)
     }
 
-    fn skip_scalar(&mut self, wire_type: u32) -> Result<(), Malformed> {
+    /// Returns where the value begins, behind the length if there is one. `start` is
+    /// that of the field.
+    #[inline]
+    fn skip_value(&mut self, start: usize, wire_type: u32) -> Result<usize, Malformed> {
+        let mut content = self.position;
         match wire_type {
-            VARINT => self.varint().map(drop),
-            FIXED64 => self.skip(8),
-            FIXED32 => self.skip(4),
-            _ => Err(self.malformed(self.position, "unknown wire type")),
+            VARINT => {
+                let _ = self.varint()?;
+            }
+            FIXED64 => self.skip(8, content, CUT_OFF)?,
+            FIXED32 => self.skip(4, content, CUT_OFF)?,
+            LEN => {
+                let len = self.varint()?;
+                let start = std::mem::replace(&mut content, self.position);
+                self.skip(len, start, "length exceeds the message")?;
+            }
+            GROUP_END => return Err(malformed(start, "a group ends that did not begin")),
+            _ => return Err(malformed(content, "unknown wire type")),
         }
+        Ok(content)
     }
 
+    #[inline]
     fn tag(&mut self) -> Result<(u32, u32), Malformed> {
         let start = self.position;
         let tag = self.varint()?;
-        let tag =
-            u32::try_from(tag).map_err(|_| self.malformed(start, "field number too large"))?;
+        let tag = u32::try_from(tag).map_err(|_| malformed(start, "field number too large"))?;
         match tag >> 3 {
-            0 => Err(self.malformed(start, "field number 0")),
+            0 => Err(malformed(start, "field number 0")),
             number => Ok((number, tag & 7)),
         }
     }
 
-    /// A length that fits into the message.
-    fn len(&mut self) -> Result<usize, Malformed> {
-        let start = self.position;
-        let len = self.varint()?;
-        usize::try_from(len)
-            .ok()
-            .filter(|len| *len <= self.end - self.position)
-            .ok_or_else(|| self.malformed(start, "length exceeds the message"))
-    }
-
-    fn skip(&mut self, count: usize) -> Result<(), Malformed> {
-        if count > self.end - self.position {
-            return Err(self.malformed(self.position, "message is cut off"));
+    #[inline]
+    fn skip(&mut self, count: u64, offset: usize, what: &'static str) -> Result<(), Malformed> {
+        match usize::try_from(count) {
+            Ok(count) if count <= self.input.len() - self.position => {
+                self.position += count;
+                Ok(())
+            }
+            _ => Err(malformed(offset, what)),
         }
-        self.position += count;
-        Ok(())
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, Malformed> {
+        // Most numbers have one byte.
+        match self.input.get(self.position) {
+            Some(byte) if *byte < 0x80 => {
+                self.position += 1;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
         let start = self.position;
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
-            if self.position == self.end {
-                return Err(self.malformed(start, "message is cut off"));
-            }
-            let byte = self.input[self.position];
+            let Some(byte) = self.input.get(self.position).copied() else {
+                return Err(malformed(start, CUT_OFF));
+            };
             self.position += 1;
             // The tenth byte has room for one bit.
             if shift == 63 && byte > 1 {
@@ -205,31 +255,24 @@ impl<'a> Reader<'a> {
                 return Ok(value);
             }
         }
-        Err(self.malformed(start, "number has more than 64 bits"))
-    }
-
-    fn malformed(&self, offset: usize, what: &'static str) -> Malformed {
-        Malformed { offset, what }
+        Err(malformed(start, "number has more than 64 bits"))
     }
 }
 
-/// The value of a string or bytes field in the message at `body`, or empty. The last
-/// one counts, as everywhere in protobuf.
-pub fn last_len_field(input: &[u8], body: Range<usize>, number: u32) -> Result<&[u8], Malformed> {
-    let mut value = &[][..];
-    let mut reader = Reader::new(input, body);
-    while let Some(field) = reader.next_field()? {
-        if field.number == number {
-            value = &input[field.message()?];
-        }
-    }
-    Ok(value)
+#[cold]
+fn malformed(offset: usize, what: &'static str) -> Malformed {
+    Malformed { offset, what }
 }
 
 /// Appends a length-delimited field.
 pub fn push_len_field(out: &mut Vec<u8>, number: u32, content: &[u8]) {
     push_len_field_head(out, number, content.len());
     out.extend_from_slice(content);
+}
+
+/// Bytes that tag and length of a length-delimited field take.
+pub(crate) const fn len_field_head_len(number: u32, len: usize) -> usize {
+    varint_len((number << 3) as usize) + varint_len(len)
 }
 
 /// Appends tag and length of a length-delimited field.
@@ -239,7 +282,7 @@ pub fn push_len_field_head(out: &mut Vec<u8>, number: u32, len: usize) {
 }
 
 /// Bytes that a base-128 number takes.
-pub const fn varint_len(value: usize) -> usize {
+const fn varint_len(value: usize) -> usize {
     // One byte for each seven bits begun; zero takes one as well.
     (usize::BITS - (value | 1).leading_zeros()).div_ceil(7) as usize
 }

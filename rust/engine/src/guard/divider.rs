@@ -167,7 +167,7 @@ impl Divider {
         let Inspected { size, has_empty } = inspect(signal, request)?;
         let kept;
         let (request, is_changed) = if self.limits.no_empty && has_empty {
-            kept = without_empty(signal, request)?;
+            kept = without_empty(request)?;
             (&kept[..], true)
         } else {
             (request, false)

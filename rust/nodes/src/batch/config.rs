@@ -11,20 +11,24 @@ use std::time::Duration;
 
 use otapbridge::ProcessingError;
 use otapbridge_otlp::Sizer;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use crate::duration;
+use crate::{duration, wrong};
 
 /// What is written in the configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// The longest time that data waits for more. Not zero.
     #[serde(deserialize_with = "duration::deserialize")]
-    flush_timeout: Duration,
-    sizer: Sizer,
-    min_size: usize,
-    max_size: usize,
-    partition: PartitionConfig,
+    pub(crate) flush_timeout: Duration,
+    pub(crate) sizer: Sizer,
+    /// From this size on a batch is sent at once. 0 sends every request at once.
+    pub(crate) min_size: usize,
+    /// At least `min_size`.
+    #[serde(deserialize_with = "limit")]
+    pub(crate) max_size: Option<NonZeroUsize>,
+    pub(crate) partition: PartitionConfig,
 }
 
 impl Default for Config {
@@ -33,61 +37,51 @@ impl Default for Config {
             flush_timeout: Duration::from_millis(200),
             sizer: Sizer::Items,
             min_size: 8192,
-            max_size: 0,
+            max_size: None,
             partition: PartitionConfig::default(),
         }
     }
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
-struct PartitionConfig {
-    metadata_keys: Vec<String>,
-    cardinality_limit: usize,
+pub(crate) struct PartitionConfig {
+    /// Lower-case, each once, when they were checked.
+    pub(crate) metadata_keys: Vec<String>,
+    #[serde(deserialize_with = "limit")]
+    pub(crate) cardinality_limit: Option<NonZeroUsize>,
 }
 
 impl Default for PartitionConfig {
     fn default() -> Self {
         Self {
             metadata_keys: Vec::new(),
-            cardinality_limit: 1000,
+            cardinality_limit: NonZeroUsize::new(1000),
         }
     }
 }
 
-/// A configuration that was checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Settings {
-    /// The longest time that data waits for more. Not zero.
-    pub(crate) flush_timeout: Duration,
-    pub(crate) sizer: Sizer,
-    /// From this size on a batch is sent at once. 0 sends every request at once.
-    pub(crate) min_size: usize,
-    /// At least `min_size`.
-    pub(crate) max_size: Option<NonZeroUsize>,
-    /// Lower-case, each once.
-    pub(crate) metadata_keys: Vec<String>,
-    /// `None` is no limit.
-    pub(crate) cardinality_limit: Option<NonZeroUsize>,
+/// 0 is no limit.
+fn limit<'de, D: Deserializer<'de>>(input: D) -> Result<Option<NonZeroUsize>, D::Error> {
+    usize::deserialize(input).map(NonZeroUsize::new)
 }
 
 impl Config {
     /// Whether no request is divided, which is all that needs the data.
     pub(crate) fn joins_only(&self) -> bool {
-        self.max_size == 0
+        self.max_size.is_none()
     }
 
     /// # Errors
     /// A configuration error that names the setting.
-    pub(crate) fn settings(self) -> Result<Settings, ProcessingError> {
+    pub(crate) fn checked(mut self) -> Result<Self, ProcessingError> {
         if self.flush_timeout.is_zero() {
             return Err(wrong(
                 "must be positive: data waits for more so long at most; to send every request at once set min_size to 0",
                 "flush_timeout",
             ));
         }
-        let max_size = NonZeroUsize::new(self.max_size);
-        if let Some(max_size) = max_size
+        if let Some(max_size) = self.max_size
             && max_size.get() < self.min_size
         {
             return Err(wrong(
@@ -98,14 +92,8 @@ impl Config {
                 "max_size",
             ));
         }
-        Ok(Settings {
-            flush_timeout: self.flush_timeout,
-            sizer: self.sizer,
-            min_size: self.min_size,
-            max_size,
-            metadata_keys: metadata_keys(&self.partition.metadata_keys)?,
-            cardinality_limit: NonZeroUsize::new(self.partition.cardinality_limit),
-        })
+        self.partition.metadata_keys = metadata_keys(&self.partition.metadata_keys)?;
+        Ok(self)
     }
 }
 
@@ -129,10 +117,6 @@ fn metadata_keys(written: &[String]) -> Result<Vec<String>, ProcessingError> {
         keys.push(key);
     }
     Ok(keys)
-}
-
-fn wrong(message: impl Into<String>, field: impl Into<String>) -> ProcessingError {
-    ProcessingError::configuration(message, Some(field.into()))
 }
 
 #[cfg(test)]

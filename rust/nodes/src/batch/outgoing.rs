@@ -4,7 +4,6 @@
 
 use otapbridge::{Bytes, Signal};
 
-use super::join::join;
 use super::partition::PartitionId;
 use otapbridge_otlp::Size;
 
@@ -29,17 +28,29 @@ pub(crate) struct Batch<Id> {
 }
 
 impl<Id: Copy + Ord> Batch<Id> {
-    #[cfg(test)]
-    pub(crate) fn size(&self) -> Size {
-        let mut size = Size::default();
-        for part in &self.parts {
-            size += part.size;
-        }
-        size
-    }
-
     /// The one request to send.
     pub(crate) fn payload(&self) -> Bytes {
         join(self.parts.iter().map(|part| &part.bytes))
     }
 }
+
+/// One request with everything that the parts contain, in their order.
+///
+/// A request is a list of resources, a repeated field, and protobuf reads the
+/// concatenation of two messages as one with both lists. The parts must be well
+/// formed on the top level, as [`Size::of`] checks.
+/// Copies once; a single part is returned as it is.
+fn join<'a>(parts: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes {
+    let mut rest = parts.clone();
+    if let (Some(only), None) = (rest.next(), rest.next()) {
+        return only.clone();
+    }
+    let mut joined = Vec::with_capacity(parts.clone().map(Bytes::len).sum());
+    for part in parts {
+        joined.extend_from_slice(part);
+    }
+    joined.into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use otapbridge::{Bytes, Metadata, ProcessingError, Signal};
 use slab::Slab;
 
-use super::config::Settings;
+use super::config::Config;
 use super::outgoing::{Batch, Part};
 use super::partition_key::PartitionKey;
 use super::pending::{Pending, Waiting};
-use otapbridge_otlp::Size;
+use otapbridge_otlp::{Piece, Size};
 
 /// The least time after which a refused partition may try again. OTLP senders
 /// give up without one, and HTTP's `Retry-After` counts whole seconds.
@@ -57,7 +57,7 @@ pub(crate) struct Added {
 /// `cardinality_limit` counts who is sending now, not who ever did.
 #[derive(Debug)]
 pub(crate) struct Partitions {
-    settings: Settings,
+    settings: Config,
     by_key: HashMap<PartitionKey, PartitionId>,
     /// By id.
     partitions: Slab<Partition>,
@@ -76,7 +76,7 @@ struct Partition {
 }
 
 impl Partitions {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Config) -> Self {
         Self {
             settings,
             by_key: HashMap::new(),
@@ -107,7 +107,7 @@ impl Partitions {
             }
             Data::Reference(size) => (Bytes::new(), size),
         };
-        let key = PartitionKey::of(&self.settings.metadata_keys, metadata);
+        let key = PartitionKey::of(&self.settings.partition.metadata_keys, metadata);
         let partition = self.open(key)?;
         self.last_item += 1;
         let queue = QueueId { partition, signal };
@@ -117,8 +117,7 @@ impl Partitions {
         };
         let request = Waiting {
             signal,
-            bytes,
-            size,
+            piece: Piece { bytes, size },
             deadline,
         };
         let batches = self
@@ -147,22 +146,14 @@ impl Partitions {
         removed
     }
 
-    /// When [`take_due`](Self::take_due) has something to give.
+    /// When something has to go.
     pub(crate) fn next_flush(&self) -> Option<Instant> {
         self.due.first().map(|(due, _)| *due)
     }
 
-    /// The batches whose time has come, the most urgent first.
-    pub(crate) fn take_due(&mut self, now: Instant) -> Vec<Batch<ItemId>> {
-        self.take_until(Some(now))
-    }
-
-    /// All that is pending, the most urgent first.
-    pub(crate) fn take_all(&mut self) -> Vec<Batch<ItemId>> {
-        self.take_until(None)
-    }
-
-    fn take_until(&mut self, limit: Option<Instant>) -> Vec<Batch<ItemId>> {
+    /// The batches whose time has come at the limit, or all that is pending; the most
+    /// urgent first.
+    pub(crate) fn take(&mut self, limit: Option<Instant>) -> Vec<Batch<ItemId>> {
         let mut batches = Vec::new();
         while let Some((due, queue)) = self.due.first().copied()
             && limit.is_none_or(|limit| due <= limit)
@@ -183,24 +174,18 @@ impl Partitions {
         self.close_if_idle(partition);
     }
 
-    /// Number of partitions with data pending or under way.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.by_key.len()
-    }
-
     /// The partition of this key, made if need be.
     fn open(&mut self, key: PartitionKey) -> Result<PartitionId, ProcessingError> {
         if let Some(id) = self.by_key.get(&key) {
             return Ok(*id);
         }
-        if let Some(limit) = self.settings.cardinality_limit
+        if let Some(limit) = self.settings.partition.cardinality_limit
             && self.by_key.len() >= limit.get()
         {
             return Err(ProcessingError::resource_exhausted(
                 format!(
                     "data of {limit} combinations of the metadata keys {} is being batched, which is the partition.cardinality_limit: send again later or raise the limit",
-                    self.settings.metadata_keys.join(", ")
+                    self.settings.partition.metadata_keys.join(", ")
                 ),
                 Some(self.settings.flush_timeout.max(RETRY_AFTER)),
             ));
@@ -228,7 +213,7 @@ impl Partitions {
     fn change<T>(
         &mut self,
         queue: QueueId,
-        change: impl FnOnce(&mut Pending<ItemId>, &Settings) -> T,
+        change: impl FnOnce(&mut Pending<ItemId>, &Config) -> T,
     ) -> Option<T> {
         let partition = self.partitions.get_mut(queue.partition.0)?;
         // Signals are numbered from 1 on.

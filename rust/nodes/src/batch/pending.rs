@@ -5,20 +5,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use otapbridge::{Bytes, ProcessingError, Signal};
+use otapbridge::{ProcessingError, Signal};
 
-use super::config::Settings;
+use super::config::Config;
 use super::outgoing::Part;
-use otapbridge_otlp::Size;
-use otapbridge_otlp::{DivideError, Piece, divide};
+use otapbridge_otlp::{DivideError, Piece, Size, divide};
 
 /// A request on its way into a batch.
 #[derive(Clone, Debug)]
 pub(crate) struct Waiting {
     pub(crate) signal: Signal,
-    pub(crate) bytes: Bytes,
-    /// Size of the bytes.
-    pub(crate) size: Size,
+    pub(crate) piece: Piece,
     /// When its caller's time is up.
     pub(crate) deadline: Option<Instant>,
 }
@@ -37,8 +34,7 @@ pub(crate) struct Pending<Id> {
 
 #[derive(Debug)]
 struct Entry {
-    bytes: Bytes,
-    size: Size,
+    piece: Piece,
     due: Instant,
 }
 
@@ -62,20 +58,19 @@ impl<Id: Copy + Ord> Pending<Id> {
     /// InvalidArgument if the request cannot be divided; nothing has changed then.
     pub(crate) fn add(
         &mut self,
-        settings: &Settings,
+        settings: &Config,
         id: Id,
         request: Waiting,
         now: Instant,
     ) -> Result<Vec<Vec<Part<Id>>>, ProcessingError> {
         let pending = self.size.by(settings.sizer);
-        let size = pending + request.size.by(settings.sizer);
+        let size = pending + request.piece.size.by(settings.sizer);
         let due = due(settings, request.deadline, now);
         if size < settings.min_size {
-            let (bytes, size) = (request.bytes, request.size);
-            self.insert(id, Entry { bytes, size, due });
+            self.insert(id, request.piece, due);
             return Ok(Vec::new());
         }
-        let part = |bytes, size, last| Part {
+        let part = |Piece { bytes, size }, last| Part {
             id,
             bytes,
             size,
@@ -85,44 +80,50 @@ impl<Id: Copy + Ord> Pending<Id> {
             Some(max) if size > max.get() => max.get(),
             _ => {
                 let mut batch = self.take();
-                batch.push(part(request.bytes, request.size, true));
+                batch.push(part(request.piece, true));
                 return Ok(vec![batch]);
             }
         };
 
         let room = max - pending;
-        let mut divided = divide(request.signal, &request.bytes, settings.sizer, room, max)
-            .map_err(|error| match error {
-                DivideError::Growth { .. } => ProcessingError::invalid_argument(format!(
-                    "{error}, or raise max_size, which is {max}"
-                )),
-                DivideError::Malformed(_) => error.into(),
-            })?;
+        let mut divided = divide(
+            request.signal,
+            &request.piece.bytes,
+            settings.sizer,
+            room,
+            max,
+        )
+        .map_err(|error| match error {
+            DivideError::Growth { .. } => ProcessingError::invalid_argument(format!(
+                "{error}, or raise max_size, which is {max}"
+            )),
+            DivideError::Malformed(_) => error.into(),
+        })?;
         let left = divided
             .rest
             .pop_if(|piece| piece.size.by(settings.sizer) < settings.min_size);
         let mut batches = vec![self.take()];
-        if let Some(Piece { bytes, size }) = divided.first {
+        if let Some(piece) = divided.first {
             let last = divided.rest.is_empty() && left.is_none();
-            batches[0].push(part(bytes, size, last));
+            batches[0].push(part(piece, last));
         }
         // The room may have been too small for any item, and nothing pending.
         batches.retain(|batch| !batch.is_empty());
         let mut rest = divided.rest.into_iter().peekable();
-        while let Some(Piece { bytes, size }) = rest.next() {
+        while let Some(piece) = rest.next() {
             let last = rest.peek().is_none() && left.is_none();
-            batches.push(vec![part(bytes, size, last)]);
+            batches.push(vec![part(piece, last)]);
         }
-        if let Some(Piece { bytes, size }) = left {
-            self.insert(id, Entry { bytes, size, due });
+        if let Some(piece) = left {
+            self.insert(id, piece, due);
         }
         Ok(batches)
     }
 
-    fn insert(&mut self, id: Id, entry: Entry) {
-        self.size += entry.size;
-        let _ = self.due.insert((entry.due, id));
-        let _ = self.entries.insert(id, entry);
+    fn insert(&mut self, id: Id, piece: Piece, due: Instant) {
+        self.size += piece.size;
+        let _ = self.due.insert((due, id));
+        let _ = self.entries.insert(id, Entry { piece, due });
     }
 
     /// Takes out what is left of a request. Returns whether there was anything.
@@ -131,7 +132,7 @@ impl<Id: Copy + Ord> Pending<Id> {
             return false;
         };
         let _ = self.due.remove(&(entry.due, id));
-        self.size -= entry.size;
+        self.size -= entry.piece.size;
         true
     }
 
@@ -148,8 +149,8 @@ impl<Id: Copy + Ord> Pending<Id> {
             .into_iter()
             .map(|(id, entry)| Part {
                 id,
-                bytes: entry.bytes,
-                size: entry.size,
+                bytes: entry.piece.bytes,
+                size: entry.piece.size,
                 last: true,
             })
             .collect()
@@ -158,17 +159,11 @@ impl<Id: Copy + Ord> Pending<Id> {
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
-
-    /// Sum of the requests.
-    #[cfg(test)]
-    pub(crate) fn size(&self) -> Size {
-        self.size
-    }
 }
 
 /// When a request has to go on at the latest: after the timeout, or when half of
 /// its caller's time is over, so that as much is left for what comes after.
-fn due(settings: &Settings, deadline: Option<Instant>, now: Instant) -> Instant {
+fn due(settings: &Config, deadline: Option<Instant>, now: Instant) -> Instant {
     let wait = deadline.map_or(settings.flush_timeout, |deadline| {
         let half = deadline.saturating_duration_since(now) / 2;
         half.min(settings.flush_timeout)

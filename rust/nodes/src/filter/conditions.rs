@@ -3,14 +3,14 @@
 //! What is asked of items. The fields of one `include` or `exclude` must all match;
 //! a field that is not named asks for nothing. The engine's `include` does that, too; its
 //! `exclude` drops what matches the resource, the attributes or the other fields of a
-//! record or span, whichever. Field numbers are those of opentelemetry-proto 1.x.
-
-use std::ops::Range;
+//! record or span, whichever.
 
 use otapbridge::ProcessingError;
-use otapbridge_otlp::wire::{Reader, last_len_field};
+use otapbridge_otlp::wire::{Malformed, Reader};
+use otapbridge_otlp::{FieldType, MessageType, Outcome, Value, Visitor, walk};
+use serde::Deserialize;
 
-use super::value::{AttributeCondition, Pattern, Value, ValueCondition};
+use super::value::{AttributeCondition, Pattern, ValueCondition};
 
 /// What stays of a signal's items.
 #[derive(Debug)]
@@ -27,49 +27,49 @@ impl Rules {
         self.include.is_none() && self.exclude.is_none()
     }
 
-    /// The rules for the items of one ResourceSpans, ResourceMetrics or ResourceLogs.
-    pub(super) fn below(
-        &self,
-        request: &[u8],
-        container: Range<usize>,
-    ) -> Result<RulesBelow<'_>, ProcessingError> {
-        let below = |conditions: &Option<Conditions>| {
-            let container = container.clone();
-            match conditions {
-                Some(conditions) => conditions.resource_matches(request, container),
-                None => Ok(false),
-            }
+    /// Takes out of an export request what does not stay.
+    ///
+    /// # Errors
+    /// InvalidArgument when what is looked at is malformed.
+    pub(super) fn apply(&self, request: &[u8]) -> Result<Outcome, ProcessingError> {
+        let mut visitor = RulesBelow {
+            rules: self,
+            included: false,
+            excluded: false,
         };
-        Ok(RulesBelow {
-            include: self.include.as_ref(),
-            included: below(&self.include)?,
-            exclude: self.exclude.as_ref(),
-            excluded: below(&self.exclude)?,
-        })
+        walk(request, &mut visitor)
     }
 }
 
-/// The rules for the items of a resource that was looked at.
-pub(super) struct RulesBelow<'a> {
-    include: Option<&'a Conditions>,
+/// The rules for the items of the resource that was visited last.
+struct RulesBelow<'a> {
+    rules: &'a Rules,
     /// Whether the resource is as `include` asks.
     included: bool,
-    exclude: Option<&'a Conditions>,
     /// Whether the resource is as `exclude` asks.
     excluded: bool,
 }
 
-impl RulesBelow<'_> {
-    /// Whether the item stays.
-    pub(super) fn keep(&self, request: &[u8], item: Range<usize>) -> Result<bool, ProcessingError> {
-        if let Some(include) = self.include
-            && !(self.included && include.item.matches(request, item.clone())?)
+impl Visitor for RulesBelow<'_> {
+    fn resource(&mut self, resource: Reader<'_>) -> Result<(), ProcessingError> {
+        let matches = |conditions: &Option<Conditions>| match conditions {
+            Some(conditions) => conditions.resource_matches(resource.clone()),
+            None => Ok(false),
+        };
+        self.included = matches(&self.rules.include)?;
+        self.excluded = matches(&self.rules.exclude)?;
+        Ok(())
+    }
+
+    fn item(&mut self, item: Reader<'_>) -> Result<bool, ProcessingError> {
+        if let Some(include) = &self.rules.include
+            && !(self.included && include.item.matches(item.clone())?)
         {
             return Ok(false);
         }
-        if let Some(exclude) = self.exclude
+        if let Some(exclude) = &self.rules.exclude
             && self.excluded
-            && exclude.item.matches(request, item)?
+            && exclude.item.matches(item)?
         {
             return Ok(false);
         }
@@ -86,27 +86,18 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    fn resource_matches(
-        &self,
-        request: &[u8],
-        container: Range<usize>,
-    ) -> Result<bool, ProcessingError> {
+    fn resource_matches(&self, mut container: Reader<'_>) -> Result<bool, Malformed> {
         let wanted = &self.resource_attributes;
         if wanted.is_empty() {
             return Ok(true);
         }
         let mut fulfilled = vec![false; wanted.len()];
         // Protobuf merges the occurrences of the resource: the attributes of all count.
-        let mut container = Reader::new(request, container);
-        while let Some(field) = container.next_field()? {
-            if field.number != 1 {
-                continue;
-            }
-            let mut resource = Reader::new(request, field.message()?);
-            while let Some(field) = resource.next_field()? {
-                if field.number == 1 {
-                    let attribute = field.message()?;
-                    AttributeCondition::mark_fulfilled(wanted, request, attribute, &mut fulfilled)?;
+        while let Some(resource) = container.next_of(MessageType::RESOURCE)? {
+            let mut resource = resource.message()?;
+            while let Some(attribute) = resource.next_of(MessageType::RESOURCE_ATTRIBUTES)? {
+                for index in AttributeCondition::matching(wanted, attribute.message()?)? {
+                    fulfilled[index] = true;
                 }
             }
         }
@@ -117,31 +108,54 @@ impl Conditions {
 /// What is asked of the items of one signal.
 #[derive(Debug)]
 pub(super) enum ItemConditions {
-    Metric(MetricConditions),
+    /// Of a metric only its name. It stays or leaves with all its points.
+    Metric(Named),
     Log(LogConditions),
     Span(SpanConditions),
 }
 
 impl ItemConditions {
-    fn matches(&self, request: &[u8], item: Range<usize>) -> Result<bool, ProcessingError> {
+    fn matches(&self, item: Reader<'_>) -> Result<bool, Malformed> {
         match self {
-            Self::Metric(metric) => metric.matches(request, item),
-            Self::Log(log) => log.matches(request, item),
-            Self::Span(span) => span.matches(request, item),
+            Self::Metric(metric) => metric.matches(MessageType::Metric, item),
+            Self::Log(log) => log.matches(item),
+            Self::Span(span) => span.matches(item),
         }
     }
 }
 
-/// What is asked of a metric. It stays or leaves with all its points.
+/// What is asked of a message that has a name or attributes.
 #[derive(Debug)]
-pub(super) struct MetricConditions {
+pub(super) struct Named {
+    /// One of them is enough.
     pub(super) names: Vec<Pattern>,
+    /// One of them is enough.
+    pub(super) attributes: Vec<AttributeCondition>,
 }
 
-impl MetricConditions {
-    fn matches(&self, request: &[u8], metric: Range<usize>) -> Result<bool, ProcessingError> {
-        let name = last_len_field(request, metric, 1)?;
-        Ok(Pattern::any_matches(&self.names, name))
+impl Named {
+    pub(super) fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.attributes.is_empty()
+    }
+
+    fn matches(&self, r#type: MessageType, mut message: Reader<'_>) -> Result<bool, Malformed> {
+        let mut name = &b""[..];
+        let mut attribute = self.attributes.is_empty();
+        while let Some(field) = message.next_field()? {
+            match r#type.field(field.number) {
+                Some(FieldType::Name) if !self.names.is_empty() => name = field.bytes()?,
+                Some(FieldType::Message(MessageType::KeyValue)) if !attribute => {
+                    attribute =
+                        AttributeCondition::any_matches(&self.attributes, field.message()?)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(attribute && self.names_match(name))
+    }
+
+    fn names_match(&self, name: &[u8]) -> bool {
+        self.names.is_empty() || Pattern::any_matches(&self.names, name)
     }
 }
 
@@ -156,7 +170,8 @@ pub(super) struct LogConditions {
 }
 
 /// What is asked of a severity number.
-#[derive(Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Severity {
     pub(super) min: i32,
     /// Whether 0, which says that there is none, is right.
@@ -173,26 +188,26 @@ impl Severity {
 }
 
 impl LogConditions {
-    fn matches(&self, request: &[u8], record: Range<usize>) -> Result<bool, ProcessingError> {
+    fn matches(&self, mut record: Reader<'_>) -> Result<bool, Malformed> {
         let mut attribute = self.attributes.is_empty();
         let mut severity_number = 0;
         let mut severity_text = &b""[..];
         let mut body = Value::default();
-        let mut reader = Reader::new(request, record);
-        while let Some(field) = reader.next_field()? {
-            match field.number {
+        while let Some(field) = record.next_field()? {
+            match (field.number, MessageType::LogRecord.field(field.number)) {
                 // An int32 is what 64 bits are cut to.
-                2 if self.severity_number.is_some() => {
-                    severity_number = field.varint(request)? as i32;
+                (MessageType::SEVERITY_NUMBER, _) if self.severity_number.is_some() => {
+                    severity_number = field.varint()? as i32;
                 }
-                3 if !self.severity_texts.is_empty() => {
-                    severity_text = &request[field.message()?]
+                (MessageType::SEVERITY_TEXT, _) if !self.severity_texts.is_empty() => {
+                    severity_text = field.bytes()?;
                 }
-                5 if !self.bodies.is_empty() => body.merge(request, field.message()?)?,
-                6 if !attribute => {
-                    let message = field.message()?;
+                (_, Some(FieldType::Message(MessageType::AnyValue))) if !self.bodies.is_empty() => {
+                    body.merge(field.message()?)?;
+                }
+                (_, Some(FieldType::Message(MessageType::KeyValue))) if !attribute => {
                     attribute =
-                        AttributeCondition::any_matches(&self.attributes, request, message)?;
+                        AttributeCondition::any_matches(&self.attributes, field.message()?)?;
                 }
                 _ => {}
             }
@@ -211,70 +226,36 @@ impl LogConditions {
 /// What is asked of a span. Of lists of attributes, one is enough.
 #[derive(Debug)]
 pub(super) struct SpanConditions {
-    pub(super) attributes: Vec<AttributeCondition>,
-    pub(super) names: Vec<Pattern>,
+    pub(super) own: Named,
     /// One event has to be right in its name and in its attributes.
-    pub(super) event_names: Vec<Pattern>,
-    pub(super) event_attributes: Vec<AttributeCondition>,
-    pub(super) link_attributes: Vec<AttributeCondition>,
+    pub(super) event: Named,
+    /// One link has to be right.
+    pub(super) link: Named,
 }
 
 impl SpanConditions {
-    fn matches(&self, request: &[u8], span: Range<usize>) -> Result<bool, ProcessingError> {
+    fn matches(&self, mut span: Reader<'_>) -> Result<bool, Malformed> {
+        use MessageType::{Event, KeyValue, Link, Span};
         let mut name = &b""[..];
-        let mut attribute = self.attributes.is_empty();
-        let mut event = self.event_names.is_empty() && self.event_attributes.is_empty();
-        let mut link = self.link_attributes.is_empty();
-        let mut reader = Reader::new(request, span);
-        while let Some(field) = reader.next_field()? {
-            match field.number {
-                5 if !self.names.is_empty() => name = &request[field.message()?],
-                9 if !attribute => {
-                    let message = field.message()?;
-                    attribute =
-                        AttributeCondition::any_matches(&self.attributes, request, message)?;
+        let mut attribute = self.own.attributes.is_empty();
+        let mut event = self.event.is_empty();
+        let mut link = self.link.is_empty();
+        while let Some(field) = span.next_field()? {
+            match Span.field(field.number) {
+                Some(FieldType::Name) if !self.own.names.is_empty() => name = field.bytes()?,
+                Some(FieldType::Message(KeyValue)) if !attribute => {
+                    let wanted = &self.own.attributes;
+                    attribute = AttributeCondition::any_matches(wanted, field.message()?)?;
                 }
-                11 if !event => event = self.event_matches(request, field.message()?)?,
-                13 if !link => link = self.link_matches(request, field.message()?)?,
-                _ => {}
-            }
-        }
-        let has_name = self.names.is_empty() || Pattern::any_matches(&self.names, name);
-        Ok(attribute && event && link && has_name)
-    }
-
-    fn event_matches(&self, request: &[u8], event: Range<usize>) -> Result<bool, ProcessingError> {
-        let mut name = &b""[..];
-        let mut attribute = self.event_attributes.is_empty();
-        let mut reader = Reader::new(request, event);
-        while let Some(field) = reader.next_field()? {
-            match field.number {
-                2 if !self.event_names.is_empty() => name = &request[field.message()?],
-                3 if !attribute => {
-                    let message = field.message()?;
-                    attribute =
-                        AttributeCondition::any_matches(&self.event_attributes, request, message)?;
+                Some(FieldType::Message(Event)) if !event => {
+                    event = self.event.matches(Event, field.message()?)?;
+                }
+                Some(FieldType::Message(Link)) if !link => {
+                    link = self.link.matches(Link, field.message()?)?;
                 }
                 _ => {}
             }
         }
-        let names = &self.event_names;
-        Ok(attribute && (names.is_empty() || Pattern::any_matches(names, name)))
-    }
-
-    fn link_matches(&self, request: &[u8], link: Range<usize>) -> Result<bool, ProcessingError> {
-        let mut reader = Reader::new(request, link);
-        while let Some(field) = reader.next_field()? {
-            if field.number == 4
-                && AttributeCondition::any_matches(
-                    &self.link_attributes,
-                    request,
-                    field.message()?,
-                )?
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(attribute && event && link && self.own.names_match(name))
     }
 }

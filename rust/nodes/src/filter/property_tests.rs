@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::test_otlp::*;
 use super::test_reference::reference;
-use super::walk::Outcome;
+use otapbridge_otlp::Outcome;
 use otapbridge_test_support::Random;
 
 const KEYS: [&str; 3] = ["a", "b", "c"];

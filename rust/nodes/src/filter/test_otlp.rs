@@ -85,10 +85,10 @@ pub(super) fn request(containers: Vec<Container>) -> Request {
 /// What this configuration says of a signal.
 pub(super) fn rules(signal: Signal, config: serde_json::Value) -> Rules {
     let config: Config = serde_json::from_value(config).expect("valid configuration");
-    let filters = config.filters().expect("valid configuration");
+    let filter = config.filter().expect("valid configuration");
     match signal {
-        Signal::Traces => filters.traces,
-        Signal::Metrics => filters.metrics,
-        Signal::Logs => filters.logs,
+        Signal::Traces => filter.traces,
+        Signal::Metrics => filter.metrics,
+        Signal::Logs => filter.logs,
     }
 }

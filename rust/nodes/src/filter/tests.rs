@@ -5,7 +5,7 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use super::test_otlp::{self, *};
-use super::walk::Outcome;
+use otapbridge_otlp::Outcome;
 
 /// Which of the items stay, below a resource with these attributes.
 fn kept_below(signal: Signal, rules: Value, resource: &[KeyValue], items: &[Vec<u8>]) -> Vec<bool> {

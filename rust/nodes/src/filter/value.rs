@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Reads texts, numbers, values and attributes, and compares them with what is asked for.
+//! Compares texts, numbers, values and attributes with what is asked for.
 
-use std::ops::Range;
-
-use otapbridge::ProcessingError;
-use otapbridge_otlp::wire::{Reader, last_len_field};
+use otapbridge_otlp::wire::{Malformed, Reader};
+use otapbridge_otlp::{Value, key};
 use regex::bytes::Regex;
+use serde::Deserialize;
 
 /// What a text has to be.
 #[derive(Debug)]
@@ -30,10 +29,12 @@ impl Pattern {
     }
 }
 
-/// What a value has to be. One of another type is another value.
-#[derive(Debug)]
-pub(super) enum ValueCondition {
-    Text(Pattern),
+/// What a value has to be. One of another type is another value. A text is a `String` as
+/// long as it is what was written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum ValueCondition<Text = Pattern> {
+    Text(Text),
     Int(i64),
     Double(f64),
     Bool(bool),
@@ -52,10 +53,11 @@ impl ValueCondition {
 }
 
 /// An attribute that is asked for.
-#[derive(Debug)]
-pub(super) struct AttributeCondition {
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AttributeCondition<Text = Pattern> {
     pub(super) key: String,
-    pub(super) value: ValueCondition,
+    pub(super) value: ValueCondition<Text>,
 }
 
 impl AttributeCondition {
@@ -63,92 +65,26 @@ impl AttributeCondition {
         self.key.as_bytes() == key
     }
 
-    /// Whether the KeyValue at `message` is one of those asked for.
-    pub(super) fn any_matches(
-        wanted: &[Self],
-        request: &[u8],
-        message: Range<usize>,
-    ) -> Result<bool, ProcessingError> {
-        let Some((key, value)) = read_attribute(request, message, wanted)? else {
-            return Ok(false);
+    /// Which of those asked for the KeyValue is.
+    pub(super) fn matching<'a>(
+        wanted: &'a [Self],
+        key_value: Reader<'a>,
+    ) -> Result<impl Iterator<Item = usize> + 'a, Malformed> {
+        let key = key(key_value.clone())?;
+        // Most attributes are not asked for; only of the others the value is read.
+        let (wanted, value) = if wanted.iter().any(|wanted| wanted.has_key(key)) {
+            (wanted, Value::of(key_value)?)
+        } else {
+            (&[][..], Value::Other)
         };
-        let mut of_key = wanted.iter().filter(|wanted| wanted.has_key(key));
-        Ok(of_key.any(|wanted| wanted.value.matches(value)))
+        let matching = wanted.iter().enumerate();
+        Ok(matching
+            .filter(move |(_, wanted)| wanted.has_key(key) && wanted.value.matches(value))
+            .map(|(index, _)| index))
     }
 
-    /// Marks those that the KeyValue at `message` fulfils.
-    pub(super) fn mark_fulfilled(
-        wanted: &[Self],
-        request: &[u8],
-        message: Range<usize>,
-        fulfilled: &mut [bool],
-    ) -> Result<(), ProcessingError> {
-        if let Some((key, value)) = read_attribute(request, message, wanted)? {
-            for (wanted, fulfilled) in wanted.iter().zip(fulfilled) {
-                *fulfilled |= wanted.has_key(key) && wanted.value.matches(value);
-            }
-        }
-        Ok(())
+    /// Whether the KeyValue is one of those asked for.
+    pub(super) fn any_matches(wanted: &[Self], key_value: Reader<'_>) -> Result<bool, Malformed> {
+        Ok(Self::matching(wanted, key_value)?.next().is_some())
     }
-}
-
-/// An `AnyValue`, as far as conditions can ask for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) enum Value<'a> {
-    /// None at all, or one that no condition can ask for: a list, a map, bytes.
-    #[default]
-    Other,
-    /// Need not be UTF-8: such an item is one like others.
-    Text(&'a [u8]),
-    Bool(bool),
-    Int(i64),
-    Double(f64),
-}
-
-impl<'a> Value<'a> {
-    /// Reads the `AnyValue` at `message`. Protobuf merges the occurrences of one
-    /// value, so what is found replaces what an earlier one said. Lists and maps
-    /// are not looked into, so their depth does not matter.
-    pub(super) fn merge(
-        &mut self,
-        request: &'a [u8],
-        message: Range<usize>,
-    ) -> Result<(), ProcessingError> {
-        let mut reader = Reader::new(request, message);
-        while let Some(field) = reader.next_field()? {
-            *self = match field.number {
-                1 => Self::Text(&request[field.message()?]),
-                2 => Self::Bool(field.varint(request)? != 0),
-                3 => Self::Int(field.varint(request)? as i64),
-                4 => Self::Double(field.double(request)?),
-                5..=7 => {
-                    let _ = field.message()?;
-                    Self::Other
-                }
-                _ => continue,
-            };
-        }
-        Ok(())
-    }
-}
-
-/// Key and value of the KeyValue at `message`, if the key is one of those asked for.
-fn read_attribute<'a>(
-    request: &'a [u8],
-    message: Range<usize>,
-    wanted: &[AttributeCondition],
-) -> Result<Option<(&'a [u8], Value<'a>)>, ProcessingError> {
-    let key = last_len_field(request, message.clone(), 1)?;
-    if !wanted.iter().any(|wanted| wanted.has_key(key)) {
-        return Ok(None);
-    }
-    // Most attributes are not asked for; only of the others the value is read.
-    let mut value = Value::default();
-    let mut reader = Reader::new(request, message);
-    while let Some(field) = reader.next_field()? {
-        if field.number == 2 {
-            value.merge(request, field.message()?)?;
-        }
-    }
-    Ok(Some((key, value)))
 }

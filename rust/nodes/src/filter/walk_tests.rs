@@ -6,7 +6,7 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use super::test_otlp::{self, *};
-use super::walk::Outcome;
+use otapbridge_otlp::Outcome;
 
 /// The value below these fields.
 fn below(path: &[u32], content: &[u8]) -> Vec<u8> {

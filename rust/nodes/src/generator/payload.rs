@@ -36,17 +36,11 @@ impl Payloads {
 
     /// The next request.
     pub(super) fn next(&mut self) -> Bytes {
-        let items: Vec<u8> = match self.signal {
-            Signal::Traces => (0..self.batch_size)
-                .flat_map(|_| field(2, &self.span()))
-                .collect(),
-            Signal::Logs => (0..self.batch_size)
-                .flat_map(|_| field(2, &self.log_record()))
-                .collect(),
+        let items = match self.signal {
+            Signal::Traces => self.items(2, Self::span),
+            Signal::Logs => self.items(2, Self::log_record),
             Signal::Metrics => {
-                let points: Vec<u8> = (0..self.batch_size)
-                    .flat_map(|_| field(1, &self.point()))
-                    .collect();
+                let points = self.items(1, Self::point);
                 let metric = [
                     text(1, "generated"),
                     text(2, "Number of the data point."),
@@ -61,6 +55,12 @@ impl Payloads {
         let scope = field(1, &text(1, SCOPE_NAME));
         let of_scope = field(2, &[scope, items].concat());
         field(1, &[field(1, &resource), of_scope].concat()).into()
+    }
+
+    /// As many items as a request has, each in the field of this number.
+    fn items(&mut self, number: u32, item: impl Fn(&mut Self) -> Vec<u8>) -> Vec<u8> {
+        let items = (0..self.batch_size).flat_map(|_| field(number, &item(self)));
+        items.collect()
     }
 
     fn number(&mut self) -> u64 {
@@ -135,9 +135,7 @@ fn mixed(number: u64) -> u64 {
 }
 
 fn fixed64(number: u8, value: u64) -> Vec<u8> {
-    let mut field = vec![number << 3 | 1];
-    field.extend_from_slice(&value.to_le_bytes());
-    field
+    [&[number << 3 | 1][..], &value.to_le_bytes()].concat()
 }
 
 fn text(number: u32, value: &str) -> Vec<u8> {

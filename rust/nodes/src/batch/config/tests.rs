@@ -8,19 +8,21 @@ fn config(value: Value) -> Result<Config, serde_json::Error> {
     serde_json::from_value(value)
 }
 
-fn settings(value: Value) -> Result<Settings, ProcessingError> {
-    config(value).expect("right shape").settings()
+fn settings(value: Value) -> Result<Config, ProcessingError> {
+    config(value).expect("right shape").checked()
 }
 
 #[test]
 fn the_defaults_are_those_of_exporterhelper() {
-    let expected = Settings {
+    let expected = Config {
         flush_timeout: Duration::from_millis(200),
         sizer: Sizer::Items,
         min_size: 8192,
         max_size: None,
-        metadata_keys: vec![],
-        cardinality_limit: NonZeroUsize::new(1000),
+        partition: PartitionConfig {
+            metadata_keys: vec![],
+            cardinality_limit: NonZeroUsize::new(1000),
+        },
     };
     assert_eq!(settings(json!({})).expect("valid"), expected);
     assert_eq!(settings(json!({"partition": {}})).expect("valid"), expected);
@@ -37,13 +39,15 @@ fn every_setting_is_read() {
     }));
     assert_eq!(
         settings.expect("valid"),
-        Settings {
+        Config {
             flush_timeout: Duration::from_secs(90),
             sizer: Sizer::Bytes,
             min_size: 100,
             max_size: NonZeroUsize::new(100),
-            metadata_keys: ["x-tenant", "größe", "x-scope"].map(String::from).into(),
-            cardinality_limit: NonZeroUsize::new(7),
+            partition: PartitionConfig {
+                metadata_keys: ["x-tenant", "größe", "x-scope"].map(String::from).into(),
+                cardinality_limit: NonZeroUsize::new(7),
+            },
         }
     );
 }
@@ -58,7 +62,7 @@ fn zero_means_none_or_at_once() {
     .expect("valid");
     assert_eq!(settings.min_size, 0);
     assert_eq!(settings.max_size, None);
-    assert_eq!(settings.cardinality_limit, None);
+    assert_eq!(settings.partition.cardinality_limit, None);
 }
 
 #[test]

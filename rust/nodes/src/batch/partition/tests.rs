@@ -4,19 +4,22 @@ use std::num::NonZeroUsize;
 
 use otapbridge::{BlockBuilder, ErrorKind, RequestContext};
 
+use super::super::config::PartitionConfig;
 use super::super::test_otlp::{atoms, grows_when_divided};
 use super::*;
 use otapbridge_otlp::Sizer;
 use otapbridge_test_support::Random;
 
 fn partitions(min_size: usize, cardinality_limit: usize) -> Partitions {
-    Partitions::new(Settings {
+    Partitions::new(Config {
         flush_timeout: Duration::from_millis(200),
         sizer: Sizer::Items,
         min_size,
         max_size: None,
-        metadata_keys: ["x-tenant", "scope"].map(String::from).into(),
-        cardinality_limit: NonZeroUsize::new(cardinality_limit),
+        partition: PartitionConfig {
+            metadata_keys: ["x-tenant", "scope"].map(String::from).into(),
+            cardinality_limit: NonZeroUsize::new(cardinality_limit),
+        },
     })
 }
 
@@ -54,10 +57,11 @@ fn add(
 /// The tenants whose items are in the batch.
 fn tenants(batch: &Batch<ItemId>) -> Vec<String> {
     let signal = batch.signal;
-    assert_eq!(
-        batch.size(),
-        Size::of(signal, &batch.payload()).expect("well-formed")
-    );
+    let mut size = Size::default();
+    for part in &batch.parts {
+        size += part.size;
+    }
+    assert_eq!(Size::of(signal, &batch.payload()), Ok(size));
     atoms(signal, &batch.payload())
         .into_iter()
         .filter_map(|atom| String::from_utf8(atom.item?).ok())
@@ -81,7 +85,7 @@ fn tenants_and_signals_never_mix() {
         assert!(partitions.next_flush().is_none_or(|due| due > start));
         batches.extend(
             partitions
-                .take_due(now)
+                .take(Some(now))
                 .into_iter()
                 .map(|batch| (batch, false)),
         );
@@ -89,7 +93,7 @@ fn tenants_and_signals_never_mix() {
     }
     batches.extend(
         partitions
-            .take_all()
+            .take(None)
             .into_iter()
             .map(|batch| (batch, false)),
     );
@@ -114,11 +118,15 @@ fn tenants_and_signals_never_mix() {
             .any(|(batch, _)| batch.signal == Signal::Logs)
     );
 
-    assert_eq!(partitions.len(), 200);
+    assert_eq!(partitions.by_key.len(), 200);
     for (batch, _) in &batches {
         partitions.finished(batch.partition);
     }
-    assert_eq!(partitions.len(), 0, "nothing is pending or under way");
+    assert_eq!(
+        partitions.by_key.len(),
+        0,
+        "nothing is pending or under way"
+    );
 }
 
 #[test]
@@ -174,7 +182,7 @@ fn a_partition_stays_until_the_last_of_its_batches_has_ended() {
     assert_eq!(send(&mut partitions), first);
     partitions.finished(first);
     assert!(add(&mut partitions, "b", Signal::Logs, now).is_err());
-    assert_eq!(partitions.len(), 1);
+    assert_eq!(partitions.by_key.len(), 1);
     partitions.finished(first);
     let _ = add(&mut partitions, "b", Signal::Logs, now).expect("a place is free");
 }
@@ -187,7 +195,7 @@ fn a_tenant_that_left_leaves_nothing_behind() {
         let added = add(&mut partitions, &tenant.to_string(), Signal::Logs, now);
         assert!(partitions.remove(added.expect("a place is free").item));
     }
-    assert_eq!(partitions.len(), 0);
+    assert_eq!(partitions.by_key.len(), 0);
     assert!(partitions.partitions.is_empty());
     let next = partitions.partitions.vacant_key();
     assert_eq!(next, 0, "its place was used again");
@@ -209,7 +217,7 @@ fn refused_data_opens_no_partition() {
         )
         .expect_err("malformed");
     assert_eq!(error.grpc_code(), 3);
-    assert_eq!(partitions.len(), 0);
+    assert_eq!(partitions.by_key.len(), 0);
 
     partitions.settings.max_size = NonZeroUsize::new(2);
     let request = grows_when_divided();
@@ -223,7 +231,7 @@ fn refused_data_opens_no_partition() {
         )
         .expect_err("cannot be divided");
     assert_eq!(error.grpc_code(), 3);
-    assert_eq!(partitions.len(), 0);
+    assert_eq!(partitions.by_key.len(), 0);
     let _ = add(&mut partitions, "b", Signal::Logs, now).expect("a place is free");
 }
 
@@ -234,8 +242,8 @@ fn without_a_limit_there_is_none() {
     for tenant in 0..2_000 {
         let _ = add(&mut partitions, &tenant.to_string(), Signal::Logs, now).expect("no limit");
     }
-    assert_eq!(partitions.len(), 2_000);
-    assert_eq!(partitions.take_all().len(), 2_000);
+    assert_eq!(partitions.by_key.len(), 2_000);
+    assert_eq!(partitions.take(None).len(), 2_000);
 }
 
 #[test]
@@ -255,9 +263,13 @@ fn the_most_urgent_data_leaves_first() {
         assert!(added.expect("added").batches.is_empty());
     }
     assert_eq!(partitions.next_flush(), Some(at(20)));
-    assert!(partitions.take_due(at(19)).is_empty());
+    assert!(partitions.take(Some(at(19))).is_empty());
     let leaves = |partitions: &mut Partitions, now| -> Vec<_> {
-        partitions.take_due(now).iter().flat_map(tenants).collect()
+        partitions
+            .take(Some(now))
+            .iter()
+            .flat_map(tenants)
+            .collect()
     };
     assert_eq!(leaves(&mut partitions, at(20)), ["c"]);
     assert_eq!(partitions.next_flush(), Some(at(50)));

@@ -3,19 +3,20 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use super::super::config::PartitionConfig;
 use super::super::test_otlp::{atoms, contents, grows_when_divided, random_request, random_signal};
 use super::*;
+use otapbridge::Bytes;
 use otapbridge_otlp::Sizer;
 use otapbridge_test_support::Random;
 
-fn settings(sizer: Sizer, min_size: usize, max_size: usize) -> Settings {
-    Settings {
+fn settings(sizer: Sizer, min_size: usize, max_size: usize) -> Config {
+    Config {
         flush_timeout: Duration::from_millis(200),
         sizer,
         min_size,
         max_size: NonZeroUsize::new(max_size),
-        metadata_keys: vec![],
-        cardinality_limit: None,
+        partition: PartitionConfig::default(),
     }
 }
 
@@ -33,8 +34,10 @@ fn request(records: &[u8]) -> Waiting {
 fn of(signal: Signal, bytes: Bytes) -> Waiting {
     Waiting {
         signal,
-        size: Size::of(signal, &bytes).expect("well-formed"),
-        bytes,
+        piece: Piece {
+            size: Size::of(signal, &bytes).expect("well-formed"),
+            bytes,
+        },
         deadline: None,
     }
 }
@@ -156,7 +159,7 @@ fn batches_leave_when_they_are_large_enough() {
             false => summary(&[pending.take()]).remove(0),
         };
         assert_eq!(left, case.left, "{name}");
-        assert_eq!(pending.size(), Size::default());
+        assert_eq!(pending.size, Size::default());
     }
 }
 
@@ -164,7 +167,7 @@ fn batches_leave_when_they_are_large_enough() {
 fn an_item_that_does_not_fit_sends_what_is_there() {
     let small = request(b"a");
     let large = request(b"bcd");
-    let min = small.size.bytes + large.size.bytes;
+    let min = small.piece.size.bytes + large.piece.size.bytes;
     let settings = settings(Sizer::Bytes, min, min);
     let now = Instant::now();
     let mut pending = Pending::default();
@@ -192,7 +195,7 @@ fn what_is_removed_does_not_leave_and_does_not_count() {
     }
     assert!(pending.remove(1));
     assert!(!pending.remove(1), "it is gone");
-    assert_eq!(pending.size(), request(b"c").size);
+    assert_eq!(pending.size, request(b"c").piece.size);
     // Its room is free for others; the rest of a divided request can be removed too.
     let batches = pending.add(&settings, 3, request(b"defgh"), now);
     assert_eq!(
@@ -202,7 +205,7 @@ fn what_is_removed_does_not_leave_and_does_not_count() {
     assert!(pending.remove(3));
     assert!(pending.is_empty());
     assert_eq!(pending.next_flush(), None);
-    assert_eq!(pending.size(), Size::default());
+    assert_eq!(pending.size, Size::default());
 }
 
 #[test]
@@ -316,7 +319,7 @@ fn nothing_is_lost_or_doubled() {
                 assert!(!batch.is_empty());
                 collect(&mut parts, batch);
             }
-            assert!(pending.size().by(sizer) < min || pending.is_empty());
+            assert!(pending.size.by(sizer) < min || pending.is_empty());
             if random.chance(6) {
                 let id = random.below(requests.len());
                 if pending.remove(id) {

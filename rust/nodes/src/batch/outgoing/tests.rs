@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-use otapbridge::Signal;
-
 use super::super::test_otlp::{decode, random_request, random_signal};
 use super::*;
-use otapbridge_otlp::Size;
 use otapbridge_test_support::Random;
 
 #[test]

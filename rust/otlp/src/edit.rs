@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Changes OTLP without decoding it: what changes is noted, then the rest is copied
+//! once, as it is but for the lengths of what contains more or less than before.
+
+use std::ops::Range;
+
+use crate::wire::{Field, Malformed, Reader, len_field_head_len, push_len_field_head};
+
+/// Changes of an input, noted from its begin to its end.
+pub struct Edits<'a> {
+    input: &'a [u8],
+    /// In order and apart.
+    edits: Vec<Edit<'a>>,
+    /// Bytes that all of them add, or take away.
+    growth: isize,
+}
+
+/// A place where the output is not the input, and what is there instead.
+struct Edit<'a> {
+    place: Range<usize>,
+    by: By<'a>,
+}
+
+enum By<'a> {
+    Bytes(&'a [u8]),
+    /// Tag and length of a message.
+    Head {
+        number: u32,
+        len: usize,
+    },
+}
+
+/// A message in which changes are noted.
+pub struct Opened<'a> {
+    number: u32,
+    /// From its tag on.
+    start: usize,
+    /// Its fields.
+    pub body: Reader<'a>,
+    /// Where its head is among the edits.
+    edit: usize,
+    /// As it was before.
+    growth: isize,
+}
+
+impl<'a> Edits<'a> {
+    /// No changes yet.
+    pub const fn new(input: &'a [u8]) -> Self {
+        Self {
+            input,
+            edits: Vec::new(),
+            growth: 0,
+        }
+    }
+
+    /// Whether nothing has changed.
+    pub const fn is_empty(&self) -> bool {
+        self.edits.is_empty()
+    }
+
+    /// Puts bytes into a place, instead of what is there.
+    pub fn replace(&mut self, place: Range<usize>, bytes: &'a [u8]) {
+        self.growth += bytes.len() as isize - place.len() as isize;
+        let by = By::Bytes(bytes);
+        self.edits.push(Edit { place, by });
+    }
+
+    /// Puts a message's tag and length into a place where nothing was. The message follows.
+    pub fn insert_head(&mut self, at: usize, number: u32, len: usize) {
+        let head = self.head(at..at, number, len);
+        self.edits.push(head);
+    }
+
+    fn head(&mut self, place: Range<usize>, number: u32, len: usize) -> Edit<'a> {
+        self.growth += len_field_head_len(number, len) as isize - place.len() as isize;
+        let by = By::Head { number, len };
+        Edit { place, by }
+    }
+
+    /// Opens a message, so that changes in it change its length.
+    ///
+    /// # Errors
+    /// The field is no message.
+    pub fn open(&mut self, message: &Field<'a>) -> Result<Opened<'a>, Malformed> {
+        let opened = Opened {
+            number: message.number,
+            start: message.start,
+            body: message.message()?,
+            edit: self.edits.len(),
+            growth: self.growth,
+        };
+        // Keeps a place for the head, which comes before what is in the message.
+        self.replace(0..0, &[]);
+        Ok(opened)
+    }
+
+    /// Whether anything has changed in a message that is open.
+    pub const fn has_changed(&self, opened: &Opened<'_>) -> bool {
+        self.edits.len() > opened.edit + 1
+    }
+
+    /// Closes the message that was opened last.
+    pub fn close(&mut self, opened: Opened<'a>) {
+        if !self.has_changed(&opened) {
+            self.edits.truncate(opened.edit);
+            return;
+        }
+        let body = opened.body.place();
+        let len = body.len().wrapping_add_signed(self.growth - opened.growth);
+        self.edits[opened.edit] = self.head(opened.start..body.start, opened.number, len);
+    }
+
+    /// Removes the message that was opened last, with all changes in it.
+    pub fn remove(&mut self, opened: Opened<'a>) {
+        self.edits.truncate(opened.edit);
+        self.growth = opened.growth;
+        self.replace(opened.start..opened.body.place().end, &[]);
+    }
+
+    /// The changed input.
+    pub fn write(&self) -> Vec<u8> {
+        let len = self.input.len().wrapping_add_signed(self.growth);
+        let mut output = Vec::with_capacity(len);
+        let mut copied = 0;
+        for Edit { place, by } in &self.edits {
+            output.extend_from_slice(&self.input[copied..place.start]);
+            copied = place.end;
+            match by {
+                By::Bytes(bytes) => output.extend_from_slice(bytes),
+                By::Head { number, len } => push_len_field_head(&mut output, *number, *len),
+            }
+        }
+        output.extend_from_slice(&self.input[copied..]);
+        output
+    }
+}

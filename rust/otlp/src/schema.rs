@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Which fields the messages of OTLP have: the one table of field numbers, those of
+//! opentelemetry-proto 1.x.
+
+use otapbridge_context::Signal;
+
+use crate::wire;
+
+/// A message type of OTLP that telemetry or attributes can be in. Its name is that of
+/// the protocol, except where one stands for several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the protocol says what they are")]
+pub enum MessageType {
+    /// `ExportTraceServiceRequest` and its like.
+    Request(Signal),
+    /// `ResourceSpans` and its like.
+    ResourceData(Signal),
+    Resource,
+    /// `ScopeSpans` and its like.
+    ScopeData(Signal),
+    /// `InstrumentationScope`.
+    Scope,
+    Span,
+    Event,
+    Link,
+    Metric,
+    /// `Gauge`, `Sum`, `Histogram`, `ExponentialHistogram`, `Summary`.
+    MetricData(PointType),
+    /// `NumberDataPoint` and its like.
+    DataPoint(PointType),
+    Exemplar,
+    LogRecord,
+    KeyValue,
+    AnyValue,
+    ArrayValue,
+    KeyValueList,
+}
+
+/// What the data points of a metric are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the protocol says what they are")]
+pub enum PointType {
+    /// Of a gauge or a sum.
+    Number,
+    Histogram,
+    ExponentialHistogram,
+    Summary,
+}
+
+/// What a field's value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldType {
+    /// A whole number, truth value or enum.
+    Varint,
+    /// 64 bits: a whole number or a double.
+    Fixed64,
+    /// 32 bits.
+    Fixed32,
+    /// A list of 64 bits, in one piece or each by itself.
+    Fixed64List,
+    /// A text, bytes, a list in one piece, or a message without attributes.
+    Bytes,
+    /// The name of the message: a text.
+    Name,
+    /// A message.
+    Message(MessageType),
+}
+
+impl FieldType {
+    /// Whether a field of this type can have the wire type.
+    pub(crate) const fn has(self, wire_type: u32) -> bool {
+        wire_type
+            == match self {
+                Self::Varint => wire::VARINT,
+                Self::Fixed64 => wire::FIXED64,
+                Self::Fixed32 => wire::FIXED32,
+                Self::Fixed64List if wire_type == wire::FIXED64 => wire::FIXED64,
+                Self::Fixed64List | Self::Bytes | Self::Name | Self::Message(_) => wire::LEN,
+            }
+    }
+}
+
+/// Fields that are asked for by name.
+impl MessageType {
+    /// The resource in a `ResourceData`.
+    pub const RESOURCE: u32 = 1;
+    /// Attributes of a resource.
+    pub const RESOURCE_ATTRIBUTES: u32 = 1;
+    /// The severity of a log record.
+    pub const SEVERITY_NUMBER: u32 = 2;
+    /// The severity's name.
+    pub const SEVERITY_TEXT: u32 = 3;
+
+    /// In a request.
+    pub(crate) const RESOURCE_DATA: u32 = 1;
+    /// In a `ResourceData`.
+    pub(crate) const SCOPE_DATA: u32 = 2;
+    /// In a `ScopeData`: spans, metrics or log records.
+    pub(crate) const ITEMS: u32 = 2;
+
+    pub(crate) const KEY: u32 = 1;
+    pub(crate) const VALUE: u32 = 2;
+
+    // Of an `AnyValue`.
+    pub(crate) const TEXT: u32 = 1;
+    pub(crate) const BOOL: u32 = 2;
+    pub(crate) const INT: u32 = 3;
+    pub(crate) const DOUBLE: u32 = 4;
+}
+
+impl MessageType {
+    /// What the field of this number is; `None` if it is not known.
+    #[inline]
+    #[must_use]
+    pub const fn field(self, number: u32) -> Option<FieldType> {
+        use FieldType::*;
+        use MessageType::*;
+        use PointType::*;
+        Some(match (self, number) {
+            (Request(signal), Self::RESOURCE_DATA) => Message(ResourceData(signal)),
+            (ResourceData(_), Self::RESOURCE) => Message(Resource),
+            (ResourceData(signal), Self::SCOPE_DATA) => Message(ScopeData(signal)),
+            (ResourceData(_), 3) => Bytes,
+            (Resource, Self::RESOURCE_ATTRIBUTES) => Message(KeyValue),
+            (Resource, 2) => Varint,
+            (Resource, 3) => Bytes,
+            (ScopeData(_), 1) => Message(Scope),
+            (ScopeData(Signal::Traces), Self::ITEMS) => Message(Span),
+            (ScopeData(Signal::Metrics), Self::ITEMS) => Message(Metric),
+            (ScopeData(Signal::Logs), Self::ITEMS) => Message(LogRecord),
+            (ScopeData(_), 3) => Bytes,
+            (Scope, 1) => Name,
+            (Scope, 2) => Bytes,
+            (Scope, 3) => Message(KeyValue),
+            (Scope, 4) => Varint,
+            (Span, 1..=4 | 15) => Bytes,
+            (Span, 5) => Name,
+            (Span, 6 | 10 | 12 | 14) => Varint,
+            (Span, 7 | 8) => Fixed64,
+            (Span, 9) => Message(KeyValue),
+            (Span, 11) => Message(Event),
+            (Span, 13) => Message(Link),
+            (Span, 16) => Fixed32,
+            (Event, 1) => Fixed64,
+            (Event, 2) => Name,
+            (Event, 3) => Message(KeyValue),
+            (Event, 4) => Varint,
+            (Link, 1..=3) => Bytes,
+            (Link, 4) => Message(KeyValue),
+            (Link, 5) => Varint,
+            (Link, 6) => Fixed32,
+            (Metric, 1) => Name,
+            (Metric, 2 | 3) => Bytes,
+            (Metric, 5 | 7) => Message(MetricData(Number)),
+            (Metric, 9) => Message(MetricData(Histogram)),
+            (Metric, 10) => Message(MetricData(ExponentialHistogram)),
+            (Metric, 11) => Message(MetricData(Summary)),
+            (Metric, 12) => Message(KeyValue),
+            (MetricData(points), 1) => Message(DataPoint(points)),
+            (MetricData(_), 2 | 3) => Varint,
+            (DataPoint(Number), 2..=4 | 6) => Fixed64,
+            (DataPoint(Number), 5) => Message(Exemplar),
+            (DataPoint(Number), 7) => Message(KeyValue),
+            (DataPoint(Number), 8) => Varint,
+            (DataPoint(Histogram), 2..=5 | 11 | 12) => Fixed64,
+            (DataPoint(Histogram), 6 | 7) => Fixed64List,
+            (DataPoint(Histogram), 8) => Message(Exemplar),
+            (DataPoint(Histogram), 9) => Message(KeyValue),
+            (DataPoint(Histogram), 10) => Varint,
+            (DataPoint(ExponentialHistogram), 1) => Message(KeyValue),
+            (DataPoint(ExponentialHistogram), 2..=5 | 7 | 12..=14) => Fixed64,
+            (DataPoint(ExponentialHistogram), 6 | 10) => Varint,
+            (DataPoint(ExponentialHistogram), 8 | 9) => Bytes,
+            (DataPoint(ExponentialHistogram), 11) => Message(Exemplar),
+            (DataPoint(Summary), 2..=5) => Fixed64,
+            (DataPoint(Summary), 6) => Bytes,
+            (DataPoint(Summary), 7) => Message(KeyValue),
+            (DataPoint(Summary), 8) => Varint,
+            (Exemplar, 2 | 3 | 6) => Fixed64,
+            (Exemplar, 4 | 5) => Bytes,
+            (Exemplar, 7) => Message(KeyValue),
+            (LogRecord, 1 | 11) => Fixed64,
+            (LogRecord, Self::SEVERITY_NUMBER | 7) => Varint,
+            (LogRecord, Self::SEVERITY_TEXT | 9 | 10 | 12) => Bytes,
+            (LogRecord, 5) => Message(AnyValue),
+            (LogRecord, 6) => Message(KeyValue),
+            (LogRecord, 8) => Fixed32,
+            (KeyValue, Self::KEY) => Bytes,
+            (KeyValue, Self::VALUE) => Message(AnyValue),
+            (AnyValue, Self::TEXT | 7) => Bytes,
+            (AnyValue, Self::BOOL | Self::INT) => Varint,
+            (AnyValue, Self::DOUBLE) => Fixed64,
+            (AnyValue, 5) => Message(ArrayValue),
+            (AnyValue, 6) => Message(KeyValueList),
+            (ArrayValue, 1) => Message(AnyValue),
+            (KeyValueList, 1) => Message(KeyValue),
+            _ => return None,
+        })
+    }
+
+    /// The telemetry in the field of this number; `None` if the field describes the
+    /// message instead.
+    #[inline]
+    pub(crate) const fn child(self, number: u32) -> Option<Self> {
+        use MessageType::*;
+        match self.field(number) {
+            Some(FieldType::Message(
+                child @ (ResourceData(_) | ScopeData(_) | Span | LogRecord | Metric | MetricData(_)
+                | DataPoint(_)),
+            )) => Some(child),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a span, data point or log record.
+    pub(crate) const fn is_item(self) -> bool {
+        matches!(self, Self::Span | Self::DataPoint(_) | Self::LogRecord)
+    }
+}
