@@ -72,7 +72,7 @@ func (c *call) run(ctx context.Context, data output, payload []byte) error {
 	ctx, cancel := observable(given)
 	defer cancel()
 	if c.component.references || c.component.settings.ShareUnchangedData {
-		c.input = input{data, payload}
+		c.input = input{data: data, payload: payload}
 	}
 	if err := c.submit(ctx, &data, payload); err != nil {
 		return err

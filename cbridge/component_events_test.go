@@ -206,7 +206,7 @@ func TestEqualBytesElsewhereAreNotTheCallers(t *testing.T) {
 		{capi.SignalLogs, nil, output{}},
 		{capi.SignalTraces, sent, output{}},
 	} {
-		in := input{data, sent}
+		in := input{data: data, payload: sent}
 		event := capi.Event{Signal: test.signal, Payload: test.payload}
 		assert.True(t, test.own == in.takeUnchanged(&event, &Consumers{Logs: next}))
 		assert.True(t, output{} == in.takeUnchanged(&event, &Consumers{Logs: next}))

@@ -70,8 +70,7 @@ func (e *emission) own(caller *call) (own output, left bool) {
 	case !isReference(&e.event):
 		return caller.input.takeUnchanged(&e.event, &settings.Next), false
 	case caller == nil:
-		own = e.component.join(&e.event)
-		return own, own.signal == 0
+		return e.component.join(&e.event)
 	default:
 		return caller.takeReference(&settings.Next, settings.ShareUnchangedData), false
 	}

@@ -11,60 +11,71 @@ import "github.com/otapbridge/otapbridge/capi"
 func isReference(event *capi.Event) bool { return event.Flags&capi.EventFlagReference != 0 }
 
 // takeReference returns the data that went in, or a copy of them if the next consumer may not
-// have these. It forgets them: output of the same data must not come twice.
+// have these. Output of the same data must not come twice: only those that were moved are
+// written down, and can be read again.
 func (c *call) takeReference(next *Consumers, share bool) output {
 	c.dataInUse.Lock()
 	defer c.dataInUse.Unlock()
 	in := c.input
-	c.input = input{}
-	if !in.moved() && (in.data.signal == 0 || share && in.data.mayGoTo(next) || !next.has(in.data.signal)) {
-		return in.data
-	}
-	taken := newOutput(in.data.signal)
-	if !in.copyTo(&taken) {
+	if in.taken {
 		return output{}
+	}
+	taken := in.data
+	if in.moved() || next.has(in.data.signal) && !(share && in.data.mayGoTo(next)) {
+		taken = newOutput(in.data.signal)
+		if !in.copyTo(&taken) {
+			return output{}
+		}
+	}
+	if !in.moved() {
+		c.input = input{taken: true}
 	}
 	return taken
 }
 
-// join gathers the data of a batch from the calls that it was made of; none of those
-// whose callers have left. Without any there is no output.
-func (c *Component) join(event *capi.Event) output {
-	joined, found := newOutput(event.Signal), false
+// join gathers the data of a batch from the calls that it was made of. left: the callers of all of
+// these have left. There is no output either if data of one that waits were put out before.
+func (c *Component) join(event *capi.Event) (joined output, left bool) {
+	joined, left = newOutput(event.Signal), true
 	for _, id := range event.Origins {
-		if call := c.calls.find(id); call != nil && call.giveData(id, &joined) {
-			found = true
+		call := c.calls.find(id)
+		if call == nil {
+			continue
 		}
+		waits, given := call.giveData(id, &joined)
+		if waits && !given {
+			return output{}, false
+		}
+		left = left && !waits
 	}
-	if !found {
-		return output{}
-	}
-	return joined
+	return joined, left
 }
 
-// giveData appends the call's data, unless its caller has left. A caller that leaves
-// meanwhile waits until it is done. The data are moved if that was declared and nobody else has
-// them, after they were written down for a caller that has to get them back.
-func (c *call) giveData(id uint64, to *output) bool {
+// giveData appends the call's data, unless its caller has left or does not have them any more. A
+// caller that leaves meanwhile waits until it is done. The data are moved if that was declared and
+// nobody else has them, after they were written down for a caller that has to get them back.
+func (c *call) giveData(id uint64, to *output) (waits, given bool) {
 	c.dataInUse.Lock()
 	defer c.dataInUse.Unlock()
 	c.mu.Lock()
-	waiting := c.names(id) && c.waiting
+	waits = c.names(id) && c.waiting
 	c.mu.Unlock()
 	in := &c.input
-	if !waiting || in.data.signal != to.signal {
-		return false
-	}
-	if !c.component.mutatesData || in.moved() || in.data.readOnly() {
-		return in.copyTo(to)
+	switch {
+	case !waits:
+		return false, false
+	case in.data.signal != to.signal:
+		return in.taken, false
+	case !c.component.mutatesData || in.moved() || in.data.readOnly():
+		return true, in.copyTo(to)
 	}
 	written, err := in.data.marshal()
 	if err != nil {
-		return in.copyTo(to)
+		return true, in.copyTo(to)
 	}
 	in.payload = written
 	in.data.moveTo(to)
-	return true
+	return true, true
 }
 
 // moved reports whether the data of a call by reference are with next: then the payload is

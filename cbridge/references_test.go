@@ -23,6 +23,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/testdata"
+
+	"github.com/otapbridge/otapbridge/capi"
 )
 
 const blindBatch = `{"type": "urn:otapbridge:processor:batch", "config": {"flush_timeout": "2ms", "min_size": 20}}`
@@ -365,6 +367,42 @@ func TestDataThatNextHasAtTheEndOfTheComponent(t *testing.T) {
 	assertSame(t, named("b"), b)
 	close(refuse)
 	<-stopped
+}
+
+// TestDataThatAreSentAgain: no node of ours does that. What next has got is not there any more, which is
+// no reason to leave it out of a batch; what was moved is.
+func TestDataThatAreSentAgain(t *testing.T) {
+	logs, err := consumer.NewLogs(func(context.Context, plog.Logs) error { return nil })
+	require.NoError(t, err)
+	next := &Consumers{Logs: logs}
+	begin := func() *call {
+		c := newCall(&Component{mutatesData: true, references: true}, 0)
+		c.waiting, c.input = true, input{data: output{signal: capi.SignalLogs, logs: named("a")}}
+		return c
+	}
+	joined := newOutput(capi.SignalLogs)
+
+	shared := begin()
+	given := shared.input.data.logs
+	assert.Equal(t, given, shared.takeReference(next, true).logs)
+	again := shared.takeReference(next, true)
+	assert.Zero(t, again.signal)
+	waits, added := shared.giveData(shared.id(), &joined)
+	assert.True(t, waits && !added)
+
+	moved := begin()
+	given = moved.input.data.logs
+	for range 2 {
+		waits, added = moved.giveData(moved.id(), &joined)
+		assert.True(t, waits && added)
+		assert.Empty(t, names(given))
+		assert.Equal(t, []string{"a"}, names(moved.takeReference(next, true).logs))
+	}
+	assert.Equal(t, []string{"a", "a"}, names(joined.logs))
+	moved.forgetData(false)
+	assertSame(t, named("a"), given)
+	waits, _ = moved.giveData(moved.id(), &joined)
+	assert.False(t, waits, "it is leaving")
 }
 
 var errRefusedBatch = errors.New("this batch is refused")

@@ -10,6 +10,8 @@ type input struct {
 	// payload is what the data were written as. It is kept, so that nothing else can come
 	// to be at its address. Data that went in by reference have none until they are moved.
 	payload []byte
+	// taken: data that went in by reference were put out, and are next's.
+	taken bool
 }
 
 // takeUnchanged returns the data that went in if the event has the very bytes that they were

@@ -73,14 +73,19 @@ func hide(config any, steps []string, texts []*expandedText) (any, []*expandedTe
 	return replaced(config, steps, func(any) any { return secret }), slices.Delete(texts, at, at+1)
 }
 
-// replaced is the value with another one at a place in it.
+// replaced is the value with another one at a place in it. What a place means that is not there,
+// because a key of its own contains "::", cannot be told: all texts around it are hidden.
 func replaced(value any, steps []string, by func(any) any) any {
 	if len(steps) == 0 {
 		return by(value)
 	}
 	switch value := value.(type) {
 	case map[string]any:
-		value[steps[0]] = replaced(value[steps[0]], steps[1:], by)
+		below, found := value[steps[0]]
+		if !found {
+			return hiddenTexts(value, nil)
+		}
+		value[steps[0]] = replaced(below, steps[1:], by)
 	case []any:
 		if index, err := strconv.Atoi(steps[0]); err == nil && index < len(value) {
 			value[index] = replaced(value[index], steps[1:], by)

@@ -41,3 +41,15 @@ func TestSecretIsHiddenAtAnyDepth(t *testing.T) {
 		}
 	}
 }
+
+// A place cannot be told from a longer one where a key contains its separator. Nothing is added to what
+// the node gets.
+func TestSecretBelowAKeyWithTheSeparatorIsHidden(t *testing.T) {
+	config := map[string]any{"logins": []any{map[string]any{"a::key": "SECRET"}}}
+	pipeline := Pipeline{Type: "processor:x", Config: config}
+	pipeline.hideAt("config::logins::0::a::key")
+	assert.NotContains(t, fmt.Sprint(pipeline.Config), "SECRET")
+	document, err := pipeline.Document()
+	require.NoError(t, err)
+	assert.Contains(t, string(document), `"logins":[{"a::key":"SECRET"}]`)
+}

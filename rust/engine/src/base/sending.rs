@@ -32,6 +32,10 @@ pub(crate) async fn looking_again<F: Future>(work: F) -> F::Output {
     }
 }
 
+/// So many turns of the thread's tasks that an ack or nack, also one that is the host's answer, has
+/// certainly reached its node.
+pub(crate) const ACK_TURNS: usize = 64;
+
 /// Lets all tasks of the pipeline's thread have so many turns.
 pub(crate) async fn turns(count: usize) {
     for _ in 0..count {

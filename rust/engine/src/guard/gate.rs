@@ -22,7 +22,7 @@ use otel_arrow_dfe_engine::processor::{ProcessorRuntimeRequirements, ProcessorWr
 use otel_arrow_dfe_otap::pdata::{OtapPdata, PdataEffectHandlerExtension};
 
 use crate::base::payload::from_otlp_bytes;
-use crate::base::sending::{looking_again, turns};
+use crate::base::sending::{ACK_TURNS, looking_again, turns};
 use crate::base::spec::config_error;
 use crate::guard::admission::{admit, node_failed, panic_error, refuse_failed};
 use crate::guard::drain;
@@ -73,9 +73,6 @@ pub(crate) fn wrapped<P: local::Processor<OtapPdata> + 'static>(
         )),
     }
 }
-
-/// So many turns of the thread's tasks that an ack or nack has certainly reached its node.
-const TURNS: usize = 64;
 
 struct LocalGate {
     inner: BoxedProcessor,
@@ -151,7 +148,7 @@ impl LocalGate {
             return Ok(());
         };
         // Nodes before this one get the refusal first, or they would send the data again after the restart.
-        turns(TURNS).await;
+        turns(ACK_TURNS).await;
         let error = ProcessingError::retryable(format!("the codecs are broken: {error}"));
         Err(node_failed(effect_handler.processor_id(), &error))
     }

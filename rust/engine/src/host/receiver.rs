@@ -27,7 +27,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::base::counters::increment;
 use crate::base::looking::Looking;
 use crate::base::payload::otlp_payload;
-use crate::base::sending::{at, looking_again, turns};
+use crate::base::sending::{ACK_TURNS, at, looking_again, turns};
 use crate::guard::drain;
 use crate::request::building;
 use crate::request::header::engine_context;
@@ -90,13 +90,16 @@ impl Receiver<OtapPdata> for HostReceiver {
 const TURNS: usize = 8;
 
 /// Completes cancelled calls after some turns: context-aware nodes have refused theirs by then,
-/// engine nodes may never do so. Never ends.
+/// engine nodes may never do so. Those that the host has just answered have some turns more.
+/// Never ends.
 async fn complete_cancelled(pipeline: Arc<PipelineState>) {
     loop {
-        let cancelled = pipeline.cancelled_calls().await;
+        let mut cancelled = pipeline.cancelled_calls().await;
         turns(TURNS).await;
-        for call in cancelled {
-            call.complete_cancelled();
+        cancelled.retain(|call| call.complete_cancelled(false));
+        if !cancelled.is_empty() {
+            turns(ACK_TURNS).await;
+            cancelled.retain(|call| call.complete_cancelled(true));
         }
     }
 }

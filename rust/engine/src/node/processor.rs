@@ -160,8 +160,9 @@ pub trait ProcessorNode: Sized + 'static {
 
     /// Whether the node never looks at the data of a message, nor makes other data of one,
     /// with this configuration: it refuses, delays, routes or joins requests by their context,
-    /// signal and [size](ContextAwareEffectHandler::data_size). Where all nodes are so, the
-    /// host need not write its data for them: messages have none then.
+    /// signal and [size](ContextAwareEffectHandler::data_size), and sends each on once at most.
+    /// Where all nodes are so, the host need not write its data for them: messages have none then.
+    /// The host gives the data away with the first output of a request, and refuses further output.
     fn is_blind(_config: &Self::Config) -> bool {
         false
     }

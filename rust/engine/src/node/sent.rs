@@ -15,16 +15,13 @@ use otel_arrow_dfe_engine::error::TypedError;
 use otel_arrow_dfe_otap::pdata::OtapPdata;
 use tokio::sync::{Notify, oneshot};
 
-use crate::base::sending::turns;
+use crate::base::sending::{ACK_TURNS, turns};
 use crate::node::own_request::OwnRequest;
 use crate::request::nack;
 use crate::request::state::PipelineState;
 
 /// Tells acks and nacks that tasks await from those of the node itself.
 const AWAITED_BY_TASK: u64 = 0x6f74_6170_625f_7461;
-
-/// More turns than an answer of the host's takes to its node.
-const TURNS: usize = 64;
 
 type Acked = Result<(), ProcessingError>;
 type Awaiting = RefCell<HashMap<u64, oneshot::Sender<Acked>>>;
@@ -158,7 +155,7 @@ impl Sent {
             error = context.done() => {
                 let ack_lost = async {
                     request.request.left_host().await;
-                    turns(TURNS).await;
+                    turns(ACK_TURNS).await;
                 };
                 tokio::select! {
                     biased;

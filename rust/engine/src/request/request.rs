@@ -78,9 +78,17 @@ impl Request {
         }
     }
 
-    /// Completes a call that is cancelled, unless the host has output with its data.
-    pub(crate) fn complete_cancelled(&self) {
-        let _ = self.complete_if(|state| state.at_host == 0, self.context.error());
+    /// Completes a call that is cancelled, unless the host has output with its data, or has just
+    /// answered: nodes must hear the answer first. True if it is to be tried again when they
+    /// have, then with `answers_came`.
+    pub(crate) fn complete_cancelled(&self, answers_came: bool) -> bool {
+        let mut again = false;
+        let may = |state: &mut RequestState| {
+            again = state.at_host == 0 && state.answered && !answers_came;
+            state.at_host == 0 && !again
+        };
+        let _ = self.complete_if(may, self.context.error());
+        again
     }
 
     /// Completes a call without an event: the host is told directly, and whether the payload
@@ -216,7 +224,9 @@ impl Request {
             self.pipeline.call_cancelled(self);
         }
         let shared = &self.pipeline.shared;
-        shared.reaper.look_at(self, Instant::now() + shared.grace);
+        let ends = Instant::now() + shared.grace;
+        let ends = *self.state.lock().grace_ends.get_or_insert(ends);
+        shared.reaper.look_at(self, ends);
     }
 
     /// Runs `hand_over`, which gives its output to the host, unless it has ended. Its timeout
@@ -261,6 +271,7 @@ impl Request {
         let mut state = self.state.lock();
         state.own_at_host -= usize::from(own);
         state.at_host -= 1;
+        state.answered = true;
         self.context.resume();
         let now = Instant::now();
         if state.at_host == 0 {
@@ -269,9 +280,12 @@ impl Request {
         }
         let may_be_reaped = state.at_host == 0 || state.own_at_host == 0;
         if may_be_reaped && take(&mut state.reaper_off) {
-            drop(state);
             let shared = &self.pipeline.shared;
-            shared.reaper.look_at(self, now + shared.grace);
+            let ends = now + shared.grace;
+            // If it is cancelled, the grace begins anew.
+            state.grace_ends = state.grace_ends.map(|_| ends);
+            drop(state);
+            shared.reaper.look_at(self, ends);
         }
     }
 
@@ -295,17 +309,21 @@ impl Reaped for Request {
     /// Cancels it if its time is up, or completes it if the grace is over.
     fn reap(self: Arc<Self>) -> Option<Instant> {
         if self.context.is_cancelled() {
+            // This may be the look at its deadline, at which the host has just cancelled it.
+            let ends = self.state.lock().grace_ends;
+            if ends.is_some_and(|ends| ends > Instant::now()) {
+                return ends;
+            }
             let may = |state: &mut RequestState| {
                 state.reaper_off = state.own_at_host > 0;
                 !state.reaper_off
             };
-            if self.complete_if(may, self.context.error()) || !self.is_call() {
-                // The pipeline's thread may be busy with a node. A batch is cancelled with the
-                // last of its calls, and nobody looks at it then.
-                self.pipeline.cancel_emissions_of_cancelled();
-                let (outbox, reaper) = (&self.pipeline.outbox, &self.pipeline.shared.reaper);
-                reaper.deliver(outbox);
-            }
+            let _ = self.complete_if(may, self.context.error());
+            // The pipeline's thread may be busy with a node. A batch is cancelled with the last of
+            // its calls, and nobody looks at it then.
+            self.pipeline.cancel_emissions_of_cancelled();
+            let (outbox, reaper) = (&self.pipeline.outbox, &self.pipeline.shared.reaper);
+            reaper.deliver(outbox);
             return None;
         }
         {

@@ -84,8 +84,12 @@ pub(super) struct RequestState {
     /// Emissions that the host has not answered: its own, and those of requests of which it
     /// is an origin.
     pub(super) at_host: usize,
+    /// One of them was answered.
+    pub(super) answered: bool,
     /// When the last of them was answered. Set only if its deadline is a timeout.
     pub(super) left_host: Option<Instant>,
+    /// It was cancelled, and the reaper completes it then.
+    pub(super) grace_ends: Option<Instant>,
     /// The reaper dropped its entry while the host had output; `leave_host` queues a new one.
     pub(super) reaper_off: bool,
     /// Errors in the pipeline's table that were made for it.
