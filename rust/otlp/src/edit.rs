@@ -14,6 +14,10 @@ pub struct Edits<'a> {
     edits: Vec<Edit<'a>>,
     /// Bytes that all of them add, or take away.
     growth: isize,
+    /// The changed input up to the last change that is not noted any more, and where in the input that
+    /// is: changes are noted only while the message around them is open, so that they take little memory.
+    output: Vec<u8>,
+    written: usize,
 }
 
 /// A place where the output is not the input, and what is there instead.
@@ -51,17 +55,30 @@ impl<'a> Edits<'a> {
             input,
             edits: Vec::new(),
             growth: 0,
+            output: Vec::new(),
+            written: 0,
         }
     }
 
     /// Whether nothing has changed.
     pub const fn is_empty(&self) -> bool {
-        self.edits.is_empty()
+        self.edits.is_empty() && self.written == 0
     }
 
     /// Puts bytes into a place, instead of what is there.
     pub fn replace(&mut self, place: Range<usize>, bytes: &'a [u8]) {
         self.growth += bytes.len() as isize - place.len() as isize;
+        // What is removed behind something removed is one change.
+        if bytes.is_empty()
+            && let Some(Edit {
+                place: last,
+                by: By::Bytes([]),
+            }) = self.edits.last_mut()
+            && last.end == place.start
+        {
+            last.end = place.end;
+            return;
+        }
         let by = By::Bytes(bytes);
         self.edits.push(Edit { place, by });
     }
@@ -91,7 +108,10 @@ impl<'a> Edits<'a> {
             growth: self.growth,
         };
         // Keeps a place for the head, which comes before what is in the message.
-        self.replace(0..0, &[]);
+        self.edits.push(Edit {
+            place: 0..0,
+            by: By::Bytes(&[]),
+        });
         Ok(opened)
     }
 
@@ -109,6 +129,9 @@ impl<'a> Edits<'a> {
         let body = opened.body.place();
         let len = body.len().wrapping_add_signed(self.growth - opened.growth);
         self.edits[opened.edit] = self.head(opened.start..body.start, opened.number, len);
+        if opened.edit == 0 {
+            self.write_noted();
+        }
     }
 
     /// Removes the message that was opened last, with all changes in it.
@@ -116,22 +139,55 @@ impl<'a> Edits<'a> {
         self.edits.truncate(opened.edit);
         self.growth = opened.growth;
         self.replace(opened.start..opened.body.place().end, &[]);
+        if opened.edit == 0 {
+            self.write_noted();
+        }
+    }
+
+    /// Writes what is noted, when no message is open.
+    fn write_noted(&mut self) {
+        self.output.reserve(self.input.len() - self.written);
+        for Edit { place, by } in self.edits.drain(..) {
+            let same = &self.input[self.written..place.start];
+            self.output.extend_from_slice(same);
+            self.written = place.end;
+            match by {
+                By::Bytes(bytes) => self.output.extend_from_slice(bytes),
+                By::Head { number, len } => push_len_field_head(&mut self.output, number, len),
+            }
+        }
     }
 
     /// The changed input.
-    pub fn write(&self) -> Vec<u8> {
-        let len = self.input.len().wrapping_add_signed(self.growth);
-        let mut output = Vec::with_capacity(len);
-        let mut copied = 0;
-        for Edit { place, by } in &self.edits {
-            output.extend_from_slice(&self.input[copied..place.start]);
-            copied = place.end;
-            match by {
-                By::Bytes(bytes) => output.extend_from_slice(bytes),
-                By::Head { number, len } => push_len_field_head(&mut output, *number, *len),
+    pub fn write(mut self) -> Vec<u8> {
+        self.write_noted();
+        self.output.extend_from_slice(&self.input[self.written..]);
+        self.output
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use otapbridge_test_support::otlp::field;
+
+    use super::*;
+
+    /// A request of very many small messages must not cost many times its size.
+    #[test]
+    fn changes_are_noted_only_while_the_message_around_them_is_open() {
+        let input = field(1, &field(2, b"").repeat(1000)).repeat(3);
+        let mut edits = Edits::new(&input);
+        let mut request = Reader::new(&input);
+        while let Some(message) = request.next_field().expect("a field") {
+            let mut opened = edits.open(&message).expect("a message");
+            while let Some(inner) = opened.body.next_field().expect("a field") {
+                edits.replace(inner.place(), &[]);
             }
+            assert_eq!(edits.edits.len(), 2, "the head, and all that is removed");
+            edits.close(opened);
+            assert!(edits.edits.is_empty());
         }
-        output.extend_from_slice(&self.input[copied..]);
-        output
+        assert!(!edits.is_empty());
+        assert_eq!(edits.write(), field(1, b"").repeat(3));
     }
 }

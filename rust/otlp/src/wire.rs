@@ -46,8 +46,12 @@ pub struct Field<'a> {
     /// First byte of the tag.
     pub start: usize,
     pub(crate) wire_type: u32,
-    /// Its value, up to the field's end.
-    content: Reader<'a>,
+    /// Where its value begins, and the field ends. Most fields are skipped, so that no reader of
+    /// the value is made before it is asked for.
+    content: usize,
+    end: usize,
+    /// The input, at least up to the field's end.
+    input: &'a [u8],
 }
 
 impl<'a> Field<'a> {
@@ -75,7 +79,7 @@ impl<'a> Field<'a> {
 
     /// Where the field is in the input, tag and all.
     pub fn place(&self) -> Range<usize> {
-        self.start..self.content.input.len()
+        self.start..self.end
     }
 
     pub(crate) const fn is_group(&self) -> bool {
@@ -89,7 +93,10 @@ impl<'a> Field<'a> {
 
     fn value_of(&self, wire_type: u32) -> Result<Reader<'a>, Malformed> {
         if self.wire_type == wire_type {
-            return Ok(self.content.clone());
+            return Ok(Reader {
+                input: &self.input[..self.end],
+                position: self.content,
+            });
         }
         Err(self.wrong_type())
     }
@@ -152,10 +159,9 @@ impl<'a> Reader<'a> {
             number,
             start,
             wire_type,
-            content: Self {
-                input: &self.input[..self.position],
-                position: content,
-            },
+            content,
+            end: self.position,
+            input: self.input,
         }))
     }
 

@@ -32,7 +32,7 @@ impl Pattern {
 /// What a value has to be. One of another type is another value. A text is a `String` as
 /// long as it is what was written.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text, a number or a truth value")]
 pub(super) enum ValueCondition<Text = Pattern> {
     Text(Text),
     Int(i64),
