@@ -40,7 +40,7 @@ pub struct Opened<'a> {
     number: u32,
     /// From its tag on.
     start: usize,
-    /// Its fields.
+    /// Its fields, to be read from a clone.
     pub body: Reader<'a>,
     /// Where its head is among the edits.
     edit: usize,
@@ -179,8 +179,9 @@ mod tests {
         let mut edits = Edits::new(&input);
         let mut request = Reader::new(&input);
         while let Some(message) = request.next_field().expect("a field") {
-            let mut opened = edits.open(&message).expect("a message");
-            while let Some(inner) = opened.body.next_field().expect("a field") {
+            let opened = edits.open(&message).expect("a message");
+            let mut body = opened.body.clone();
+            while let Some(inner) = body.next_field().expect("a field") {
                 edits.replace(inner.place(), &[]);
             }
             assert_eq!(edits.edits.len(), 2, "the head, and all that is removed");
