@@ -8,6 +8,7 @@ package capi
 import "C"
 
 import (
+	"sync"
 	"unsafe"
 )
 
@@ -51,6 +52,42 @@ func otapbGoEvents(_ C.uint64_t, events *C.otapb_event, count C.size_t) {
 	if batch != nil {
 		batch.deliver()
 	}
+}
+
+// eventSink delivers one component's events.
+type eventSink struct {
+	handler EventHandler
+	// batches are reused: a component's pipelines may call back at the same time.
+	batches sync.Pool
+}
+
+// eventBatch is the events of one callback for one component.
+type eventBatch struct {
+	sink   *eventSink
+	events []Event
+}
+
+func newEventSink(handler EventHandler) *eventSink {
+	sink := &eventSink{handler: handler}
+	sink.batches.New = func() any { return &eventBatch{sink: sink} }
+	return sink
+}
+
+func (s *eventSink) batch() *eventBatch { return s.batches.Get().(*eventBatch) }
+
+// deliver gives the events to their handler, and the batch back. A panic must not unwind
+// into C, so it ends here.
+func (b *eventBatch) deliver() {
+	defer func() {
+		clear(b.events)
+		b.events = b.events[:0]
+		value := recover()
+		b.sink.batches.Put(b)
+		if value != nil {
+			reportPanic(b.sink.handler, value)
+		}
+	}()
+	b.sink.handler.HandleEvents(b.events)
 }
 
 func goEvent(event *C.otapb_event) Event {

@@ -42,25 +42,6 @@ func TestRegistryConcurrently(t *testing.T) {
 	assert.Empty(t, *r.entries.Load())
 }
 
-type panicking struct{ seen []any }
-
-func (*panicking) HandleEvents([]Event) { panic("handler") }
-func (p *panicking) HandlePanic(value any, _ []byte) {
-	p.seen = append(p.seen, value)
-	panic("again")
-}
-
-func TestPanicOfAHandlerIsContained(t *testing.T) {
-	before := CallbackPanics()
-	handler := &panicking{}
-	batch := newEventSink(handler).batch()
-	batch.events = []Event{{}}
-	batch.deliver()
-	assert.Equal(t, []any{"handler"}, handler.seen)
-	assert.Equal(t, before+2, CallbackPanics())
-	assert.Empty(t, batch.events)
-}
-
 func TestPinIsCountedOnce(t *testing.T) {
 	before := Pins()
 	var pin Pin
