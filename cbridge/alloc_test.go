@@ -30,7 +30,7 @@ func crossing(ctx context.Context, component *Component, payload []byte) error {
 		return err
 	}
 	defer call.leave(true)
-	return call.run(ctx, output{signal: capi.SignalLogs}, payload)
+	return call.run(ctx, pdata{signal: capi.SignalLogs}, payload)
 }
 
 func startPassThrough(tb testing.TB) *Component {

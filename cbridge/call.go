@@ -67,7 +67,7 @@ func (c *call) id() uint64 { return uint64(c.generation)<<32 | uint64(c.index+1)
 
 // run submits a request, forwards what comes out, and returns the result.
 // Data that go in by reference have no payload.
-func (c *call) run(ctx context.Context, data output, payload []byte) error {
+func (c *call) run(ctx context.Context, data pdata, payload []byte) error {
 	given := ctx
 	ctx, cancel := observable(given)
 	defer cancel()
@@ -81,7 +81,7 @@ func (c *call) run(ctx context.Context, data output, payload []byte) error {
 }
 
 // submit waits for room, and hands the request to Rust.
-func (c *call) submit(ctx context.Context, data *output, payload []byte) error {
+func (c *call) submit(ctx context.Context, data *pdata, payload []byte) error {
 	size := len(payload)
 	if c.component.references {
 		size = data.size()

@@ -242,20 +242,20 @@ func (c *Component) admit(ctx context.Context) error {
 // next consumer with this ctx before it returns, unless a node merges requests.
 // Data without any resource goes straight to the next consumer.
 func (c *Component) ConsumeTraces(ctx context.Context, traces ptrace.Traces) error {
-	return c.consume(ctx, output{signal: capi.SignalTraces, traces: traces})
+	return c.consume(ctx, pdata{signal: capi.SignalTraces, traces: traces})
 }
 
 // ConsumeMetrics is ConsumeTraces for metrics.
 func (c *Component) ConsumeMetrics(ctx context.Context, metrics pmetric.Metrics) error {
-	return c.consume(ctx, output{signal: capi.SignalMetrics, metrics: metrics})
+	return c.consume(ctx, pdata{signal: capi.SignalMetrics, metrics: metrics})
 }
 
 // ConsumeLogs is ConsumeTraces for logs.
 func (c *Component) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
-	return c.consume(ctx, output{signal: capi.SignalLogs, logs: logs})
+	return c.consume(ctx, pdata{signal: capi.SignalLogs, logs: logs})
 }
 
-func (c *Component) consume(ctx context.Context, data output) error {
+func (c *Component) consume(ctx context.Context, data pdata) error {
 	if data.empty() {
 		return c.pass(ctx, &data)
 	}
@@ -277,7 +277,7 @@ func (c *Component) consume(ctx context.Context, data output) error {
 }
 
 // pass forwards data that has nothing for the pipeline to work on.
-func (c *Component) pass(ctx context.Context, data *output) error {
+func (c *Component) pass(ctx context.Context, data *pdata) error {
 	if err := c.admit(ctx); err != nil {
 		return err
 	}

@@ -177,7 +177,7 @@ func TestMalformedOutputIsNotForwarded(t *testing.T) {
 		{Signal: capi.SignalTraces},
 		{Signal: 9},
 	} {
-		_, err := (&emission{c, event}).decode(output{})
+		_, err := (&emission{c, event}).decode(pdata{})
 		var own *ProcessingError
 		require.ErrorAs(t, err, &own)
 		assert.True(t, own.IsPermanent())
@@ -192,24 +192,24 @@ func TestMalformedOutputIsNotForwarded(t *testing.T) {
 func TestEqualBytesElsewhereAreNotTheCallers(t *testing.T) {
 	next, err := consumer.NewLogs(func(context.Context, plog.Logs) error { return nil })
 	require.NoError(t, err)
-	data := output{signal: capi.SignalLogs, logs: plog.NewLogs()}
+	data := pdata{signal: capi.SignalLogs, logs: plog.NewLogs()}
 	sent := []byte{1, 2, 3}
 	for _, test := range []struct {
 		signal  capi.Signal
 		payload []byte
-		own     output
+		own     pdata
 	}{
 		{capi.SignalLogs, sent, data},
-		{capi.SignalLogs, slices.Clone(sent), output{}},
-		{capi.SignalLogs, sent[:2], output{}},
-		{capi.SignalLogs, sent[1:], output{}},
-		{capi.SignalLogs, nil, output{}},
-		{capi.SignalTraces, sent, output{}},
+		{capi.SignalLogs, slices.Clone(sent), pdata{}},
+		{capi.SignalLogs, sent[:2], pdata{}},
+		{capi.SignalLogs, sent[1:], pdata{}},
+		{capi.SignalLogs, nil, pdata{}},
+		{capi.SignalTraces, sent, pdata{}},
 	} {
 		in := input{data: data, payload: sent}
 		event := capi.Event{Signal: test.signal, Payload: test.payload}
 		assert.True(t, test.own == in.takeUnchanged(&event, &Consumers{Logs: next}))
-		assert.True(t, output{} == in.takeUnchanged(&event, &Consumers{Logs: next}))
+		assert.True(t, pdata{} == in.takeUnchanged(&event, &Consumers{Logs: next}))
 	}
 }
 

@@ -62,11 +62,11 @@ func (e *emission) refusal(err error) *capi.HostError {
 
 // own returns the data that need no decoding: a caller's own, or those of the calls that
 // a batch by reference was made of. left: of these all callers have left.
-func (e *emission) own(caller *call) (own output, left bool) {
+func (e *emission) own(caller *call) (own pdata, left bool) {
 	settings := &e.component.settings
 	switch {
 	case !isReference(&e.event) && caller == nil:
-		return output{}, false
+		return pdata{}, false
 	case !isReference(&e.event):
 		return caller.input.takeUnchanged(&e.event, &settings.Next), false
 	case caller == nil:
@@ -90,7 +90,7 @@ func (e *emission) answer(refusal *capi.HostError) {
 	}
 }
 
-func (e *emission) consume(ctx context.Context, own output) error {
+func (e *emission) consume(ctx context.Context, own pdata) error {
 	out, err := e.decode(own)
 	if err != nil {
 		return err
@@ -103,22 +103,22 @@ func (e *emission) consume(ctx context.Context, own output) error {
 
 // decode copies the data out of the library, unless there is own data, and releases the
 // buffer.
-func (e *emission) decode(own output) (output, error) {
+func (e *emission) decode(own pdata) (pdata, error) {
 	defer e.component.discard(&e.event)
 	signal, settings := e.event.Signal, &e.component.settings
 	if !settings.Next.has(signal) {
-		return output{}, errormapping.Classified(errormapping.New(KindConfiguration, "", fmt.Sprintf(
+		return pdata{}, errormapping.Classified(errormapping.New(KindConfiguration, "", fmt.Sprintf(
 			"the pipeline put out %s, for which %s has no consumer", signal, settings.Name)))
 	}
 	if own.signal != 0 {
 		return own, nil
 	}
 	if isReference(&e.event) {
-		return output{}, errormapping.Classified(errormapping.New(KindPermanent, "payload", "the pipeline put out data that it had put out before"))
+		return pdata{}, errormapping.Classified(errormapping.New(KindPermanent, "payload", "the pipeline put out data that it had put out before"))
 	}
 	out, err := unmarshal(signal, e.event.Payload)
 	if err != nil {
-		return output{}, errormapping.Classified(errormapping.Wrap(KindPermanent, "payload",
+		return pdata{}, errormapping.Classified(errormapping.Wrap(KindPermanent, "payload",
 			fmt.Sprintf("the pipeline put out %s that are not valid OTLP: %v", signal, err), err))
 	}
 	return out, nil

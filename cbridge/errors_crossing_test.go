@@ -144,7 +144,7 @@ func answerTo(t testing.TB, c *Component, refusal *capi.HostError) error {
 	call, err := c.enter(t.Context())
 	require.NoError(t, err)
 	defer call.leave(true)
-	require.NoError(t, call.submit(t.Context(), &output{signal: capi.SignalLogs}, payload))
+	require.NoError(t, call.submit(t.Context(), &pdata{signal: capi.SignalLogs}, payload))
 	var e emission
 	for {
 		switch call.take(&e) {

@@ -43,7 +43,7 @@ func (c *Component) InRust() int {
 func (c *Component) InputsKept() int {
 	kept := 0
 	for _, call := range c.calls.all() {
-		if call.input.payload != nil || call.input.data != (output{}) {
+		if call.input.payload != nil || call.input.data != (pdata{}) {
 			kept++
 		}
 	}

@@ -13,18 +13,18 @@ func isReference(event *capi.Event) bool { return event.Flags&capi.EventFlagRefe
 // takeReference returns the data that went in, or a copy of them if the next consumer may not
 // have these. Output of the same data must not come twice: only those that were moved are
 // written down, and can be read again.
-func (c *call) takeReference(next *Consumers, share bool) output {
+func (c *call) takeReference(next *Consumers, share bool) pdata {
 	c.dataInUse.Lock()
 	defer c.dataInUse.Unlock()
 	in := c.input
 	if in.taken {
-		return output{}
+		return pdata{}
 	}
 	taken := in.data
 	if in.moved() || next.has(in.data.signal) && !(share && in.data.mayGoTo(next)) {
-		taken = newOutput(in.data.signal)
+		taken = newPdata(in.data.signal)
 		if !in.copyTo(&taken) {
-			return output{}
+			return pdata{}
 		}
 	}
 	if !in.moved() {
@@ -35,8 +35,8 @@ func (c *call) takeReference(next *Consumers, share bool) output {
 
 // join gathers the data of a batch from the calls that it was made of. left: the callers of all of
 // these have left. There is no output either if data of one that waits were put out before.
-func (c *Component) join(event *capi.Event) (joined output, left bool) {
-	joined, left = newOutput(event.Signal), true
+func (c *Component) join(event *capi.Event) (joined pdata, left bool) {
+	joined, left = newPdata(event.Signal), true
 	for _, id := range event.Origins {
 		call := c.calls.find(id)
 		if call == nil {
@@ -44,7 +44,7 @@ func (c *Component) join(event *capi.Event) (joined output, left bool) {
 		}
 		waits, given := call.giveData(id, &joined)
 		if waits && !given {
-			return output{}, false
+			return pdata{}, false
 		}
 		left = left && !waits
 	}
@@ -54,7 +54,7 @@ func (c *Component) join(event *capi.Event) (joined output, left bool) {
 // giveData appends the call's data, unless its caller has left or does not have them any more. A
 // caller that leaves meanwhile waits until it is done. The data are moved if that was declared and
 // nobody else has them, after they were written down for a caller that has to get them back.
-func (c *call) giveData(id uint64, to *output) (waits, given bool) {
+func (c *call) giveData(id uint64, to *pdata) (waits, given bool) {
 	c.dataInUse.Lock()
 	defer c.dataInUse.Unlock()
 	c.mu.Lock()
@@ -83,7 +83,7 @@ func (c *call) giveData(id uint64, to *output) (waits, given bool) {
 func (i *input) moved() bool { return i.payload != nil }
 
 // copyTo appends a copy of the data that went in by reference.
-func (i *input) copyTo(to *output) bool {
+func (i *input) copyTo(to *pdata) bool {
 	if !i.moved() {
 		to.add(&i.data)
 		return true

@@ -377,10 +377,10 @@ func TestDataThatAreSentAgain(t *testing.T) {
 	next := &Consumers{Logs: logs}
 	begin := func() *call {
 		c := newCall(&Component{mutatesData: true, references: true}, 0)
-		c.waiting, c.input = true, input{data: output{signal: capi.SignalLogs, logs: named("a")}}
+		c.waiting, c.input = true, input{data: pdata{signal: capi.SignalLogs, logs: named("a")}}
 		return c
 	}
-	joined := newOutput(capi.SignalLogs)
+	joined := newPdata(capi.SignalLogs)
 
 	shared := begin()
 	given := shared.input.data.logs

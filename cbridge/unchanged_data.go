@@ -6,7 +6,7 @@ import "github.com/otapbridge/otapbridge/capi"
 
 // input is what went into a call, until its first output: that can be the same data.
 type input struct {
-	data output
+	data pdata
 	// payload is what the data were written as. It is kept, so that nothing else can come
 	// to be at its address. Data that went in by reference have none until they are moved.
 	payload []byte
@@ -18,12 +18,12 @@ type input struct {
 // written as, and the next consumer may have them; otherwise none. It forgets them in
 // either case: the next consumer may change what it got once, so later output of the same
 // bytes has to be read from them.
-func (i *input) takeUnchanged(event *capi.Event, next *Consumers) output {
+func (i *input) takeUnchanged(event *capi.Event, next *Consumers) pdata {
 	data, sent, got := i.data, i.payload, event.Payload
 	*i = input{}
 	unchanged := data.signal == event.Signal && len(sent) > 0 && len(sent) == len(got) && &sent[0] == &got[0]
 	if !unchanged || !data.mayGoTo(next) {
-		return output{}
+		return pdata{}
 	}
 	return data
 }

@@ -69,8 +69,8 @@ var (
 	logUnmarshaler    plog.ProtoUnmarshaler
 )
 
-// output is data of one signal, in memory that is not the library's.
-type output struct {
+// pdata is data of one signal, in memory that is not the library's.
+type pdata struct {
 	signal  capi.Signal
 	traces  ptrace.Traces
 	metrics pmetric.Metrics
@@ -78,7 +78,7 @@ type output struct {
 }
 
 // unmarshal copies data out of a payload.
-func unmarshal(signal capi.Signal, payload []byte) (o output, err error) {
+func unmarshal(signal capi.Signal, payload []byte) (o pdata, err error) {
 	o.signal = signal
 	switch signal {
 	case capi.SignalTraces:
@@ -91,7 +91,7 @@ func unmarshal(signal capi.Signal, payload []byte) (o output, err error) {
 	return o, err
 }
 
-func (o *output) marshal() ([]byte, error) {
+func (o *pdata) marshal() ([]byte, error) {
 	switch o.signal {
 	case capi.SignalTraces:
 		return traceMarshaler.MarshalTraces(o.traces)
@@ -103,7 +103,7 @@ func (o *output) marshal() ([]byte, error) {
 }
 
 // empty reports whether there is nothing for a pipeline to work on.
-func (o *output) empty() bool {
+func (o *pdata) empty() bool {
 	switch o.signal {
 	case capi.SignalTraces:
 		return o.traces.ResourceSpans().Len() == 0
@@ -114,7 +114,7 @@ func (o *output) empty() bool {
 	}
 }
 
-func (o *output) consume(ctx context.Context, next *Consumers) error {
+func (o *pdata) consume(ctx context.Context, next *Consumers) error {
 	switch o.signal {
 	case capi.SignalTraces:
 		return next.Traces.ConsumeTraces(ctx, o.traces)
@@ -126,7 +126,7 @@ func (o *output) consume(ctx context.Context, next *Consumers) error {
 }
 
 // items is the number of spans, data points or log records.
-func (o *output) items() int {
+func (o *pdata) items() int {
 	switch o.signal {
 	case capi.SignalTraces:
 		return o.traces.SpanCount()
@@ -138,7 +138,7 @@ func (o *output) items() int {
 }
 
 // size is the number of bytes that marshal would write.
-func (o *output) size() int {
+func (o *pdata) size() int {
 	switch o.signal {
 	case capi.SignalTraces:
 		return traceMarshaler.TracesSize(o.traces)
@@ -150,7 +150,7 @@ func (o *output) size() int {
 }
 
 // add appends a copy of data of the same signal.
-func (o *output) add(data *output) {
+func (o *pdata) add(data *pdata) {
 	switch o.signal {
 	case capi.SignalTraces:
 		addCopies(data.traces.ResourceSpans(), o.traces.ResourceSpans())
@@ -172,7 +172,7 @@ func addCopies[R interface{ CopyTo(R) }, S interface {
 }
 
 // moveTo appends the data to others of the same signal, and leaves none here.
-func (o *output) moveTo(to *output) {
+func (o *pdata) moveTo(to *pdata) {
 	switch o.signal {
 	case capi.SignalTraces:
 		o.traces.ResourceSpans().MoveAndAppendTo(to.traces.ResourceSpans())
@@ -183,12 +183,12 @@ func (o *output) moveTo(to *output) {
 	}
 }
 
-func newOutput(signal capi.Signal) output {
-	return output{signal: signal, traces: ptrace.NewTraces(), metrics: pmetric.NewMetrics(), logs: plog.NewLogs()}
+func newPdata(signal capi.Signal) pdata {
+	return pdata{signal: signal, traces: ptrace.NewTraces(), metrics: pmetric.NewMetrics(), logs: plog.NewLogs()}
 }
 
 // readOnly reports whether others have the data, too, so that nobody may change them.
-func (o *output) readOnly() bool {
+func (o *pdata) readOnly() bool {
 	switch o.signal {
 	case capi.SignalTraces:
 		return o.traces.IsReadOnly()
@@ -201,6 +201,6 @@ func (o *output) readOnly() bool {
 
 // mayGoTo reports whether next can take the data themselves and need not have a copy: it
 // must not change what is read-only.
-func (o *output) mayGoTo(next *Consumers) bool {
+func (o *pdata) mayGoTo(next *Consumers) bool {
 	return next.has(o.signal) && (!o.readOnly() || !next.mutates(o.signal))
 }
