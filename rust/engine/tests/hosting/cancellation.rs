@@ -3,12 +3,13 @@
 //! Cancel and deadline, at each place where work can be.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use otapbridge_context::{CancelReason, ContextBlock, ErrorKind};
+use otapbridge_engine::ComponentSpec;
 use serde_json::json;
 
-use crate::harness::{Bridge, deadline, logs, until};
+use crate::harness::{Bridge, PATIENCE, deadline, logs, spec, until};
 use crate::nodes::{BEGUN_WAITS, DROPPED_WAITS, behave, pass};
 
 /// One node that waits for ever. Its counters are the process's, so the
@@ -118,6 +119,37 @@ fn a_call_that_is_cancelled_while_the_host_has_its_output_ends_by_the_hosts_answ
     assert!(bridge.emission_done(emission.id, None));
     drop(emission);
     bridge.host.done(1).unwrap();
+    let _ = bridge.finish();
+}
+
+/// The reaper looks at a call when its deadline comes: that is not the end of the grace, which began
+/// with the host's cancel.
+#[test]
+fn a_call_that_is_cancelled_just_before_its_deadline_has_the_grace() {
+    let blocked = Duration::from_secs(3);
+    let block = json!({"block": "3s", "every": 2});
+    let fault = json!({"type": "urn:otapbridge:processor:fault", "config": block});
+    let spec = ComponentSpec {
+        cancel_grace: PATIENCE,
+        ..spec(fault)
+    };
+    let bridge = Bridge::start_spec(&spec, |_| Some(Ok(()))).unwrap();
+    let body = logs(&["x"]);
+    bridge.submit(1, &body).unwrap();
+    bridge.host.done(1).unwrap();
+    let began = Instant::now();
+    bridge.submit(2, &body).unwrap();
+    let soon = deadline(Duration::from_millis(50));
+    bridge.submit_with(3, &body, soon).unwrap();
+    assert!(bridge.component.cancel(3, CancelReason::Deadline, ""));
+    bridge.outlast(Duration::from_millis(100));
+    let is_done = bridge.host.seen(|seen| seen.results.contains_key(&3));
+    assert!(
+        !is_done || began.elapsed() >= blocked,
+        "the node has to refuse it"
+    );
+    assert_eq!(bridge.host.done(3).unwrap_err().kind(), ErrorKind::Timeout);
+    bridge.host.done(2).unwrap();
     let _ = bridge.finish();
 }
 
