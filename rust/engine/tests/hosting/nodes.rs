@@ -2,7 +2,8 @@
 
 //! Nodes that do on purpose what others do by accident.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -130,6 +131,10 @@ pub(crate) enum Behaviour {
         message: String,
         retry_after_milliseconds: u64,
     },
+    /// Refuses each message, and says with each refusal the next of these delays.
+    RefuseInTurn {
+        retry_after_milliseconds: RefCell<VecDeque<u64>>,
+    },
     /// Refuses with the metadata, deadline and address that it sees.
     Report {},
     /// Accepts and drops.
@@ -234,6 +239,15 @@ impl ContextAwareProcessor for Behave {
             } => {
                 let after = Duration::from_millis(*retry_after_milliseconds);
                 Err(ProcessingError::retryable(message)
+                    .with_retry_after(after)
+                    .with_grpc_code(9))
+            }
+            Behaviour::RefuseInTurn {
+                retry_after_milliseconds,
+            } => {
+                let after = retry_after_milliseconds.borrow_mut().pop_front();
+                let after = Duration::from_millis(after.expect("a delay for each message"));
+                Err(ProcessingError::retryable("not now")
                     .with_retry_after(after)
                     .with_grpc_code(9))
             }
