@@ -94,8 +94,8 @@ impl Exporter<OtapPdata> for HostExporter {
                 biased;
                 Some(answer) = self.answers.recv() => self.answered(answer, &effect_handler).await?,
                 message = inbox.recv_when(may_emit) => match message? {
-                    Message::PData(pdata) if drain::is_mark(&pdata) => {
-                        self.pipeline.mark_passed();
+                    Message::PData(pdata) if drain::is_marker(&pdata) => {
+                        self.pipeline.marker_passed();
                     }
                     Message::PData(pdata) => self.emit(pdata, &plan, &effect_handler).await?,
                     Message::Control(NodeControlMsg::Shutdown { deadline, .. }) => {

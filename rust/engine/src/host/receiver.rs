@@ -124,7 +124,7 @@ impl HostReceiver {
         let mut incoming = Vec::with_capacity(BURST);
         let mut draining: Option<Instant> = None;
         let mut open = true;
-        let mut marked = false;
+        let mut marker_sent = false;
         let mut looking = Looking::new();
         loop {
             while sending.is_none() {
@@ -135,9 +135,9 @@ impl HostReceiver {
             }
             if let Some(deadline) = draining {
                 let all_sent = !open && sending.is_none();
-                if all_sent && !marked {
-                    marked = true;
-                    sending = self.send(drain::mark(), &effect_handler)?;
+                if all_sent && !marker_sent {
+                    marker_sent = true;
+                    sending = self.send(drain::marker(), &effect_handler)?;
                     continue;
                 }
                 let idle =

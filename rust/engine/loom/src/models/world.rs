@@ -88,7 +88,7 @@ impl EventSink for Host {
                 }
                 Event::PayloadReleased { call_id } => Heard::Released { call: call_id },
                 Event::EmissionCancelled { id, .. } => Heard::EmissionCancelled { emission: id },
-                // A mark of the host's own.
+                // Pushed by `World::emission_done` below.
                 Event::HostErrorReleased { id } => Heard::Answered { emission: id },
                 Event::Status { .. } => unreachable!("nobody pushes one"),
             });
@@ -319,9 +319,9 @@ impl World {
         let failed = error.is_some();
         let answer = self.pipeline.emission_done(emission, error);
         if request.id.call_id().is_none() {
-            // Where it stands among the events.
-            let mark = Event::HostErrorReleased { id: emission };
-            self.pipeline.push(mark);
+            // Shows where the answer stands among the events.
+            let answered = Event::HostErrorReleased { id: emission };
+            self.pipeline.push(answered);
         }
         if answer.call_done {
             let call = request.id.call_id().expect("it is a call");
