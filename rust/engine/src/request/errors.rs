@@ -38,7 +38,7 @@ impl PipelineState {
             if self.is_idle() && !self.has_stores() {
                 return text(error);
             }
-            let carried = self.errors.insert_as(error, permanent);
+            let carried = self.errors.insert(error, permanent);
             let mut unowned = self.unowned_errors.lock();
             unowned.extend(self.errors.id(&carried));
             if unowned.len() > MAX_UNOWNED
@@ -54,7 +54,7 @@ impl PipelineState {
         let mut error = Some(error);
         // The id is noted in the same step, so that an end meanwhile forgets it.
         let carried = request.change_errors(|ids| {
-            let carried = self.errors.insert_as(error.take()?, permanent);
+            let carried = self.errors.insert(error.take()?, permanent);
             if ids.len() >= MAX_PER_REQUEST {
                 let _ = self.errors.forget(ids.remove(FIRST_OF_REQUEST));
             }
