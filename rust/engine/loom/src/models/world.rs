@@ -265,8 +265,10 @@ impl World {
 
     /// The host receiver completes what nobody waits for.
     pub(crate) fn complete_cancelled(&self) {
-        for call in poll_once(self.pipeline.cancelled_calls()).unwrap_or_default() {
-            call.complete_cancelled();
+        let mut cancelled = poll_once(self.pipeline.cancelled_calls()).unwrap_or_default();
+        cancelled.retain(|call| call.complete_cancelled(false));
+        for call in cancelled {
+            let _ = call.complete_cancelled(true);
         }
     }
 
