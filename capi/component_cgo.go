@@ -17,8 +17,8 @@ import (
 	"github.com/otapbridge/otapbridge/internal/lease"
 )
 
-// Component is a hosted pipeline. The zero value stands for NULL: every call is
-// refused as the library refuses NULL.
+// Component is one hosted pipeline, or several that are alike (shards). The zero value stands
+// for NULL: every call is refused as the library refuses NULL.
 type Component struct {
 	lease   lease.Lease
 	pointer *C.otapb_component

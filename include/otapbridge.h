@@ -363,8 +363,8 @@
 typedef struct otapb_buffer otapb_buffer;
 
 /**
- * A hosted pipeline. Created by otapb_component_create, freed by
- * otapb_component_destroy.
+ * One hosted pipeline, or several that are alike (`shards`). Created by otapb_component_create,
+ * freed by otapb_component_destroy.
  */
 typedef struct otapb_component otapb_component;
 

@@ -12,8 +12,8 @@ import (
 )
 
 // expandedText is a value of a node's configuration that comes from a variable, such as
-// ${env:SALT}, and is none: the node's setting gets the text if it is a text, as a string field of a Go component does. The text is
-// behind a function, so that printing a configuration does not show it.
+// ${env:SALT}, and was parsed into something that is not a text. A setting of the node that is a text
+// gets the original one, as a string field of a Go component does. It is behind a function, so that printing a configuration does not show it.
 type expandedText struct {
 	// At are the keys and indices that lead to it.
 	At   []any
@@ -34,8 +34,8 @@ func (e *expandedText) steps() []string {
 	return steps
 }
 
-// verbatim is a node's configuration without confmap's marks, and what they said: the texts of
-// those values that are not texts.
+// verbatim is a node's configuration without the xconfmap.ExpandedValue around what came from a
+// variable, and the texts of those values that are not texts.
 func verbatim(marked any) (any, []*expandedText) {
 	var texts []*expandedText
 	return unmark(marked, nil, &texts), texts
@@ -46,7 +46,7 @@ func unmark(marked any, at []any, texts *[]*expandedText) any {
 	case xconfmap.ExpandedValue:
 		plain, _ := verbatim(marked.Value)
 		if _, err := json.Marshal(plain); err != nil {
-			// Infinity and the like, which no JSON has.
+			// JSON cannot write it: infinity and the like.
 			return marked.Original
 		}
 		if _, isText := marked.Value.(string); !isText && len(at) > 0 {

@@ -70,7 +70,7 @@ type ConnectionConfig struct {
 }
 
 // Read reads the configuration that the pipeline is embedded in. It reads the pipeline's fields of
-// any type once more: confmap leaves its own marks in them where a variable was expanded. Secrets
+// any type once more: confmap leaves an xconfmap.ExpandedValue in them where a variable was expanded. Secrets
 // become values that are not shown when the configuration is.
 func (p *Pipeline) Read(conf *confmap.Conf, whole any) error {
 	if err := conf.Unmarshal(whole); err != nil {

@@ -12,7 +12,8 @@ import (
 	"github.com/otapbridge/otapbridge/cbridge"
 )
 
-// opaque is a secret that is no text, which no node takes; it is hidden all the same.
+// opaque hides a value that stands where a secret belongs and is not a text. The node will refuse it, but
+// it may be the secret.
 type opaque struct{ value any }
 
 // MarshalText writes what configopaque writes.
@@ -59,8 +60,9 @@ func (p *Pipeline) hideAt(place string) {
 	}
 }
 
-// hide replaces the value at a place by one that is not shown: by its text, if it has one, which is then
-// no longer among the texts. A whole configuration keeps its texts.
+// hide replaces the value at a place by one that is not shown. If the value was parsed from a
+// text, that text takes its place, hidden, and is taken out of texts. Without steps the whole configuration
+// is hidden, and texts stay as they are.
 func hide(config any, steps []string, texts []*expandedText) (any, []*expandedText) {
 	if len(steps) == 0 {
 		return hiddenTexts(config, texts), texts
@@ -73,8 +75,8 @@ func hide(config any, steps []string, texts []*expandedText) (any, []*expandedTe
 	return replaced(config, steps, func(any) any { return secret }), slices.Delete(texts, at, at+1)
 }
 
-// replaced is the value with another one at a place in it. What a place means that is not there,
-// because a key of its own contains "::", cannot be told: all texts around it are hidden.
+// replaced is the value with another one at a place in it. A place that is not there was written for a
+// key that contains "::". Which key it is cannot be told, so all texts around it are hidden.
 func replaced(value any, steps []string, by func(any) any) any {
 	if len(steps) == 0 {
 		return by(value)

@@ -37,7 +37,7 @@ func createLogs(_ context.Context, set processor.Settings, cfg component.Config,
 	return create(set, cfg, cbridge.Consumers{Logs: next})
 }
 
-// otapProcessor is a hosted pipeline as the collector wants to see it.
+// otapProcessor is a component as the collector wants to see it.
 type otapProcessor struct{ *cbridge.Component }
 
 // Capabilities says that the nodes work on a copy of the data, unless they join data that none of

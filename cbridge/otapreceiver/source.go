@@ -24,9 +24,10 @@ type sources struct {
 	open map[*Config]*source
 }
 
-// source is one hosted pipeline and the receivers that share it, one for each signal.
+// source is one component and the receivers that share it, one for each signal.
 // It starts when the last of them does: the collector may start the first before the
-// others' pipelines. It is shut down with the first: then theirs may be next.
+// others' pipelines. It is shut down with the first of them: the
+// collector may shut down the others' pipelines next.
 type source struct {
 	settings cbridge.Settings
 	remove   func()
@@ -135,7 +136,7 @@ func (s *source) start(ctx context.Context, host component.Host) error {
 }
 
 func (s *source) shutdown(ctx context.Context) error {
-	// Before the lock: who adds a receiver has them in the other order.
+	// Before s.mu: add takes the lock of the sources first, and then that of a source.
 	s.remove()
 	s.mu.Lock()
 	defer s.mu.Unlock()

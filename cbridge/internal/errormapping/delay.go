@@ -57,8 +57,8 @@ func delayOfThrottle(err error) (time.Duration, bool) {
 	return parsed, true
 }
 
-// raiseDelay waits as long as the one who asks for the longest delay. RetryInfo of a
-// shorter one goes from the details.
+// raiseDelay makes the error's delay at least this long. A RetryInfo in its details that says
+// less is removed.
 func (e *ProcessingError) raiseDelay(delay time.Duration) {
 	if e.hasRetryAfter && e.retryAfter >= delay {
 		return

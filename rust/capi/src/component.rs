@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Component entry points: the life of a hosted pipeline.
+//! Component entry points: the life of one hosted pipeline, or of several that are alike.
 
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use crate::borrow::{borrowed, not_null, read_sized, wrong};
 use crate::library;
 use crate::panic::{Errors, guarded, guarded_or};
 
-/// A hosted pipeline. Created by otapb_component_create, freed by
-/// otapb_component_destroy.
+/// One hosted pipeline, or several that are alike (`shards`). Created by otapb_component_create,
+/// freed by otapb_component_destroy.
 #[allow(non_camel_case_types)]
 pub struct otapb_component {
     component: Arc<Component>,

@@ -100,16 +100,9 @@ impl ErrorTable {
     }
 
     /// Keeps the error and returns its text, without any older marks and with its own.
+    /// `permanent` is how the text is sent off, whatever the error is itself.
     #[must_use]
-    pub fn insert(&self, error: ProcessingError) -> String {
-        let permanent = error.is_permanent();
-        self.insert_as(error, permanent)
-    }
-
-    /// As [`insert`](Self::insert), for a text that is sent off with another
-    /// permanence than the error's own.
-    #[must_use]
-    pub fn insert_as(&self, error: ProcessingError, permanent: bool) -> String {
+    pub fn insert(&self, error: ProcessingError, permanent: bool) -> String {
         let text = error.to_string();
         let mut state = self.state.lock();
         state.last_id += 1;
@@ -253,11 +246,17 @@ mod tests {
         ProcessingError::retryable(text).with_host_error_id(42)
     }
 
+    /// Of an error that is sent off as permanent as it is.
+    fn insert(table: &ErrorTable, error: ProcessingError) -> String {
+        let permanent = error.is_permanent();
+        table.insert(error, permanent)
+    }
+
     #[test]
     fn the_oldest_go_when_the_bytes_are_too_many() {
         let table = ErrorTable::new();
         let large = || ProcessingError::retryable("x".repeat(MAX_BYTES / 4));
-        let marks: Vec<String> = (0..5).map(|_| table.insert(large())).collect();
+        let marks: Vec<String> = (0..5).map(|_| insert(&table, large())).collect();
         assert_eq!(table.len(), 4);
         assert!(table.resolve(&marks[0]).is_none());
         assert!(table.resolve(&marks[4]).is_some());
@@ -267,7 +266,10 @@ mod tests {
             }
         }
         assert_eq!(table.state.lock().bytes, 0);
-        let huge = table.insert(ProcessingError::retryable("x".repeat(2 * MAX_BYTES)));
+        let huge = insert(
+            &table,
+            ProcessingError::retryable("x".repeat(2 * MAX_BYTES)),
+        );
         assert!(table.resolve(&huge).is_some());
         table.forget_until(table.last_id());
         assert_eq!(table.state.lock().bytes, 0);
@@ -276,7 +278,7 @@ mod tests {
     #[test]
     fn an_error_is_found_wherever_its_mark_is() {
         let table = ErrorTable::new();
-        let reason = table.insert(error("no route"));
+        let reason = insert(&table, error("no route"));
         for text in [
             reason.clone(),
             format!("final retry: {reason}"),
@@ -302,9 +304,9 @@ mod tests {
     fn what_is_forgotten_is_not_found() {
         let table = ErrorTable::new();
         let (a, b, c) = (
-            table.insert(error("a")),
-            table.insert(error("b")),
-            table.insert(error("c")),
+            insert(&table, error("a")),
+            insert(&table, error("b")),
+            insert(&table, error("c")),
         );
         let found = |text: &str| table.resolve(text).map(|e| e.message().to_owned());
         let all = format!("{a}; {b}; {c}");
@@ -324,9 +326,9 @@ mod tests {
     #[test]
     fn a_carrier_can_make_an_error_permanent_but_not_retryable() {
         let table = ErrorTable::new();
-        let retryable = table.insert(error("again"));
-        let permanent = table.insert(ProcessingError::permanent("never"));
-        let ended = table.insert_as(ProcessingError::timeout("late", None), true);
+        let retryable = insert(&table, error("again"));
+        let permanent = insert(&table, ProcessingError::permanent("never"));
+        let ended = table.insert(ProcessingError::timeout("late", None), true);
         for (text, arrives_permanent, expected) in [
             (&retryable, false, ErrorKind::Retryable),
             (&retryable, true, ErrorKind::Permanent),
@@ -347,7 +349,7 @@ mod tests {
     fn the_oldest_goes_first() {
         let table = ErrorTable::with_capacity(3);
         let texts: Vec<_> = (0..5)
-            .map(|n| table.insert(error(&n.to_string())))
+            .map(|n| insert(&table, error(&n.to_string())))
             .collect();
         assert_eq!(table.len(), 3);
         let found: Vec<_> = texts.iter().map(|t| table.resolve(t).is_some()).collect();
@@ -357,8 +359,8 @@ mod tests {
     #[test]
     fn foreign_marks_name_nothing() {
         let (table, other) = (ErrorTable::new(), ErrorTable::new());
-        let reason = other.insert(error("theirs"));
-        let _ = table.insert(error("ours"));
+        let reason = insert(&other, error("theirs"));
+        let _ = insert(&table, error("ours"));
         assert!(table.resolve(&reason).is_none());
         assert!(table.resolve("").is_none());
     }
@@ -366,7 +368,7 @@ mod tests {
     #[test]
     fn a_message_that_looks_like_a_mark_is_harmless() {
         let table = ErrorTable::new();
-        let first = table.insert(error("first"));
+        let first = insert(&table, error("first"));
         for message in [
             first.clone(),
             "\u{27e6}otapbridge-error:".to_owned(),
@@ -374,7 +376,7 @@ mod tests {
             "\u{27e6}otapbridge-error:1-1\u{27e7}".to_owned(),
             "\u{27e6}otap\u{27e6}otapbridge-error:1-1\u{27e7}bridge-error:2-2\u{27e7}".to_owned(),
         ] {
-            let reason = table.insert(ProcessingError::permanent(message.clone()));
+            let reason = insert(&table, ProcessingError::permanent(message.clone()));
             let found = table.resolve(&reason).expect("own mark");
             assert_eq!(found.message(), message);
             assert!(found.is_permanent());
@@ -385,7 +387,7 @@ mod tests {
     #[test]
     fn a_mark_that_was_cut_off_is_removed() {
         let table = ErrorTable::new();
-        let reason = table.insert(error("text"));
+        let reason = insert(&table, error("text"));
         let full = reason.len();
         for end in "text".len() + OPEN.len()..full {
             if reason.is_char_boundary(end) {
@@ -425,7 +427,7 @@ mod tests {
                     text.push_str(&word);
                     words.push_str(&word);
                 } else {
-                    text.push_str(&table.insert(error("!")));
+                    text.push_str(&insert(&table, error("!")));
                     words.push('!');
                     marks += 1;
                 }

@@ -26,8 +26,8 @@ use crate::request::reaper::Reaper;
 use crate::request::request::PayloadGuard;
 use crate::request::state::{DataSize, PipelineState, Request, Shared, Submission};
 
-/// A hosted pipeline. It has no thread until it is started, and must be shut
-/// down before it is dropped for calls in flight to be finished; a drop ends them.
+/// One hosted pipeline, or several that are alike (`shards`). It has no thread until it is started,
+/// and must be shut down before it is dropped for calls in flight to be finished; a drop ends them.
 pub struct Component {
     resources: Arc<Resources>,
     shared: Arc<Shared>,
@@ -366,7 +366,7 @@ fn storages(topology: &Topology, spec: &ComponentSpec) -> Result<Vec<Storage>, P
     };
     let former = durable_buffer::pipelines_with_data(topology, &storage, &root)?;
     if let (ComponentKind::Receiver, Some(last)) = (topology.kind, former.last()) {
-        // A receiver would receive once more.
+        // Its further pipelines would have the receiver, too, which would receive more often than configured.
         return Err(root.key("shards").error(format!(
             "there were more pipelines, and the durable buffer of number {last} still contains data: start once more with {} pipelines, until \
              it has sent them",

@@ -3,9 +3,9 @@
 //! Hosts otap-dataflow pipelines.
 //!
 //! This is the only crate that names `otel-arrow-dfe-*`. A [`Component`] is a
-//! pipeline of engine nodes between a host receiver and a host exporter; calls
-//! go in with [`Component::submit`], and what happens to them comes out as
-//! [`Event`]s.
+//! pipeline of nodes between a host receiver and a host exporter, or several that are
+//! alike (shards); calls go in with [`Component::submit`], and what happens to them comes out
+//! as [`Event`]s.
 #![forbid(unsafe_code)]
 
 mod base {
@@ -79,11 +79,11 @@ mod request {
     //! Requests: their table, their end, their time, their errors.
 
     pub(crate) mod building;
+    pub(crate) mod due;
     pub(crate) mod emissions;
     pub(crate) mod engine_errors;
     pub(crate) mod errors;
     pub(crate) mod header;
-    pub(crate) mod looks;
     pub(crate) mod nack;
     pub(crate) mod pace;
     pub(crate) mod reaper;

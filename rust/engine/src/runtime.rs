@@ -90,7 +90,8 @@ impl Runtime {
             component.shutdown(timeout.saturating_sub(started.elapsed()));
         }
         drop(self.resources.telemetry.lock().take());
-        // Last, because the others' requests need it; and it waits for a callback of its own.
+        // Last, because components need the reaper until they have ended. This waits for its thread,
+        // which may be in a callback.
         drop(self.reaper.lock().take());
     }
 

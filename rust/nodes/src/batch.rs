@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The batch processor: whose data is in which batch, and how it fared. In the other files
-//! is what is joined with what, and when it has to go: synchronous, and told the time.
+//! The batch processor. Which caller's data are in which batch, and what became of it. The other
+//! files decide what is joined and when it is due; they do not wait, and get the time as an argument.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -48,7 +48,8 @@ struct State {
     metadata_keys: Vec<String>,
     partitions: RefCell<Partitions>,
     callers: RefCell<HashMap<ItemId, Caller>>,
-    /// Wakes `flush`, which sleeps for what was due first until now: newer data are due sooner.
+    /// Wakes `flush` before its time: it sleeps until the first data are due, and newer data may be
+    /// due sooner.
     earlier: Notify,
     /// After `flush_all` data are sent at once. A retry node before may still send some again.
     draining: Cell<bool>,

@@ -197,7 +197,7 @@ fn any_error_of_the_host_is_read_or_refused() {
 #[test]
 fn a_mark_that_a_node_copied_into_its_error_does_not_leave() {
     let table = error_table::ErrorTable::new();
-    let reason = table.insert(ProcessingError::retryable("no room"));
+    let reason = table.insert(ProcessingError::retryable("no room"), false);
     for (message, expected) in [
         (
             format!("behind me: {reason} (2 items)"),

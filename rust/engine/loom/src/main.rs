@@ -38,8 +38,8 @@ mod request {
     #[rustfmt::skip]
     #[path = "../../../src/request/errors.rs"]
     pub(crate) mod errors;
-    #[path = "../../../src/request/looks.rs"]
-    pub(crate) mod looks;
+    #[path = "../../../src/request/due.rs"]
+    pub(crate) mod due;
     #[path = "../../../src/request/pace.rs"]
     pub(crate) mod pace;
     pub(crate) mod reaper;

@@ -24,7 +24,7 @@ pub enum Event {
     EmissionCancelled {
         /// The emission.
         id: u64,
-        /// Cancelled or Timeout.
+        /// Cancelled or Timeout if its request ended so; Retryable if the pipeline ended.
         error: ProcessingError,
     },
     /// The engine no longer reads the payload of a call that is done.

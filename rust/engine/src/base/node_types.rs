@@ -8,7 +8,8 @@ pub(crate) const DEBUG: &str = "urn:otel:processor:debug";
 /// Ours; no user can name it.
 pub(crate) const DIVIDER: &str = "urn:otapbridge:processor:divider";
 pub(crate) const DURABLE_BUFFER: &str = "urn:otel:processor:durable_buffer";
-/// Of the engine's name and configuration, but ours: the engine's drops what has no attributes.
+/// Our own node under the engine's name, with the same configuration: the engine's filter drops data
+/// without attributes.
 pub(crate) const FILTER: &str = "urn:otel:processor:filter";
 pub(crate) const LOG_PARSER: &str = "urn:otel:processor:log_parser";
 pub(crate) const LOG_SAMPLING: &str = "urn:otel:processor:log_sampling";

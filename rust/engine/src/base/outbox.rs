@@ -3,8 +3,8 @@
 //! The queue between a pipeline and its host's event sink.
 //!
 //! Anything may push from any thread. Events leave in order, in batches, from
-//! one thread at a time, with no lock taken but `batch`, which nothing
-//! needs that the sink may call.
+//! one thread at a time. That thread has only the lock `batch` then, which is needed by
+//! nothing that the sink may call.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,11 +16,11 @@ pub(crate) struct Outbox {
     component_data: u64,
     sink: Arc<dyn EventSink>,
     queue: Mutex<Vec<Event>>,
-    /// The batch being delivered, of which only `delivering`'s owner knows; it
+    /// The batch that is being delivered. Only the thread that has set `delivering` uses it. It
     /// is kept so that its capacity is reused.
     batch: Mutex<Vec<Event>>,
     delivering: AtomicBool,
-    /// The reaper has an entry that delivers what is left; one is enough.
+    /// The one delayed delivery by the reaper is claimed.
     watched: AtomicBool,
     /// Set once the component's shutdown returned: nothing is delivered any more.
     closed: AtomicBool,
@@ -49,27 +49,27 @@ impl Outbox {
         self.some_pushed.notify_one();
     }
 
-    /// Whether the caller has to see to it that [`deliver_left`](Self::deliver_left) is called
-    /// some time after its push: nobody else does.
-    pub(crate) fn needs_watch(&self) -> bool {
+    /// Claims the one delayed delivery by the reaper. If true, the caller must schedule
+    /// [`deliver_left`](Self::deliver_left).
+    pub(crate) fn claim_watch(&self) -> bool {
         !self.watched.load(Ordering::SeqCst) && !self.watched.swap(true, Ordering::SeqCst)
     }
 
     /// Delivers what the pipeline's thread has not, but does not stay while more comes. `is_watch`
-    /// says that it was asked for by [`needs_watch`](Self::needs_watch). If events are left, it
+    /// says that it was claimed by [`claim_watch`](Self::claim_watch). If events are left, it
     /// has to be called again at once, with what is returned.
     pub(crate) fn deliver_left(&self, is_watch: bool) -> Option<bool> {
         if is_watch {
-            // Before the look, so that a push from now on asks for another.
+            // Before the queue is read, so that a push from now on claims another.
             self.watched.store(false, Ordering::SeqCst);
         }
         let delivery = self.begin()?;
         let _ = self.deliver_batch(&mut self.batch.lock());
         drop(delivery);
         let is_left = !self.queue.lock().is_empty();
-        // Who pushed meanwhile may have a watch of its own, which is too late: the pipeline's
-        // thread has left the event to this delivery.
-        is_left.then(|| is_watch && self.needs_watch())
+        // An event pushed meanwhile was left to us, because `delivering` was set; its own delayed
+        // delivery would come too late.
+        is_left.then(|| is_watch && self.claim_watch())
     }
 
     /// Resolves when there is something to deliver.
@@ -83,7 +83,7 @@ impl Outbox {
         while let Some(delivery) = self.begin() {
             self.deliver_batches();
             drop(delivery);
-            // A push may have come between the last look and the release.
+            // A push may have come after the queue was read and before `delivering` was reset.
             if self.queue.lock().is_empty() {
                 return;
             }
@@ -96,7 +96,7 @@ impl Outbox {
         is_free.then(|| Delivery(&self.delivering))
     }
 
-    /// Until there is no more. For `delivering`'s owner.
+    /// Until there is no more. For the thread that has set `delivering`.
     fn deliver_batches(&self) {
         let mut batch = self.batch.lock();
         while self.deliver_batch(&mut batch) {}
@@ -171,7 +171,7 @@ mod tests {
             if *delivered == 1 {
                 let outbox = self.outbox.get().expect("an outbox");
                 outbox.push(event());
-                assert!(!self.watches || outbox.needs_watch());
+                assert!(!self.watches || outbox.claim_watch());
                 // The other thread's turn: this delivery has it.
                 outbox.deliver();
             }
@@ -188,12 +188,12 @@ mod tests {
             let outbox = Arc::new(Outbox::new(0, Arc::clone(&sink) as Arc<dyn EventSink>));
             assert!(sink.outbox.set(Arc::clone(&outbox)).is_ok());
             outbox.push(event());
-            assert!(outbox.needs_watch());
+            assert!(outbox.claim_watch());
             assert_eq!(outbox.deliver_left(true), Some(again));
             assert_eq!(outbox.deliver_left(again), None);
             assert_eq!(*sink.delivered.lock(), 2);
-            // One look at a time has the watch.
-            assert_eq!(outbox.needs_watch(), !watches);
+            // Only one entry of the reaper's queue is claimed at a time.
+            assert_eq!(outbox.claim_watch(), !watches);
         }
     }
 }

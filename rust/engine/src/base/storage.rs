@@ -61,7 +61,8 @@ fn segment(name: &str) -> String {
 #[derive(Debug)]
 pub(crate) struct FolderLock(#[expect(dead_code, reason = "kept for its lock")] File);
 
-/// The lock file is never removed: two could have locks of that name then.
+/// The lock file is never removed: otherwise one process could have the lock of the removed file, and
+/// another that of a new file with the same name.
 const LOCK_FILE: &str = ".lock";
 
 impl FolderLock {

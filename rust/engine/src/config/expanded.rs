@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::base::spec::Expanded;
 use crate::config::node_config::value_at;
 
-/// One value of a configuration that was read from a text, and is none.
+/// A value that the host parsed from a text into something that is not a text.
 struct Leaf<'a> {
     expanded: &'a Expanded,
     value: Value,
@@ -40,8 +40,8 @@ fn word(index: usize) -> String {
     format!("otapbridge-{}", number(index))
 }
 
-/// Puts into `config` what each setting wants of the two. `complaint` is what the node says of a
-/// configuration; without one it is right.
+/// Puts the value or the text into each place of `config`, as its setting takes it. `complaint` is
+/// what the node says of a configuration; `None` if it is right.
 pub(crate) fn resolve(
     config: &mut Value,
     expanded: &[Expanded],
@@ -52,7 +52,8 @@ pub(crate) fn resolve(
         let Some(place) = value_at(config, &expanded.at) else {
             continue;
         };
-        // A text fits wherever another does: of a date, the host's parser has made another.
+        // It is still a text: use the original one. The host's parser may have rewritten it, such as
+        // a date.
         if place.is_string() {
             *place = Value::String(expanded.text.clone());
             continue;
@@ -85,7 +86,8 @@ pub(crate) fn resolve(
         said
     };
 
-    // Which refuse a number? A complaint is about the first that does.
+    // Which refuse a number? Each gets another one; the node complains about one of those that refuse,
+    // and its number tells which.
     for (index, leaf) in leaves.iter_mut().enumerate() {
         leaf.now = json!(number(index));
     }

@@ -86,7 +86,7 @@ fn each(
             break;
         };
         let removed = remove(&mut config, &place);
-        // What is missing now was there, and has been complained about.
+        // A key that is missing now was removed above, and has been complained about.
         if found.is_empty() || !message.contains("missing field") {
             found.push((message, place));
         }
@@ -113,7 +113,7 @@ fn is_read(
     place: &[String],
     complaint: &impl Fn(&Value) -> Option<String>,
 ) -> bool {
-    // No type accepts all of these, but one that takes any value.
+    // Only a setting that takes any value accepts all of these.
     let wrong = [
         json!({"\u{1}": [null]}),
         json!([[{"\u{1}": null}]]),

@@ -122,14 +122,15 @@ fn places(urn: &str, config: &Value) -> Vec<Place> {
             let secrets = all.filter(|(_, value)| value.as_str().is_some_and(is_secret));
             found.extend(secrets.map(|(place, _)| place));
         } else {
-            // It may have been given up before a secret was read.
+            // The check may have stopped before it read all secrets: every text counts as one.
             found.push(Vec::new());
         }
     }
     found
 }
 
-/// What stands at a place, or in the place of something above it.
+/// Finds what a pattern leads to. If its way ends before that, such as at a text where a map should be,
+/// what stands there counts: the secret may have been written there by mistake.
 fn matching(value: &Value, pattern: &[&str], at: &mut Place, found: &mut Vec<Place>) {
     match (value, pattern.split_first()) {
         (Value::Null, _) | (Value::Bool(_) | Value::Number(_), Some(_)) => {}

@@ -49,7 +49,7 @@ pub fn warnings(spec: &ComponentSpec) -> Vec<ProcessingError> {
 pub fn joins_references(spec: &ComponentSpec) -> bool {
     spec.references
         && topology(spec).is_ok_and(|topology| {
-            // Who makes one thing at most of each message makes none of several.
+            // A node with at most one output for each message never joins several.
             catalogue::is_blind(&topology) && !catalogue::has_at_most_one_output(&topology)
         })
 }

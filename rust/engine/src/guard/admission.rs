@@ -53,7 +53,7 @@ pub(crate) fn alive(
     }
 }
 
-/// Lets a message in whose request is alive or which stems from no single one, or says how to refuse it because nobody waits for it.
+/// Lets a message in if its request is alive, or if it has none. Otherwise returns the nack.
 pub(crate) fn admit(
     pipeline: &PipelineState,
     pdata: OtapPdata,
@@ -125,7 +125,8 @@ pub(crate) async fn refuse_failed(
     effect_handler.notify_nack(nack).await
 }
 
-/// Awaits the handling of what is no data message: an error or a panic ends the pipeline.
+/// Awaits a node's handling of a control message or a flush: an error or a panic ends the pipeline,
+/// because there is no message that could be refused instead.
 pub(crate) async fn contained(
     pipeline: &PipelineState,
     effect_handler: &EffectHandler<OtapPdata>,

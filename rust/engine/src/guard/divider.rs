@@ -118,7 +118,7 @@ const MAX_UNDER_WAY: usize = 64;
 
 struct Divider {
     limits: Limits,
-    /// After the drain's mark all parts are sent at once, without waiting for acks.
+    /// After the drain marker all parts are sent at once, without waiting for acks.
     draining: bool,
     pipeline: Arc<PipelineState>,
     /// Messages whose parts are under way, by the number that comes back with each ack or nack.
@@ -136,7 +136,7 @@ struct Divided {
     context: Context,
     signal: Signal,
     unsent: VecDeque<Bytes>,
-    /// Why the first part was refused that was.
+    /// The error of the first part that was refused.
     error: Option<ProcessingError>,
     accepted: bool,
 }

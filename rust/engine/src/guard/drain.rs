@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The mark that a pipeline's drain sends after its last message.
+//! The drain marker: what a pipeline's drain sends after its last message.
 //!
 //! The engine tells a node to shut down when nothing can come in any more, and
 //! from then on it hears no ack: the callers of what it flushes then would
-//! never get their result. The mark goes before that, through every queue
+//! never get their result. The marker goes before that, through every queue
 //! behind the last message, and makes the gate of a batching node flush it while
 //! it still listens.
 
@@ -30,23 +30,26 @@ const HEADER: &str = "otapbridge-drain";
 static NAME: LazyLock<ContextEntryName> =
     LazyLock::new(|| ContextEntryName::try_from(HEADER).expect("a printable ASCII name"));
 
-/// Whether a processor holds messages back: the engine's batch, whose shutdown does no more than forward them, and
-/// two that know what a flush is.
+/// Whether a processor is to be flushed because it holds messages back. To the engine's batch a flush is a
+/// shutdown, at which it only forwards what it holds; the two others know a flush by its reason.
 pub(crate) fn is_flushed(urn: &str) -> bool {
     matches!(urn, BATCH | DURABLE_BUFFER | DIVIDER)
 }
 
 /// A message without data that nobody acks.
-pub(crate) fn mark() -> OtapPdata {
+pub(crate) fn marker() -> OtapPdata {
     let mut headers = TransportHeaders::with_capacity(1);
     headers.push(TransportHeader::binary(NAME.clone(), []));
     from_otlp_bytes(Signal::Logs, Bytes::new()).with_transport_headers(headers)
 }
 
-/// A request's own header of that name makes no mark: requests have an id.
-pub(crate) fn is_mark(pdata: &OtapPdata) -> bool {
-    let marked = |headers: &TransportHeaders| headers.find_by_name(HEADER).next().is_some();
-    pdata.is_empty() && request_id(pdata).is_none() && pdata.transport_headers().is_some_and(marked)
+/// Whether it is the drain marker. A header of that name that a client sent makes none: a request's
+/// messages have its id.
+pub(crate) fn is_marker(pdata: &OtapPdata) -> bool {
+    let is_named = |headers: &TransportHeaders| headers.find_by_name(HEADER).next().is_some();
+    pdata.is_empty()
+        && request_id(pdata).is_none()
+        && pdata.transport_headers().is_some_and(is_named)
 }
 
 /// What makes [such a processor](is_flushed) flush.
@@ -64,10 +67,10 @@ pub(crate) fn is_flush(reason: &str) -> bool {
     reason == FLUSH_REASON
 }
 
-/// Sends the mark to every output. Where a next node is gone, there is nothing to flush.
-pub(crate) async fn forward_mark(effect_handler: &EffectHandler<OtapPdata>) {
+/// Sends the marker to every output. Where a next node is gone, there is nothing to flush.
+pub(crate) async fn forward_marker(effect_handler: &EffectHandler<OtapPdata>) {
     for port in effect_handler.connected_ports() {
-        let send = effect_handler.send_message_with_source_node_to(port, mark());
+        let send = effect_handler.send_message_with_source_node_to(port, marker());
         let _ = looking_again(send).await;
     }
 }

@@ -129,7 +129,8 @@ pub(crate) fn share_of(config: &Value, shards: usize) -> Value {
     part
 }
 
-/// The engine's complaint about the part of one of several pipelines, which nobody has configured.
+/// The engine's complaint about one pipeline's part of `retention_size_cap`. The part is in no user's
+/// configuration, so the text says where it comes from.
 pub(crate) fn of_each_pipeline(complaint: String, shards: usize) -> String {
     if shards > 1 {
         format!("of what is divided among {shards} pipelines: {complaint}")
@@ -173,7 +174,7 @@ pub(crate) fn pipelines_with_data(
     Ok(found)
 }
 
-/// Marks the acks and nacks that come back to the buffer from itself.
+/// The tag of acks and nacks that come back to the buffer from itself.
 const ACCEPTED_BY_BUFFER: u64 = 0x6f74_6170_625f_6462;
 
 /// Wakes the buffer to write down what it has accepted. The processor has a slot of its own.
@@ -274,7 +275,7 @@ impl DurableBuffer {
             } if self.life != Life::Drained || !self.pipeline.is_all_answered() => {
                 *deadline = Instant::now();
             }
-            // From the drain on it is to send nothing new, as it would at either.
+            // From the drain on it must send nothing new. Either of these would make it send.
             NodeControlMsg::TimerTick {} | NodeControlMsg::Wakeup { .. }
                 if self.life != Life::Running =>
             {
@@ -289,8 +290,8 @@ impl DurableBuffer {
 
     async fn woken(&mut self, effect_handler: &mut EffectHandler<OtapPdata>) -> Result<(), Error> {
         if let Life::Draining { all_answered } = &mut self.life {
-            // The last answer may be in while its ack is still on its way to this node, which
-            // has it at the next look.
+            // When the host has given its last answer, the ack may still be on its way to this node.
+            // So all must have been answered already when it was woken the last time.
             let were = std::mem::replace(all_answered, self.pipeline.is_all_answered());
             if were && *all_answered {
                 self.commit(effect_handler).await?;
@@ -347,7 +348,7 @@ impl Drop for DurableBuffer {
 }
 
 fn is_own(calldata: &CallData) -> bool {
-    matches!(calldata.as_slice(), [mark, _] if u64::from(*mark) == ACCEPTED_BY_BUFFER)
+    matches!(calldata.as_slice(), [tag, _] if u64::from(*tag) == ACCEPTED_BY_BUFFER)
 }
 
 fn key(calldata: &CallData) -> u64 {

@@ -220,7 +220,8 @@ fn arrow_batching(config: &Value, arrow_comes: bool) -> Vec<ArrowBatching> {
     found
 }
 
-/// Settings of one representation, which have two places.
+/// The batch's settings for OTLP or for Arrow data. They may stand below `codecs` or beside it, and
+/// have several names.
 fn section<'a>(
     config: &'a Value,
     names: &[&'static str],
@@ -327,7 +328,7 @@ pub(crate) fn refused(topology: &Topology, paths: &[Path]) -> Vec<ProcessingErro
     errors
 }
 
-/// Whether a duration in the engine's notation is none: all its numbers are 0.
+/// Whether a duration in the engine's notation is zero: all its numbers are 0.
 fn is_zero_duration(text: &str) -> bool {
     let mut digits = text.chars().filter(char::is_ascii_digit).peekable();
     digits.peek().is_some() && digits.all(|digit| digit == '0')

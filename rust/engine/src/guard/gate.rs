@@ -163,13 +163,13 @@ impl local::Processor<OtapPdata> for LocalGate {
     ) -> Result<(), Error> {
         match msg {
             Message::Control(control) => self.control(control, effect_handler).await,
-            Message::PData(pdata) if drain::is_mark(&pdata) => {
+            Message::PData(pdata) if drain::is_marker(&pdata) => {
                 let flushed = if self.flushed {
                     self.control(drain::flush(), effect_handler).await
                 } else {
                     Ok(())
                 };
-                drain::forward_mark(effect_handler).await;
+                drain::forward_marker(effect_handler).await;
                 flushed
             }
             Message::PData(pdata) => self.data(pdata, effect_handler).await,

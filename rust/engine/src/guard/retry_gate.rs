@@ -179,7 +179,7 @@ impl RetryGate {
         effect_handler: &EffectHandler<OtapPdata>,
     ) -> Result<Option<NodeControlMsg<OtapPdata>>, Error> {
         if let Err(error) = alive(&self.pipeline, &data) {
-            // It goes to the processor itself first, which lets it go.
+            // The nack goes to the processor first, which passes a permanent one on to the sender.
             let nack = nack::nack(&self.pipeline, error, true, *data);
             effect_handler.notify_nack(nack).await?;
             return Ok(None);
@@ -195,7 +195,7 @@ impl RetryGate {
         {
             match effect_handler.requeue_later(not_before, data) {
                 Ok(()) => return Ok(None),
-                // The pipeline ends: its last try is now, as with any other message.
+                // The pipeline is ending and takes no more waiting messages: send it now, for the last time.
                 Err(refused) => data = Box::new(refused),
             }
         }

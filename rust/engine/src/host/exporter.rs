@@ -27,7 +27,7 @@ use crate::base::event::Emission;
 use crate::base::payload::signal;
 use crate::guard::admission::{Entered, admit};
 use crate::guard::drain;
-use crate::host::receiver::{deliver_events, terminal_state};
+use crate::host::receiver::terminal_state;
 use crate::request::building;
 use crate::request::header::REQUEST_ID_HEADER;
 use crate::request::nack;
@@ -94,8 +94,8 @@ impl Exporter<OtapPdata> for HostExporter {
                 biased;
                 Some(answer) = self.answers.recv() => self.answered(answer, &effect_handler).await?,
                 message = inbox.recv_when(may_emit) => match message? {
-                    Message::PData(pdata) if drain::is_mark(&pdata) => {
-                        self.pipeline.mark_passed();
+                    Message::PData(pdata) if drain::is_marker(&pdata) => {
+                        self.pipeline.marker_passed();
                     }
                     Message::PData(pdata) => self.emit(pdata, &plan, &effect_handler).await?,
                     Message::Control(NodeControlMsg::Shutdown { deadline, .. }) => {
@@ -229,6 +229,34 @@ impl HostExporter {
             self.answered(answer, effect_handler).await?;
         }
         Ok(())
+    }
+}
+
+/// Delivers a pipeline's events until it is dropped, and then once more. What is pushed later, the
+/// pipeline's thread delivers when the run has ended.
+struct Deliverer {
+    pipeline: Arc<PipelineState>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+fn deliver_events(pipeline: &Arc<PipelineState>) -> Deliverer {
+    let deliverer = Arc::clone(pipeline);
+    let task = tokio::task::spawn_local(async move {
+        loop {
+            deliverer.outbox.pushed().await;
+            deliverer.outbox.deliver();
+        }
+    });
+    Deliverer {
+        pipeline: Arc::clone(pipeline),
+        task,
+    }
+}
+
+impl Drop for Deliverer {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.pipeline.outbox.deliver();
     }
 }
 

@@ -73,7 +73,6 @@ impl Receiver<OtapPdata> for HostReceiver {
         mut control: ControlChannel<OtapPdata>,
         effect_handler: EffectHandler<OtapPdata>,
     ) -> Result<TerminalState, Error> {
-        let _deliverer = deliver_events(&self.pipeline);
         if self.pipeline.shared.early_answers {
             let this = effect_handler.receiver_id();
             self.pipeline.allow_early_answers(this.index);
@@ -125,7 +124,7 @@ impl HostReceiver {
         let mut incoming = Vec::with_capacity(BURST);
         let mut draining: Option<Instant> = None;
         let mut open = true;
-        let mut marked = false;
+        let mut marker_sent = false;
         let mut looking = Looking::new();
         loop {
             while sending.is_none() {
@@ -136,9 +135,9 @@ impl HostReceiver {
             }
             if let Some(deadline) = draining {
                 let all_sent = !open && sending.is_none();
-                if all_sent && !marked {
-                    marked = true;
-                    sending = self.send(drain::mark(), &effect_handler)?;
+                if all_sent && !marker_sent {
+                    marker_sent = true;
+                    sending = self.send(drain::marker(), &effect_handler)?;
                     continue;
                 }
                 let idle =
@@ -239,34 +238,6 @@ impl HostReceiver {
             Some(call) => call.complete(error),
             None => increment(&self.pipeline.shared.counters.late_completions_total),
         }
-    }
-}
-
-/// Delivers a pipeline's events for as long as a node lives, and once more when
-/// it ends. Both host nodes do: each may be the last to push one.
-pub(crate) struct Deliverer {
-    pipeline: Arc<PipelineState>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-pub(crate) fn deliver_events(pipeline: &Arc<PipelineState>) -> Deliverer {
-    let deliverer = Arc::clone(pipeline);
-    let task = tokio::task::spawn_local(async move {
-        loop {
-            deliverer.outbox.pushed().await;
-            deliverer.outbox.deliver();
-        }
-    });
-    Deliverer {
-        pipeline: Arc::clone(pipeline),
-        task,
-    }
-}
-
-impl Drop for Deliverer {
-    fn drop(&mut self) {
-        self.task.abort();
-        self.pipeline.outbox.deliver();
     }
 }
 

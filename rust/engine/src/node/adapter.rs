@@ -93,7 +93,9 @@ impl<P: ContextAwareProcessor> Adapter<P> {
             self.processor.flush_all(handler, deadline),
         )
         .await;
-        handler.tasks.forward_mark(effect_handler.clone(), deadline);
+        handler
+            .tasks
+            .forward_marker(effect_handler.clone(), deadline);
         flushed
     }
 
@@ -127,7 +129,7 @@ impl<P: ContextAwareProcessor> Processor<OtapPdata> for Adapter<P> {
     ) -> Result<(), Error> {
         match msg {
             Message::Control(control) => self.control(control, effect_handler).await,
-            Message::PData(pdata) if drain::is_mark(&pdata) => self.drain(effect_handler).await,
+            Message::PData(pdata) if drain::is_marker(&pdata) => self.drain(effect_handler).await,
             Message::PData(pdata) => self.data(pdata, effect_handler).await,
         }
     }

@@ -26,7 +26,7 @@ use crate::node::effect_handler::{ContextAwareEffectHandler, TaskEffectHandler};
 use crate::node::processor::ConcurrentContextAwareProcessor;
 use crate::request::state::PipelineState;
 
-/// Wakes the node when it was full.
+/// Wakes the node when a place is free after all were taken.
 const PLACE_FREE: WakeupSlot = WakeupSlot(u128::MAX);
 
 /// Wake-ups of a node's own that it may have set besides.
@@ -40,7 +40,7 @@ struct Place {
 }
 
 impl Place {
-    /// Takes one if there is any, as there is unless the pipeline drains.
+    /// Takes one if any is free. During a drain there may be none: then [`taken`](Self::taken) waits.
     fn take(places: &Arc<Semaphore>, effect_handler: Rc<EffectHandler<OtapPdata>>) -> Self {
         Self {
             places: Arc::clone(places),
@@ -189,18 +189,20 @@ where
     ) -> Result<(), Error> {
         match msg {
             Message::Control(control) => self.control(control, effect_handler).await,
-            Message::PData(pdata) if drain::is_mark(&pdata) => {
+            Message::PData(pdata) if drain::is_marker(&pdata) => {
                 let deadline = self.pipeline.drain_until().unwrap_or_else(Instant::now);
                 let handler = self.handler(effect_handler);
-                handler.tasks.forward_mark(effect_handler.clone(), deadline);
+                handler
+                    .tasks
+                    .forward_marker(effect_handler.clone(), deadline);
                 Ok(())
             }
             Message::PData(pdata) => self.data(pdata, effect_handler).await,
         }
     }
 
-    /// While all places are taken, data wait in the node's queue: with them a drain's mark,
-    /// which must not.
+    /// While all places are taken, data stay in the queue. During a drain they are accepted all the
+    /// same, or the marker behind them would be stuck.
     fn accept_pdata(&self) -> bool {
         self.places.available_permits() > 0 || self.pipeline.drain_until().is_some()
     }

@@ -39,7 +39,7 @@ impl OwnRequest {
         let request = Request::new(requests.own_id(), context, pipeline, origins, reference);
         pipeline.request_begun(false);
         let _ = requests.insert(request.id, Arc::clone(&request));
-        // One with origins ends with them.
+        // One with origins is cancelled when they are, by their own deadlines.
         if !has_origins {
             request.watch_deadline();
         }
@@ -80,7 +80,7 @@ impl Drop for OwnRequest {
         }
         let failed = self.not_acked.load(Ordering::Relaxed) > 0;
         self.request.end(failed);
-        // Who still works on it may stop.
+        // Nodes and the host may stop what they still do for it.
         if failed && self.owns_context {
             let _ = self
                 .request

@@ -193,7 +193,7 @@ impl<R: ContextAwareReceiver> Receiver<OtapPdata> for Adapter<R> {
                         marking = Some(Box::pin(async move {
                             sent.idle(until).await;
                             // Without a next node there is nothing to flush.
-                            let send = handler.send_message_with_source_node(drain::mark());
+                            let send = handler.send_message_with_source_node(drain::marker());
                             let _ = looking_again(send).await;
                         }));
                     }

@@ -20,7 +20,7 @@ use crate::node::own_request::OwnRequest;
 use crate::request::nack;
 use crate::request::state::PipelineState;
 
-/// Tells acks and nacks that tasks await from those of the node itself.
+/// The tag of acks and nacks that tasks await: the node's own have none, or another.
 const AWAITED_BY_TASK: u64 = 0x6f74_6170_625f_7461;
 
 type Acked = Result<(), ProcessingError>;
@@ -108,10 +108,10 @@ impl Sent {
             NodeControlMsg::Nack(nack) => &nack.unwind.route.calldata,
             _ => return Some(control),
         };
-        let &[mark, key] = calldata.as_slice() else {
+        let &[tag, key] = calldata.as_slice() else {
             return Some(control);
         };
-        if u64::from(mark) != AWAITED_BY_TASK {
+        if u64::from(tag) != AWAITED_BY_TASK {
             return Some(control);
         }
         if let Some(awaiting) = self.awaiting.borrow_mut().remove(&u64::from(key)) {
@@ -136,7 +136,7 @@ impl Sent {
         send: impl Future<Output = Result<(), TypedError<OtapPdata>>>,
     ) -> Result<(), ProcessingError> {
         let context = request.context();
-        // However the wait for its ack ends.
+        // Before the wait, which may end in several ways. An ack takes it back.
         let _ = request.not_acked.fetch_add(1, Ordering::Relaxed);
         {
             let _sending = self.busy();

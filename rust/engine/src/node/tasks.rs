@@ -47,12 +47,16 @@ impl Tasks {
         self.set.borrow_mut().abort_all();
     }
 
-    /// Forwards the drain's mark when nothing can come before it any more.
-    pub(crate) fn forward_mark(&self, effect_handler: EffectHandler<OtapPdata>, deadline: Instant) {
+    /// Forwards the drain marker when nothing can come before it any more.
+    pub(crate) fn forward_marker(
+        &self,
+        effect_handler: EffectHandler<OtapPdata>,
+        deadline: Instant,
+    ) {
         let sent = Rc::clone(&self.sent);
         self.spawn(async move {
             sent.idle(deadline).await;
-            drain::forward_mark(&effect_handler).await;
+            drain::forward_marker(&effect_handler).await;
         });
     }
 }

@@ -185,7 +185,7 @@ pub fn self_test() -> Result<(), ProcessingError> {
     }
     let catalogue = get();
     let known = catalogue.factory.get_processor_factory_map().len();
-    // The divider is none that a user can name.
+    // The divider is not in the catalogue, because users cannot name it.
     if known != catalogue.processors.len() + 1 {
         return Err(incomplete("two node types share a name"));
     }

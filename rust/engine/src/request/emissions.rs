@@ -125,8 +125,8 @@ impl PipelineState {
             }
         }
         if let Some(request) = request {
-            // After the answer was queued: should the reaper end the call now, the answer is
-            // on its way already.
+            // Only after the answer was queued: if the reaper ends the call from now on, nodes get
+            // the answer all the same.
             request.emission_answered();
         }
         answer

@@ -35,7 +35,7 @@ pub(crate) fn error_of_node(node: &str, error: Error) -> ProcessingError {
     error_of_engine(error)
 }
 
-/// Whether a node had passed the message on before it failed: `debug` does, and looks at it then.
+/// Whether a node had passed the message on before it failed: `debug` does, and prints the message then.
 pub(crate) fn has_passed_on(node: &str, error: &Error) -> bool {
     node == DEBUG
         && match error {

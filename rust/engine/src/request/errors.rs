@@ -12,10 +12,10 @@ use otapbridge_context::{ProcessingError, error_table};
 use crate::request::state::PipelineState;
 use crate::request::table::RequestId;
 
-/// A request that is retried makes an error each time. Of those only the last are needed;
-/// but of one that was split into many parts it is the first that is reported.
+/// How many errors of a request are kept. A request that is retried makes one each time, of which only
+/// the last are needed; but of one that was divided into many parts the first is reported.
 const MAX_PER_REQUEST: usize = 64;
-/// So many of a request's first errors stay when there are too many.
+/// When there are too many, so many of the first stay, and the oldest of the others goes.
 const FIRST_OF_REQUEST: usize = 16;
 
 /// So many errors of output of no request are kept: more than output of the kind may wait for
@@ -38,7 +38,7 @@ impl PipelineState {
             if self.is_idle() && !self.has_stores() {
                 return text(error);
             }
-            let carried = self.errors.insert_as(error, permanent);
+            let carried = self.errors.insert(error, permanent);
             let mut unowned = self.unowned_errors.lock();
             unowned.extend(self.errors.id(&carried));
             if unowned.len() > MAX_UNOWNED
@@ -54,7 +54,7 @@ impl PipelineState {
         let mut error = Some(error);
         // The id is noted in the same step, so that an end meanwhile forgets it.
         let carried = request.change_errors(|ids| {
-            let carried = self.errors.insert_as(error.take()?, permanent);
+            let carried = self.errors.insert(error.take()?, permanent);
             if ids.len() >= MAX_PER_REQUEST {
                 let _ = self.errors.forget(ids.remove(FIRST_OF_REQUEST));
             }
@@ -87,8 +87,7 @@ impl PipelineState {
         if self.errors.is_empty() {
             return;
         }
-        // Read before the look at the requests: an error that comes after it may belong to a
-        // request that began after it.
+        // Read before `is_idle`: a later error may belong to a request that begins after that check.
         let last = self.errors.last_id();
         if self.is_idle() {
             self.errors.forget_until(last);

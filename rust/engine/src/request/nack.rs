@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_mark_of_an_error_that_is_gone_reaches_nobody() {
         let errors = ErrorTable::new();
-        let reason = ErrorTable::new().insert(ProcessingError::permanent("text"));
+        let reason = ErrorTable::new().insert(ProcessingError::permanent("text"), true);
         let error = error_of(&errors, &NackMsg::new(reason, empty()));
         assert_eq!(error.message(), "text");
     }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 /// About what it costs to wake a thread.
 const WAKE_UP: Duration = Duration::from_micros(20);
 
-/// How long calls may wait that a pipeline gets done in less than a wake-up's time. Dearer ones
-/// wait for a wake-up's time at most, so they go to a pipeline that is free.
+/// How long a call may wait in a pipeline that needs less time for each call than a wake-up takes. If
+/// it needs more, a call waits no longer than a wake-up takes: from then on a free pipeline is faster.
 const CHEAP_CALLS_WAIT: Duration = Duration::from_micros(300);
 
 /// A pipeline that has calls, and gets nothing done for so long, may be blocked by a node.

@@ -15,11 +15,11 @@ use otapbridge_context::ProcessingError;
 use parking_lot::{Condvar, Mutex};
 
 use crate::base::outbox::Outbox;
-use crate::request::looks::{Look, Looks, Reaped};
+use crate::request::due::{Due, DueQueue, Reaped};
 
 #[derive(Default)]
 struct Queue {
-    looks: Looks,
+    due: DueQueue,
     /// Until when the thread sleeps; `None` while it works, or sleeps without end.
     wakes_at: Option<Instant>,
     /// The thread waits.
@@ -27,42 +27,42 @@ struct Queue {
     stopped: bool,
 }
 
-/// It never looks without its [thread](ReaperThread): so in pipelines that are built and not run.
+/// Without its [thread](ReaperThread) it does nothing; so in trial builds, which never run.
 #[derive(Default)]
 pub(crate) struct Reaper {
     queue: Mutex<Queue>,
-    /// Taken while the thread looks at a request, but not while it delivers events.
+    /// Taken while the thread reaps a request, but not while it delivers events.
     at_work: Mutex<()>,
     changed: Condvar,
 }
 
 impl Reaper {
-    /// Makes the reaper look at the request at this time.
-    pub(crate) fn look_at(&self, request: &Arc<impl Reaped + 'static>, at: Instant) {
-        self.push(Look::at_request(request, at));
+    /// Makes the thread [reap](Reaped::reap) the request at this time.
+    pub(crate) fn reap_at(&self, request: &Arc<impl Reaped + 'static>, at: Instant) {
+        self.push(Due::of_request(request, at));
     }
 
-    /// Makes the reaper deliver what is left of events at this time, because somebody
-    /// [watches](Outbox::needs_watch).
+    /// Makes the thread deliver what is left of events at this time: the delivery that the caller
+    /// has [claimed](Outbox::claim_watch).
     pub(crate) fn watch(&self, outbox: &Arc<Outbox>, at: Instant) {
-        self.push(Look::at_outbox(outbox, true, at));
+        self.push(Due::of_outbox(outbox, true, at));
     }
 
-    /// Makes the reaper deliver what is left of events now.
+    /// Makes the thread deliver what is left of events now.
     pub(crate) fn deliver(&self, outbox: &Arc<Outbox>) {
-        self.push(Look::at_outbox(outbox, false, Instant::now()));
+        self.push(Due::of_outbox(outbox, false, Instant::now()));
     }
 
-    /// Waits until the thread has let go of the request that it looks at, so that nothing is left of a
+    /// Waits until the thread has let go of the request that it reaps, so that nothing is left of a
     /// component that has ended.
     pub(crate) fn let_go(&self) {
         drop(self.at_work.lock());
     }
 
-    fn push(&self, look: Look) {
-        let at = look.at;
+    fn push(&self, due: Due) {
+        let at = due.at;
         let mut queue = self.queue.lock();
-        queue.looks.push(look);
+        queue.due.push(due);
         if queue.waiting && queue.wakes_at.is_none_or(|wakes_at| at < wakes_at) {
             queue.wakes_at = Some(at);
             drop(queue);
@@ -73,18 +73,18 @@ impl Reaper {
     fn run(&self) {
         let mut queue = self.queue.lock();
         while !queue.stopped {
-            let next = queue.looks.first_at();
+            let next = queue.due.first_at();
             if next.is_some_and(|next| next <= Instant::now()) {
-                let due = queue.looks.take_first();
+                let due = queue.due.take_first();
                 // Before the queue is let go, so that nothing comes in between.
-                let is_at_request = due.as_ref().is_some_and(Look::is_at_request);
-                let at_work = is_at_request.then(|| self.at_work.lock());
+                let is_of_request = due.as_ref().is_some_and(Due::is_of_request);
+                let at_work = is_of_request.then(|| self.at_work.lock());
                 drop(queue);
-                let again = due.and_then(Look::look);
+                let again = due.and_then(Due::perform);
                 drop(at_work);
                 queue = self.queue.lock();
                 if let Some(again) = again {
-                    queue.looks.push(again);
+                    queue.due.push(again);
                 }
                 continue;
             }

@@ -15,7 +15,7 @@ use otapbridge_context::{CancelReason, ErrorKind, ProcessingError, RequestContex
 use crate::base::counters::{decrement, increment};
 use crate::base::event::Event;
 use crate::base::sync::{Instant, Mutex, Notify};
-use crate::request::looks::Reaped;
+use crate::request::due::Reaped;
 use crate::request::state::{DataSize, PipelineState, Request, RequestState, until};
 use crate::request::table::RequestId;
 
@@ -23,7 +23,7 @@ pub(crate) fn ended_already() -> ProcessingError {
     ProcessingError::cancelled("the request has ended already")
 }
 
-/// Why work on a call stops that was completed with an error.
+/// Why work on a call stops: it was completed with this error.
 fn ended_by(error: &ProcessingError) -> CancelReason {
     match error.kind() {
         ErrorKind::Timeout => CancelReason::Deadline,
@@ -58,7 +58,7 @@ impl Request {
     /// Has the reaper cancel it when its time is up.
     pub(crate) fn watch_deadline(self: &Arc<Self>) {
         if let Some(deadline) = self.context.deadline() {
-            self.pipeline.shared.reaper.look_at(self, deadline);
+            self.pipeline.shared.reaper.reap_at(self, deadline);
         }
     }
 
@@ -226,7 +226,7 @@ impl Request {
         let shared = &self.pipeline.shared;
         let ends = Instant::now() + shared.grace;
         let ends = *self.state.lock().grace_ends.get_or_insert(ends);
-        shared.reaper.look_at(self, ends);
+        shared.reaper.reap_at(self, ends);
     }
 
     /// Runs `hand_over`, which gives its output to the host, unless it has ended. Its timeout
@@ -285,7 +285,7 @@ impl Request {
             // If it is cancelled, the grace begins anew.
             state.grace_ends = state.grace_ends.map(|_| ends);
             drop(state);
-            shared.reaper.look_at(self, ends);
+            shared.reaper.reap_at(self, ends);
         }
     }
 
@@ -309,7 +309,8 @@ impl Reaped for Request {
     /// Cancels it if its time is up, or completes it if the grace is over.
     fn reap(self: Arc<Self>) -> Option<Instant> {
         if self.context.is_cancelled() {
-            // This may be the look at its deadline, at which the host has just cancelled it.
+            // It may be here because of its deadline, while the host has just cancelled it: then its
+            // grace is not over.
             let ends = self.state.lock().grace_ends;
             if ends.is_some_and(|ends| ends > Instant::now()) {
                 return ends;
@@ -319,8 +320,8 @@ impl Reaped for Request {
                 !state.reaper_off
             };
             let _ = self.complete_if(may, self.context.error());
-            // The pipeline's thread may be busy with a node. A batch is cancelled with the last of
-            // its calls, and nobody looks at it then.
+            // This may have been the last call of a batch, which is cancelled with it. If a node
+            // blocks the pipeline's thread, nobody else tells the host so.
             self.pipeline.cancel_emissions_of_cancelled();
             let (outbox, reaper) = (&self.pipeline.outbox, &self.pipeline.shared.reaper);
             reaper.deliver(outbox);
@@ -328,7 +329,7 @@ impl Reaped for Request {
         }
         {
             let mut state = self.state.lock();
-            // Under the lock: output that comes back from the host has put it off.
+            // Under the lock, because an answer of the host may just put the deadline off.
             let deadline = self.context.deadline()?;
             let is_timeout = self.context.is_deadline_a_timeout();
             if is_timeout && state.at_host > 0 {

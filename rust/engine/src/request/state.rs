@@ -160,7 +160,7 @@ pub(crate) struct PipelineState {
     stores: AtomicUsize,
     /// The last call was completed during a drain, or a store was drained.
     settled: Notify,
-    /// The drain's mark has reached the host: all that was sent before it has.
+    /// The drain marker has reached the host: all that was sent before it has.
     all_sent: AtomicBool,
 }
 
@@ -168,7 +168,7 @@ pub(crate) struct PipelineState {
 pub(super) async fn until(changed: &Notify, is_so: impl Fn() -> bool) {
     loop {
         let mut changed = pin!(changed.notified());
-        // Registered before the look, so that a change in between is not missed.
+        // Registered before the check, so that a change in between is not missed.
         let _ = changed.as_mut().enable();
         if is_so() {
             return;
@@ -179,7 +179,7 @@ pub(super) async fn until(changed: &Notify, is_so: impl Fn() -> bool) {
 
 fn push(outbox: &Arc<Outbox>, shared: &Shared, event: Event) {
     outbox.push(event);
-    if outbox.needs_watch() {
+    if outbox.claim_watch() {
         shared.reaper.watch(outbox, Instant::now() + shared.grace);
     }
 }
@@ -291,7 +291,7 @@ impl PipelineState {
         }
     }
 
-    /// Such a request has ended, for which these errors were carried.
+    /// A call or an own request has ended; `errors` were made for it.
     pub(crate) fn request_ended(&self, is_call: bool, errors: &[u64]) {
         if is_call {
             decrement(&self.shared.counters.calls_in_flight);
@@ -358,7 +358,8 @@ impl PipelineState {
 
     /// Delivers what is left, and then nothing any more: the pipeline's thread has ended.
     pub(crate) fn close_outbox(&self) {
-        // Who completes a call at this moment has taken it out of the table, and not yet said so.
+        // A thread that is completing a call has taken it out of the table, and may not have pushed its
+        // event yet.
         while self.calls_in_flight() > 0 {
             yield_now();
         }
@@ -398,8 +399,8 @@ impl PipelineState {
         self.settled.notified().await;
     }
 
-    /// The drain's mark has come out of the pipeline.
-    pub(crate) fn mark_passed(&self) {
+    /// The drain marker has come out of the pipeline.
+    pub(crate) fn marker_passed(&self) {
         self.all_sent.store(true, Ordering::Release);
     }
 

@@ -52,7 +52,7 @@ enum Slot<R> {
     Tombstone(u64),
 }
 
-/// What a look into the table shows.
+/// What the table says of an id.
 pub(crate) enum Found<R> {
     InFlight(Arc<R>),
     /// It ended with an error.

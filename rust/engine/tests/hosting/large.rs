@@ -378,7 +378,7 @@ fn batches_side_by_side_do_not_add_up() {
     let _ = bridge.finish();
 }
 
-/// Parts that have not been sent when a drain begins go before its mark.
+/// Parts that have not been sent when a drain begins go before its marker.
 #[test]
 fn a_drain_flushes_all_parts() {
     const POINTS: u64 = 300;

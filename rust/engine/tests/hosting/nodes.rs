@@ -2,7 +2,8 @@
 
 //! Nodes that do on purpose what others do by accident.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -130,6 +131,10 @@ pub(crate) enum Behaviour {
         message: String,
         retry_after_milliseconds: u64,
     },
+    /// Refuses each message, and says with each refusal the next of these delays.
+    RefuseInTurn {
+        retry_after_milliseconds: RefCell<VecDeque<u64>>,
+    },
     /// Refuses with the metadata, deadline and address that it sees.
     Report {},
     /// Accepts and drops.
@@ -237,6 +242,15 @@ impl ContextAwareProcessor for Behave {
                     .with_retry_after(after)
                     .with_grpc_code(9))
             }
+            Behaviour::RefuseInTurn {
+                retry_after_milliseconds,
+            } => {
+                let after = retry_after_milliseconds.borrow_mut().pop_front();
+                let after = Duration::from_millis(after.expect("a delay for each message"));
+                Err(ProcessingError::retryable("not now")
+                    .with_retry_after(after)
+                    .with_grpc_code(9))
+            }
             Behaviour::Report {} => Err(ProcessingError::permanent(report(effect_handler))),
             Behaviour::Swallow {} => effect_handler.ack(pdata).await,
             Behaviour::Forget {} => {
@@ -298,9 +312,7 @@ fn report(effect_handler: &ContextAwareEffectHandler) -> String {
         "metadata {}; address {:?}; span {:?}; trace state {:?}; deadline {}",
         metadata.join(","),
         context.address().and_then(|address| address.ip()),
-        effect_handler
-            .trace_context()
-            .map(|span| span.span_id_hex()),
+        context.span_context().map(|span| span.span_id_hex()),
         context.trace_state(),
         context.remaining().is_some(),
     )

@@ -95,10 +95,13 @@ fn a_retry_waits_as_long_as_the_error_says() {
 
 #[test]
 fn a_delay_of_a_node_behind_it_counts_too() {
-    let refuse = json!({"refuse": {"message": "not now", "retry_after_milliseconds": 150}});
+    // The last of them would end after `max_elapsed_time`, which nothing else comes near to.
+    let beyond = Duration::from_secs(3600);
+    let delays = json!([150, 150, beyond.as_millis() as u64]);
+    let refuse = json!({"refuse_in_turn": {"retry_after_milliseconds": delays}});
     let bridge = Bridge::accepting(json!({
         "nodes": {
-            "again": retry("10ms", "400ms"),
+            "again": retry("10ms", "10m"),
             "refuses": {"type": TEST_NODE, "config": {"behaviour": refuse}},
         },
         "connections": [{"from": "again", "to": "refuses"}],
@@ -106,10 +109,10 @@ fn a_delay_of_a_node_behind_it_counts_too() {
     let submitted = Instant::now();
     bridge.submit(1, &logs(&["x"])).unwrap();
     let error = bridge.host.done(1).unwrap_err();
-    // Tries at 0, 150 and 300 ms; the next would be too late.
+    // Tries at 0, 150 and 300 ms at the earliest; the next would be too late.
     assert!(submitted.elapsed() >= Duration::from_millis(300));
     assert_eq!((error.message(), error.grpc_code()), ("not now", 9));
-    assert_eq!(error.retry_after(), Some(Duration::from_millis(150)));
+    assert_eq!(error.retry_after(), Some(beyond));
     let _ = bridge.finish();
 }
 

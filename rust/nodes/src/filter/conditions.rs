@@ -195,7 +195,7 @@ impl LogConditions {
         let mut body = Value::default();
         while let Some(field) = record.next_field()? {
             match (field.number, MessageType::LogRecord.field(field.number)) {
-                // An int32 is what 64 bits are cut to.
+                // Protobuf writes an int32 as a varint of 64 bits, and a reader takes the lower 32.
                 (MessageType::SEVERITY_NUMBER, _) if self.severity_number.is_some() => {
                     severity_number = field.varint()? as i32;
                 }

@@ -23,7 +23,7 @@ enum Happening {
     Nack,
     /// The host cancels it.
     Cancel,
-    /// The reaper looks.
+    /// The reaper does what is due.
     Reap,
     /// The pipeline completes what nobody waits for.
     Complete,
@@ -103,13 +103,13 @@ impl Call {
             Ack => world.complete(request, None),
             Nack => world.complete(request, Some(ProcessingError::retryable("no"))),
             Cancel => world.cancel(CALL),
-            Reap => world.shared.reaper.look(),
+            Reap => world.shared.reaper.reap(),
             Complete => world.complete_cancelled(),
             Deadline => {
                 RequestContext::pass_until(Instant::now() + DEADLINE);
-                world.shared.reaper.look();
+                world.shared.reaper.reap();
                 RequestContext::pass_until(Instant::now() + GRACE);
-                world.shared.reaper.look();
+                world.shared.reaper.reap();
             }
             Emit | EmitAtOnce | EmitRefused | EmitAtOnceRefused => {
                 let at_once = matches!(what, EmitAtOnce | EmitAtOnceRefused);

@@ -74,12 +74,12 @@ fn end_with(models: &mut Models, is_shutdown: bool, output: Output, happenings: 
             let (world, call, what) = (world.clone(), Arc::clone(&call), *what);
             threads.push(Box::new(move || match what {
                 Cancel => world.cancel(CALL),
-                Reap => world.shared.reaper.look(),
+                Reap => world.shared.reaper.reap(),
                 Deadline => {
                     RequestContext::pass_until(Instant::now() + DEADLINE);
-                    world.shared.reaper.look();
+                    world.shared.reaper.reap();
                     RequestContext::pass_until(Instant::now() + GRACE);
-                    world.shared.reaper.look();
+                    world.shared.reaper.reap();
                 }
                 HostAnswers => {
                     let emission = emission.expect("there is output");
@@ -146,11 +146,11 @@ fn submit_with(models: &mut Models, happening: Option<Happening>) {
                     Cancel => drop(call.cancel(CancelReason::Cancelled, "gone")),
                     _ => {
                         RequestContext::pass_until(Instant::now() + DEADLINE);
-                        world.shared.reaper.look();
+                        world.shared.reaper.reap();
                     }
                 }
                 RequestContext::pass_until(Instant::now() + GRACE);
-                world.shared.reaper.look();
+                world.shared.reaper.reap();
             }));
         }
         let ending = world.clone();

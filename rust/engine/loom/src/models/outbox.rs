@@ -170,7 +170,7 @@ pub(crate) fn add(models: &mut Models) {
             push(&[10, 11]),
             push(&[20]),
             Box::new(move || {
-                reaping.shared.reaper.look_once();
+                reaping.shared.reaper.perform_one();
             }),
         ]);
         world.shared.reaper.finish();

@@ -32,7 +32,7 @@ enum Happening {
     /// The host cancels a call.
     CancelFirst,
     CancelSecond,
-    /// The reaper looks.
+    /// The reaper does what is due.
     Reap,
     /// The pipeline completes what nobody waits for.
     Complete,
@@ -123,14 +123,14 @@ impl Batch {
             }
             CancelFirst => world.cancel(CALLS[0]),
             CancelSecond => world.cancel(CALLS[1]),
-            Reap => world.shared.reaper.look(),
+            Reap => world.shared.reaper.reap(),
             Complete => world.complete_cancelled(),
             Timeout => {
                 RequestContext::pass_until(Instant::now() + TIMEOUT);
-                world.shared.reaper.look();
-                world.shared.reaper.look();
+                world.shared.reaper.reap();
+                world.shared.reaper.reap();
                 RequestContext::pass_until(Instant::now() + GRACE);
-                world.shared.reaper.look();
+                world.shared.reaper.reap();
             }
             Die => {
                 let error = ProcessingError::retryable("the pipeline ended");

@@ -14,7 +14,7 @@ use crate::stand_ins::RequestContext;
 
 const CALL: u64 = 1;
 
-/// How far a request has come, as a look shows.
+/// How far a request has come, as the table shows.
 fn stage(world: &World, id: RequestId) -> usize {
     match world.shared.requests.find(id) {
         Found::InFlight(request) => {

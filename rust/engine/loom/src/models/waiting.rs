@@ -28,7 +28,7 @@ pub(crate) fn add(models: &mut Models) {
             Box::new(move || {
                 while completing.pipeline.calls_in_flight() > 0 {
                     for call in block_on(completing.pipeline.cancelled_calls()) {
-                        call.complete_cancelled();
+                        assert!(!call.complete_cancelled(false), "the host has had nothing");
                     }
                 }
             }),

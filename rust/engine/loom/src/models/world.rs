@@ -88,7 +88,7 @@ impl EventSink for Host {
                 }
                 Event::PayloadReleased { call_id } => Heard::Released { call: call_id },
                 Event::EmissionCancelled { id, .. } => Heard::EmissionCancelled { emission: id },
-                // A mark of the host's own.
+                // Pushed by `World::emission_done` below.
                 Event::HostErrorReleased { id } => Heard::Answered { emission: id },
                 Event::Status { .. } => unreachable!("nobody pushes one"),
             });
@@ -265,8 +265,10 @@ impl World {
 
     /// The host receiver completes what nobody waits for.
     pub(crate) fn complete_cancelled(&self) {
-        for call in poll_once(self.pipeline.cancelled_calls()).unwrap_or_default() {
-            call.complete_cancelled();
+        let mut cancelled = poll_once(self.pipeline.cancelled_calls()).unwrap_or_default();
+        cancelled.retain(|call| call.complete_cancelled(false));
+        for call in cancelled {
+            let _ = call.complete_cancelled(true);
         }
     }
 
@@ -319,9 +321,9 @@ impl World {
         let failed = error.is_some();
         let answer = self.pipeline.emission_done(emission, error);
         if request.id.call_id().is_none() {
-            // Where it stands among the events.
-            let mark = Event::HostErrorReleased { id: emission };
-            self.pipeline.push(mark);
+            // Shows where the answer stands among the events.
+            let answered = Event::HostErrorReleased { id: emission };
+            self.pipeline.push(answered);
         }
         if answer.call_done {
             let call = request.id.call_id().expect("it is a call");

@@ -1,69 +1,69 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! In the place of the engine's reaper: its queue, and a model's thread in the place of its own.
-//! What is not here is how that thread sleeps and is woken, and its pauses between two looks.
+//! What is not here is how that thread sleeps and is woken, and its pauses between two entries.
 
 use std::sync::Arc;
 
 use crate::base::outbox::Outbox;
 use crate::base::sync::{Instant, Mutex};
-use crate::request::looks::{Look, Looks, Reaped};
+use crate::request::due::{Due, DueQueue, Reaped};
 
 #[derive(Default)]
 pub(crate) struct Reaper {
-    looks: Mutex<Looks>,
+    due: Mutex<DueQueue>,
 }
 
 impl Reaper {
-    pub(crate) fn look_at(&self, request: &Arc<impl Reaped + 'static>, at: Instant) {
-        self.looks.lock().push(Look::at_request(request, at));
+    pub(crate) fn reap_at(&self, request: &Arc<impl Reaped + 'static>, at: Instant) {
+        self.due.lock().push(Due::of_request(request, at));
     }
 
     pub(crate) fn watch(&self, outbox: &Arc<Outbox>, at: Instant) {
-        self.looks.lock().push(Look::at_outbox(outbox, true, at));
+        self.due.lock().push(Due::of_outbox(outbox, true, at));
     }
 
     pub(crate) fn deliver(&self, outbox: &Arc<Outbox>) {
-        let look = Look::at_outbox(outbox, false, Instant::now());
-        self.looks.lock().push(look);
+        let due = Due::of_outbox(outbox, false, Instant::now());
+        self.due.lock().push(due);
     }
 
-    fn first(&self) -> Option<Look> {
-        let mut looks = self.looks.lock();
-        let _ = looks.first_at()?;
-        looks.take_first()
+    fn take_first(&self) -> Option<Due> {
+        let mut queue = self.due.lock();
+        let _ = queue.first_at()?;
+        queue.take_first()
     }
 
-    fn has(&self, look: Look) {
-        if let Some(again) = look.look() {
-            self.looks.lock().push(again);
+    fn perform(&self, due: Due) {
+        if let Some(again) = due.perform() {
+            self.due.lock().push(again);
         }
     }
 
-    /// Has the next look at a request, and the deliveries before it, however soon: a model need not
+    /// Reaps the next request, and makes the deliveries before it, however soon: a model need not
     /// wait for the grace.
-    pub(crate) fn look(&self) {
-        while let Some(look) = self.first() {
-            let is_at_request = look.is_at_request();
-            self.has(look);
-            if is_at_request {
+    pub(crate) fn reap(&self) {
+        while let Some(due) = self.take_first() {
+            let is_of_request = due.is_of_request();
+            self.perform(due);
+            if is_of_request {
                 return;
             }
         }
     }
 
-    /// Has the next look, whatever it is at.
-    pub(crate) fn look_once(&self) {
-        if let Some(look) = self.first() {
-            self.has(look);
+    /// Does the next that is due, whatever it is.
+    pub(crate) fn perform_one(&self) {
+        if let Some(due) = self.take_first() {
+            self.perform(due);
         }
     }
 
-    /// Has every look in its time, also those that looks lead to.
+    /// Does everything in its time, also what becomes due by that.
     pub(crate) fn finish(&self) {
-        while let Some(look) = self.first() {
-            look.at.pass_until();
-            self.has(look);
+        while let Some(due) = self.take_first() {
+            due.at.pass_until();
+            self.perform(due);
         }
     }
 }
