@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::FutureExt;
-use otapbridge_context::{Metadata, ProcessingError, RequestContext};
+use otapbridge_context::{Metadata, ProcessingError, RequestContext, SpanContext};
 use otel_arrow_dfe_config::PortName;
 use otel_arrow_dfe_engine::control::{AckMsg, CallData, NackMsg};
 use otel_arrow_dfe_engine::error::TypedError;
@@ -73,6 +73,12 @@ impl<PData> ContextAwareEffectHandler<PData> {
     #[must_use]
     pub fn metadata(&self) -> Metadata<'_> {
         self.context.metadata()
+    }
+
+    /// The request's span context, if it has one.
+    #[must_use]
+    pub fn trace_context(&self) -> Option<SpanContext> {
+        self.context.span_context()
     }
 
     /// The request's deadline, if it has one.

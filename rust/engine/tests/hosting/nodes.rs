@@ -312,7 +312,9 @@ fn report(effect_handler: &ContextAwareEffectHandler) -> String {
         "metadata {}; address {:?}; span {:?}; trace state {:?}; deadline {}",
         metadata.join(","),
         context.address().and_then(|address| address.ip()),
-        context.span_context().map(|span| span.span_id_hex()),
+        effect_handler
+            .trace_context()
+            .map(|span| span.span_id_hex()),
         context.trace_state(),
         context.remaining().is_some(),
     )
