@@ -30,7 +30,7 @@ const (
 	leaveTime = 100 * time.Millisecond
 )
 
-// Component is one hosted pipeline. It has no native memory and no thread before
+// Component is one hosted pipeline, or several that are alike. It has no native memory and no thread before
 // Start and after Shutdown. Consume methods are safe for concurrent use; those of a
 // receiver only return an error.
 type Component struct {

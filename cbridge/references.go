@@ -20,8 +20,8 @@ func (c *call) takeReference(next *Consumers, share bool) pdata {
 	if in.taken {
 		return pdata{}
 	}
-	taken := in.data
-	if in.moved() || next.has(in.data.signal) && !(share && in.data.mayGoTo(next)) {
+	taken, asGiven := in.data, share && in.data.mayGoTo(next) || !next.has(in.data.signal)
+	if in.moved() || !asGiven {
 		taken = newPdata(in.data.signal)
 		if !in.copyTo(&taken) {
 			return pdata{}

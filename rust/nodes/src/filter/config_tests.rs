@@ -51,7 +51,10 @@ fn the_configuration_is_the_engine_s() {
             json!({"logs": {"include": {"record_attributes": [{"key": "a"}]}}}),
             "value",
         ),
-        (json!({"logs": {"include": {"bodies": [["a"]]}}}), "variant"),
+        (
+            json!({"logs": {"include": {"bodies": [["a"]]}}}),
+            "expected a text, a number or a truth value",
+        ),
     ] {
         let error = create(config).expect_err(what);
         assert!(error.contains(what), "{error}");
