@@ -18,6 +18,8 @@ pub struct Edits<'a> {
     /// is: changes are noted only while the message around them is open, so that they take little memory.
     output: Vec<u8>,
     written: usize,
+    /// How many messages are open.
+    open: usize,
 }
 
 /// A place where the output is not the input, and what is there instead.
@@ -57,6 +59,7 @@ impl<'a> Edits<'a> {
             growth: 0,
             output: Vec::new(),
             written: 0,
+            open: 0,
         }
     }
 
@@ -107,6 +110,7 @@ impl<'a> Edits<'a> {
             edit: self.edits.len(),
             growth: self.growth,
         };
+        self.open += 1;
         // Keeps a place for the head, which comes before what is in the message.
         self.edits.push(Edit {
             place: 0..0,
@@ -122,6 +126,7 @@ impl<'a> Edits<'a> {
 
     /// Closes the message that was opened last.
     pub fn close(&mut self, opened: Opened<'a>) {
+        self.open -= 1;
         if !self.has_changed(&opened) {
             self.edits.truncate(opened.edit);
             return;
@@ -129,17 +134,18 @@ impl<'a> Edits<'a> {
         let body = opened.body.place();
         let len = body.len().wrapping_add_signed(self.growth - opened.growth);
         self.edits[opened.edit] = self.head(opened.start..body.start, opened.number, len);
-        if opened.edit == 0 {
+        if self.open == 0 {
             self.write_noted();
         }
     }
 
     /// Removes the message that was opened last, with all changes in it.
     pub fn remove(&mut self, opened: Opened<'a>) {
+        self.open -= 1;
         self.edits.truncate(opened.edit);
         self.growth = opened.growth;
         self.replace(opened.start..opened.body.place().end, &[]);
-        if opened.edit == 0 {
+        if self.open == 0 {
             self.write_noted();
         }
     }

@@ -279,13 +279,15 @@ impl Request {
             self.left_host.notify_waiters();
         }
         let may_be_reaped = state.at_host == 0 || state.own_at_host == 0;
-        if may_be_reaped && take(&mut state.reaper_off) {
+        if may_be_reaped {
             let shared = &self.pipeline.shared;
             let ends = now + shared.grace;
-            // If it is cancelled, the grace begins anew.
+            // If it is cancelled, the grace begins anew: nodes have the answer to bring back.
             state.grace_ends = state.grace_ends.map(|_| ends);
-            drop(state);
-            shared.reaper.reap_at(self, ends);
+            if take(&mut state.reaper_off) {
+                drop(state);
+                shared.reaper.reap_at(self, ends);
+            }
         }
     }
 
@@ -309,20 +311,23 @@ impl Reaped for Request {
     /// Cancels it if its time is up, or completes it if the grace is over.
     fn reap(self: Arc<Self>) -> Option<Instant> {
         if self.context.is_cancelled() {
-            // It may be here because of its deadline, while the host has just cancelled it: then its
-            // grace is not over.
-            let ends = self.state.lock().grace_ends;
-            if ends.is_some_and(|ends| ends > Instant::now()) {
-                return ends;
-            }
+            let mut again = None;
             let may = |state: &mut RequestState| {
-                state.reaper_off = state.own_at_host > 0;
-                !state.reaper_off
+                // It may be here because of its deadline, while the host has just cancelled it, or
+                // answered: then its grace is not over.
+                again = state.grace_ends.filter(|ends| *ends > Instant::now());
+                state.reaper_off = again.is_none() && state.own_at_host > 0;
+                again.is_none() && !state.reaper_off
             };
             let _ = self.complete_if(may, self.context.error());
+            if again.is_some() {
+                return again;
+            }
             // This may have been the last call of a batch, which is cancelled with it. If a node
             // blocks the pipeline's thread, nobody else tells the host so.
-            self.pipeline.cancel_emissions_of_cancelled();
+            if self.pipeline.has_own_requests() {
+                self.pipeline.cancel_emissions_of_cancelled();
+            }
             let (outbox, reaper) = (&self.pipeline.outbox, &self.pipeline.shared.reaper);
             reaper.deliver(outbox);
             return None;

@@ -310,9 +310,14 @@ impl PipelineState {
         self.calls.load(Ordering::Acquire)
     }
 
+    /// Whether a request that began here has not ended.
+    pub(crate) fn has_own_requests(&self) -> bool {
+        self.own_requests.load(Ordering::Acquire) > 0
+    }
+
     /// Whether no request is in flight.
     pub(crate) fn is_idle(&self) -> bool {
-        self.calls_in_flight() == 0 && self.own_requests.load(Ordering::Acquire) == 0
+        self.calls_in_flight() == 0 && !self.has_own_requests()
     }
 
     /// Completes every call with `error`.

@@ -153,6 +153,34 @@ fn a_call_that_is_cancelled_just_before_its_deadline_has_the_grace() {
     let _ = bridge.finish();
 }
 
+/// The host's answer decides, also if it comes late in the grace while a node blocks the pipeline.
+#[test]
+fn nodes_have_the_grace_from_the_hosts_answer_on() {
+    let block = json!({"block": "8s", "every": 2});
+    let fault = json!({"type": "urn:otapbridge:processor:fault", "config": block});
+    let nodes = json!({"block": fault, "watch": behave(json!({"watch": {}}))});
+    let connections = json!([{"from": "block", "to": "watch"}]);
+    let spec = ComponentSpec {
+        cancel_grace: Duration::from_secs(6),
+        ..spec(json!({"nodes": nodes, "connections": connections}))
+    };
+    let bridge = Bridge::start_spec(&spec, |_| None).unwrap();
+    let body = logs(&["x"]);
+    bridge.submit(1, &body).unwrap();
+    let first = bridge.host.emission();
+    bridge.submit(2, &body).unwrap();
+    assert!(bridge.component.cancel(1, CancelReason::Cancelled, ""));
+    bridge.outlast(Duration::from_secs(5));
+    assert!(bridge.emission_done(first.id, None));
+    drop(first);
+    bridge.host.done(1).unwrap();
+    let second = bridge.host.emission();
+    assert!(bridge.emission_done(second.id, None));
+    drop(second);
+    bridge.host.done(2).unwrap();
+    let _ = bridge.finish();
+}
+
 #[test]
 fn a_call_that_a_node_forgot_is_completed_at_its_end() {
     let bridge = Bridge::accepting(behave(json!({"forget": {}})));
