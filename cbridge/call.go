@@ -264,8 +264,8 @@ func (c *call) submitError(ctx context.Context, err error) error {
 	return errormapping.OfCall(ctx, native)
 }
 
-// leave ends the caller's part, however it ends: with its data accepted or not. The event handler deals with what
-// Rust still gives back, and the last to finish frees the record.
+// leave ends the caller's part, however it ends: with its data accepted or not. The event
+// handler deals with what Rust still gives back, and the last to finish frees the record.
 func (c *call) leave(accepted bool) {
 	var late []emission
 	c.forgetData(accepted)

@@ -74,7 +74,7 @@ impl PipelineState {
     /// For the reaper: tells the host of all emissions whose request began inside the pipeline
     /// and is cancelled. The pipeline's thread tells it sooner, unless a node blocks that.
     pub(crate) fn cancel_emissions_of_cancelled(&self) {
-        let own = |emitted: &Emitted| emitted.request.clone().filter(|r| !r.is_call());
+        let own = |emitted: &Emitted| emitted.request.as_ref().filter(|r| !r.is_call()).cloned();
         let own: Vec<_> = (self.emissions.lock().iter())
             .filter_map(|(id, emitted)| Some((*id, own(emitted)?)))
             .collect();

@@ -282,8 +282,11 @@ impl Request {
         if may_be_reaped {
             let shared = &self.pipeline.shared;
             let ends = now + shared.grace;
-            // If it is cancelled, the grace begins anew: nodes have the answer to bring back.
-            state.grace_ends = state.grace_ends.map(|_| ends);
+            if own {
+                // If it is cancelled, the grace begins anew: nodes have the answer to bring back. Not
+                // with each answer to a batch, for which nobody waits.
+                state.grace_ends = state.grace_ends.map(|_| ends);
+            }
             if take(&mut state.reaper_off) {
                 drop(state);
                 shared.reaper.reap_at(self, ends);

@@ -9,9 +9,10 @@ use otapbridge_context::{
     BlockBuilder, CancelReason, ContextBlock, ErrorKind, ProcessingError, RequestContext,
     SpanContext,
 };
+use otapbridge_engine::ComponentSpec;
 use serde_json::{Value, json};
 
-use crate::harness::{Bridge, contains, deadline, logs, metadata};
+use crate::harness::{Bridge, contains, deadline, logs, metadata, spec};
 use crate::nodes::TEST_NODE;
 
 const BATCH: &str = "urn:otapbridge:processor:batch";
@@ -328,6 +329,51 @@ fn the_host_hears_that_a_batch_is_cancelled_although_a_node_blocks_the_pipeline(
         let seen = bridge.finish();
         assert!(seen.cancelled_emissions.is_empty(), "it was told once");
     }
+}
+
+#[test]
+fn answers_to_batches_do_not_put_off_the_end_of_the_grace() {
+    let grace = Duration::from_secs(4);
+    // The last call blocks the pipeline's thread, so that only the reaper can complete another.
+    let block = json!({"block": "9s", "every": 4});
+    let spec = ComponentSpec {
+        cancel_grace: grace,
+        ..spec(json!({
+            "nodes": {
+                "block": {"type": "urn:otapbridge:processor:fault", "config": block},
+                "batch": batch(2, json!({"max_size": 2})),
+            },
+            "connections": [{"from": "block", "to": "batch"}],
+        }))
+    };
+    let bridge = Bridge::start_spec(&spec, |_| None).unwrap();
+    // Call 2 is in two batches, each with another's.
+    for (call, bodies) in [(1, &["a"][..]), (2, &["b", "c"]), (3, &["d"])] {
+        bridge.submit(call, &logs(bodies)).unwrap();
+    }
+    let emissions = [bridge.host.emission(), bridge.host.emission()];
+    assert_eq!(emissions[0].origins, [1, 2]);
+    assert_eq!(emissions[1].origins, [2, 3]);
+    bridge.submit(4, &logs(&["e", "f"])).unwrap();
+    // The node blocks by then.
+    bridge.outlast(Duration::from_millis(50));
+    assert!(bridge.component.cancel(2, CancelReason::Cancelled, ""));
+    bridge.outlast(Duration::from_secs(3));
+    assert!(!bridge.host.seen(|seen| seen.results.contains_key(&2)));
+    let answered = Instant::now();
+    assert!(bridge.emission_done(emissions[0].id, None));
+    let error = bridge.host.done(2).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert!(answered.elapsed() < grace, "it began anew");
+    assert!(bridge.emission_done(emissions[1].id, None));
+    drop(emissions);
+    bridge.host.done(1).unwrap();
+    bridge.host.done(3).unwrap();
+    let last = bridge.host.emission();
+    assert!(bridge.emission_done(last.id, None));
+    drop(last);
+    bridge.host.done(4).unwrap();
+    let _ = bridge.finish();
 }
 
 #[test]
