@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Writes resource attributes from the request's context.
+//! Writes resource attributes from the request's context: a short name for some of what the attributes processor does.
 
 use otapbridge::{
     ContextAwareEffectHandler, ContextAwareProcessor, Message, OtapPdata, ProcessingError,
-    ProcessorNode, RequestContext, async_trait, signal, with_otlp_bytes,
+    ProcessorNode, async_trait,
 };
 use serde::Deserialize;
 
-use otapbridge_otlp::ResourceAttributes;
-
-mod source;
-
+use crate::attributes::{self, Attributes};
+use crate::context_source::ContextSource;
 use crate::wrong;
-use source::ContextSource;
 
 /// Processor `urn:otapbridge:processor:context_attributes`: sets resource
-/// attributes, on every resource of the message, from the context of its request.
+/// attributes, on every resource of the message, from the context of its request. It is
+/// [`Attributes`] with `apply_to: [resource]`, in which each action is an `upsert`.
 ///
 /// Configuration: `actions`, a list of `{key, from_context}`. `key` is the
 /// attribute; one that exists is replaced. `from_context` is one of
@@ -35,9 +33,7 @@ use source::ContextSource;
 /// writes nothing; if several actions have the same key, the last one that is
 /// present wins. Bytes that are not UTF-8 become U+FFFD.
 #[derive(Debug)]
-pub struct ContextAttributes {
-    actions: Vec<Action>,
-}
+pub struct ContextAttributes(Attributes);
 
 /// See [`ContextAttributes`].
 #[derive(Debug, Deserialize)]
@@ -53,19 +49,6 @@ struct Action {
     from_context: ContextSource,
 }
 
-impl ContextAttributes {
-    /// The attributes that the request's context has.
-    fn attributes(&self, context: &RequestContext) -> ResourceAttributes {
-        let mut attributes = ResourceAttributes::default();
-        for action in &self.actions {
-            if let Some(value) = action.from_context.read(context) {
-                attributes.set(&action.key, &value);
-            }
-        }
-        attributes
-    }
-}
-
 impl ProcessorNode for ContextAttributes {
     const URN: &'static str = "urn:otapbridge:processor:context_attributes";
 
@@ -77,15 +60,9 @@ impl ProcessorNode for ContextAttributes {
         if config.actions.is_empty() {
             return Err(wrong("must have at least one action", "actions"));
         }
-        if let Some(index) = config.actions.iter().position(|a| a.key.is_empty()) {
-            return Err(wrong(
-                "must not be empty: name the attribute to write",
-                format!("actions[{index}].key"),
-            ));
-        }
-        Ok(Self {
-            actions: config.actions,
-        })
+        let actions = config.actions.into_iter();
+        let actions = actions.map(|action| (action.key, action.from_context));
+        Attributes::create(attributes::Config::from_context(actions)).map(Self)
     }
 }
 
@@ -96,17 +73,7 @@ impl ContextAwareProcessor for ContextAttributes {
         msg: Message<OtapPdata>,
         effect_handler: &mut ContextAwareEffectHandler,
     ) -> Result<(), ProcessingError> {
-        let Message::PData(mut data) = msg else {
-            return Ok(());
-        };
-        let attributes = self.attributes(effect_handler.context());
-        if !attributes.is_empty() {
-            let request = effect_handler.otlp_bytes(&mut data).await?;
-            let rewritten = attributes.write_to(&request)?;
-            let signal = signal(&data);
-            data = with_otlp_bytes(data, signal, rewritten.into());
-        }
-        effect_handler.send_message(data).await
+        self.0.process_with_context(msg, effect_handler).await
     }
 }
 

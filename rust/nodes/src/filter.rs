@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The filter processor. `config` is what is written, `conditions` what it asks of
-//! an item, and `value` compares what an item has.
+//! The filter processor. `config` is what is written, `rules` what it does to a request; the conditions it
+//! shares with the attributes processor.
 
 use otapbridge::{
-    ContextAwareEffectHandler, ContextAwareProcessor, Message, OtapPdata, ProcessingError,
-    ProcessorNode, Signal, async_trait, signal, with_otlp_bytes,
+    ContextAwareEffectHandler, ContextAwareProcessor, Message, NodeControlMsg, OtapPdata,
+    ProcessingError, ProcessorNode, Signal, async_trait, signal, with_otlp_bytes,
 };
 use otapbridge_otlp::Outcome;
 
-mod conditions;
 mod config;
-mod value;
+mod rules;
 
-use conditions::Rules;
 use config::Config;
+use rules::{Counts, Rules};
+
+/// The engine's name of a node with this configuration.
+pub(crate) const ENGINE_URN: &str = "urn:otel:processor:filter";
 
 /// Processor `urn:otel:processor:filter`: takes log records, spans and metrics out
 /// of requests. It does what the configuration of the engine's node of this name
@@ -50,30 +52,46 @@ use config::Config;
 /// InvalidArgument.
 #[derive(Debug)]
 pub struct Filter {
-    metrics: Rules,
-    logs: Rules,
-    traces: Rules,
+    rules: Rules,
+    /// By signal, in the order of `Signal::ALL`.
+    dropped: [Counts; Signal::ALL.len()],
 }
 
 impl Filter {
-    fn rules(&self, signal: Signal) -> &Rules {
-        match signal {
-            Signal::Traces => &self.traces,
-            Signal::Metrics => &self.metrics,
-            Signal::Logs => &self.logs,
+    fn count(&mut self, signal: Signal, counts: Counts) {
+        let index = Signal::ALL.iter().position(|of| *of == signal);
+        if let Some(sum) = index.and_then(|index| self.dropped.get_mut(index)) {
+            *sum += counts;
+        }
+    }
+
+    fn log_dropped(&self) {
+        for (signal, counts) in Signal::ALL.into_iter().zip(&self.dropped) {
+            for (section, rule, items) in counts.by_rule(signal) {
+                if items > 0 {
+                    tracing::info!(
+                        rule = format!("{section}.{rule}"),
+                        items,
+                        "dropped by the filter"
+                    );
+                }
+            }
         }
     }
 }
 
 impl ProcessorNode for Filter {
-    const URN: &'static str = "urn:otel:processor:filter";
+    const URN: &'static str = "urn:otapbridge:processor:filter";
 
     type Config = Config;
 
     const AT_MOST_ONE_OUTPUT: bool = true;
 
     fn create(config: Config) -> Result<Self, ProcessingError> {
-        config.filter()
+        Ok(Self {
+            rules: config.rules()?,
+            dropped: Default::default(),
+        })
     }
 }
 
@@ -84,14 +102,21 @@ impl ContextAwareProcessor for Filter {
         msg: Message<OtapPdata>,
         effect_handler: &mut ContextAwareEffectHandler,
     ) -> Result<(), ProcessingError> {
-        let Message::PData(mut data) = msg else {
-            return Ok(());
+        let mut data = match msg {
+            Message::PData(data) => data,
+            Message::Control(NodeControlMsg::Shutdown { .. }) => {
+                self.log_dropped();
+                return Ok(());
+            }
+            Message::Control(_) => return Ok(()),
         };
         let signal = signal(&data);
-        let rules = self.rules(signal);
-        if !rules.is_empty() {
+        if !self.rules.is_empty(signal) {
             let request = effect_handler.otlp_bytes(&mut data).await?;
-            match rules.apply(&request)? {
+            let context = effect_handler.context();
+            let (outcome, counts) = self.rules.apply(signal, &request, context)?;
+            self.count(signal, counts);
+            match outcome {
                 Outcome::Unchanged => {}
                 Outcome::Changed(rest) => data = with_otlp_bytes(data, signal, rest.into()),
                 Outcome::Nothing => return effect_handler.ack(data).await,

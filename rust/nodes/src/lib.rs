@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! otapbridge's own nodes: [`Batch`], [`ContextAttributes`], [`Fault`], [`Filter`] and [`Generator`].
+//! otapbridge's own nodes: [`Attributes`], [`Batch`], [`ContextAttributes`], [`Fault`], [`Filter`] and [`Generator`].
 //!
 //! They use the `otapbridge` crate, as any author's nodes do, and `otapbridge-otlp`.
 #![forbid(unsafe_code)]
@@ -12,13 +12,17 @@ use otapbridge::{
     NodeFactory, ProcessingError, concurrent_processor_factory, processor_factory, receiver_factory,
 };
 
+mod attributes;
 mod batch;
+mod conditions;
 mod context_attributes;
+mod context_source;
 mod duration;
 mod fault;
 mod filter;
 mod generator;
 
+pub use attributes::Attributes;
 pub use batch::Batch;
 pub use context_attributes::ContextAttributes;
 pub use fault::Fault;
@@ -29,10 +33,12 @@ pub use generator::Generator;
 #[must_use]
 pub fn factories() -> Vec<NodeFactory> {
     vec![
+        processor_factory::<Attributes>(),
         processor_factory::<Batch>(),
         processor_factory::<ContextAttributes>(),
         concurrent_processor_factory::<Fault>(),
         processor_factory::<Filter>(),
+        processor_factory::<Filter>().named(filter::ENGINE_URN),
         receiver_factory::<Generator>(),
     ]
 }

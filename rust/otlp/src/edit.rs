@@ -5,13 +5,17 @@
 
 use std::ops::Range;
 
-use crate::wire::{Field, Malformed, Reader, len_field_head_len, push_len_field_head};
+use crate::wire::{
+    Field, Malformed, Reader, len_field_head_len, push_len_field, push_len_field_head,
+};
 
 /// Changes of an input, noted from its begin to its end.
 pub struct Edits<'a> {
     input: &'a [u8],
     /// In order and apart.
-    edits: Vec<Edit<'a>>,
+    edits: Vec<Edit>,
+    /// What the noted changes put in, one behind the other.
+    made: Vec<u8>,
     /// Bytes that all of them add, or take away.
     growth: isize,
     /// The changed input up to the last change that is not noted any more, and where in the input that
@@ -23,18 +27,16 @@ pub struct Edits<'a> {
 }
 
 /// A place where the output is not the input, and what is there instead.
-struct Edit<'a> {
+struct Edit {
     place: Range<usize>,
-    by: By<'a>,
+    by: By,
 }
 
-enum By<'a> {
-    Bytes(&'a [u8]),
+enum By {
+    /// These of the bytes that were made.
+    Made(Range<usize>),
     /// Tag and length of a message.
-    Head {
-        number: u32,
-        len: usize,
-    },
+    Head { number: u32, len: usize },
 }
 
 /// A message in which changes are noted.
@@ -46,8 +48,9 @@ pub struct Opened<'a> {
     pub body: Reader<'a>,
     /// Where its head is among the edits.
     edit: usize,
-    /// As it was before.
+    /// As they were before.
     growth: isize,
+    made: usize,
 }
 
 impl<'a> Edits<'a> {
@@ -56,6 +59,7 @@ impl<'a> Edits<'a> {
         Self {
             input,
             edits: Vec::new(),
+            made: Vec::new(),
             growth: 0,
             output: Vec::new(),
             written: 0,
@@ -68,21 +72,48 @@ impl<'a> Edits<'a> {
         self.edits.is_empty() && self.written == 0
     }
 
-    /// Puts bytes into a place, instead of what is there.
-    pub fn replace(&mut self, place: Range<usize>, bytes: &'a [u8]) {
-        self.growth += bytes.len() as isize - place.len() as isize;
+    /// Bytes that the changes add so far.
+    pub(crate) const fn growth(&self) -> isize {
+        self.growth
+    }
+
+    /// Takes out what is in a place.
+    pub fn cut(&mut self, place: Range<usize>) {
+        self.growth -= place.len() as isize;
         // What is removed behind something removed is one change.
-        if bytes.is_empty()
-            && let Some(Edit {
-                place: last,
-                by: By::Bytes([]),
-            }) = self.edits.last_mut()
+        if let Some(Edit {
+            place: last,
+            by: By::Made(made),
+        }) = self.edits.last_mut()
+            && made.start == made.end
             && last.end == place.start
         {
             last.end = place.end;
             return;
         }
-        let by = By::Bytes(bytes);
+        let by = By::Made(0..0);
+        self.edits.push(Edit { place, by });
+    }
+
+    /// Puts bytes into a place, instead of what is there.
+    pub fn replace(&mut self, place: Range<usize>, bytes: &[u8]) {
+        let start = self.made.len();
+        self.made.extend_from_slice(bytes);
+        self.note_made(place, start);
+    }
+
+    /// Puts a length-delimited field into a place, instead of what is there.
+    pub fn replace_by_field(&mut self, place: Range<usize>, number: u32, content: &[u8]) {
+        let start = self.made.len();
+        push_len_field(&mut self.made, number, content);
+        self.note_made(place, start);
+    }
+
+    /// Notes a place for the bytes that were made from `start` on.
+    fn note_made(&mut self, place: Range<usize>, start: usize) {
+        let made = start..self.made.len();
+        self.growth += made.len() as isize - place.len() as isize;
+        let by = By::Made(made);
         self.edits.push(Edit { place, by });
     }
 
@@ -92,7 +123,7 @@ impl<'a> Edits<'a> {
         self.edits.push(head);
     }
 
-    fn head(&mut self, place: Range<usize>, number: u32, len: usize) -> Edit<'a> {
+    fn head(&mut self, place: Range<usize>, number: u32, len: usize) -> Edit {
         self.growth += len_field_head_len(number, len) as isize - place.len() as isize;
         let by = By::Head { number, len };
         Edit { place, by }
@@ -109,12 +140,13 @@ impl<'a> Edits<'a> {
             body: message.message()?,
             edit: self.edits.len(),
             growth: self.growth,
+            made: self.made.len(),
         };
         self.open += 1;
         // Keeps a place for the head, which comes before what is in the message.
         self.edits.push(Edit {
             place: 0..0,
-            by: By::Bytes(&[]),
+            by: By::Made(0..0),
         });
         Ok(opened)
     }
@@ -144,7 +176,8 @@ impl<'a> Edits<'a> {
         self.open -= 1;
         self.edits.truncate(opened.edit);
         self.growth = opened.growth;
-        self.replace(opened.start..opened.body.place().end, &[]);
+        self.made.truncate(opened.made);
+        self.cut(opened.start..opened.body.place().end);
         if self.open == 0 {
             self.write_noted();
         }
@@ -158,10 +191,11 @@ impl<'a> Edits<'a> {
             self.output.extend_from_slice(same);
             self.written = place.end;
             match by {
-                By::Bytes(bytes) => self.output.extend_from_slice(bytes),
+                By::Made(made) => self.output.extend_from_slice(&self.made[made]),
                 By::Head { number, len } => push_len_field_head(&mut self.output, number, len),
             }
         }
+        self.made.clear();
     }
 
     /// The changed input.
@@ -188,7 +222,7 @@ mod tests {
             let opened = edits.open(&message).expect("a message");
             let mut body = opened.body.clone();
             while let Some(inner) = body.next_field().expect("a field") {
-                edits.replace(inner.place(), &[]);
+                edits.cut(inner.place());
             }
             assert_eq!(edits.edits.len(), 2, "the head, and all that is removed");
             edits.close(opened);

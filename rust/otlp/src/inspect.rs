@@ -13,12 +13,10 @@
 
 use otapbridge_context::{ProcessingError, Signal};
 
+use crate::content::MAX_VALUE_DEPTH;
 use crate::schema::{FieldType, MessageType};
 use crate::size::Size;
 use crate::wire::Reader;
-
-/// Values nested deeper than this are refused.
-const MAX_DEPTH: usize = 100;
 
 /// Whether the engine takes an unknown field's value for further fields, or panics on it.
 const fn is_closed(message: MessageType) -> bool {
@@ -51,7 +49,7 @@ pub struct Inspected {
 /// Checks a request, and says how large it is.
 ///
 /// # Errors
-/// InvalidArgument when a value is nested deeper than `MAX_DEPTH`, when the walk meets something that is no
+/// InvalidArgument when a value is nested deeper than `MAX_VALUE_DEPTH`, when the walk meets something that is no
 /// OTLP, or a field that the engine does not know where it cannot read past one.
 pub fn inspect(signal: Signal, request: &[u8]) -> Result<Inspected, ProcessingError> {
     // What is around the innermost one. Ordinary data is not deeper than this.
@@ -102,9 +100,9 @@ pub fn inspect(signal: Signal, request: &[u8]) -> Result<Inspected, ProcessingEr
         rest = field.message()?;
         size.count(child);
         let depth = innermost.depth + usize::from(child == MessageType::AnyValue);
-        if depth > MAX_DEPTH {
+        if depth > MAX_VALUE_DEPTH {
             return Err(ProcessingError::invalid_argument(format!(
-                "a value in the {} is nested deeper than {MAX_DEPTH} levels",
+                "a value in the {} is nested deeper than {MAX_VALUE_DEPTH} levels",
                 signal.as_str()
             )));
         }
@@ -171,9 +169,9 @@ mod tests {
     fn depth_is_limited_wherever_a_value_can_be() {
         for (signal, path) in PATHS {
             for by_list in [false, true] {
-                let right = below(path, &nested(MAX_DEPTH, by_list));
+                let right = below(path, &nested(MAX_VALUE_DEPTH, by_list));
                 inspect(*signal, &right).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-                let wrong = below(path, &nested(MAX_DEPTH + 1, by_list));
+                let wrong = below(path, &nested(MAX_VALUE_DEPTH + 1, by_list));
                 let error = inspect(*signal, &wrong).expect_err("too deep");
                 assert_eq!(error.grpc_code(), 3, "{path:?}");
             }

@@ -5,18 +5,24 @@
 #![forbid(unsafe_code)]
 
 mod attributes;
+mod content;
 mod divide;
 mod edit;
 mod inspect;
+mod messages;
 mod schema;
 mod size;
+mod value;
 mod walk;
 pub mod wire;
 
-pub use attributes::{AttributeValue, ResourceAttributes, Value, key};
+pub use attributes::{Attribute, Attributes};
+pub use content::{Content, List, MAX_VALUE_DEPTH, Map};
 pub use divide::{DivideError, Divided, Piece, divide};
 pub use edit::{Edits, Opened};
 pub use inspect::{Inspected, inspect};
+pub use messages::Messages;
 pub use schema::{FieldType, MessageType, PointType};
-pub use size::{Size, Sizer};
-pub use walk::{Outcome, Visitor, walk, without_empty};
+pub use size::{Size, Sizer, data_points};
+pub use value::{AnyValue, EncodedValue, Value, key};
+pub use walk::{Interest, Outcome, Visit, Visitor, walk, without_empty};

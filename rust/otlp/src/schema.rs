@@ -81,12 +81,35 @@ impl FieldType {
     }
 }
 
+/// The largest field number that is known.
+const MAX_FIELD_NUMBER: u32 = 16;
+
 /// Fields that are asked for by name.
 impl MessageType {
     /// The resource in a `ResourceData`.
     pub const RESOURCE: u32 = 1;
     /// Attributes of a resource.
     pub const RESOURCE_ATTRIBUTES: u32 = 1;
+    /// The scope in a `ScopeData`.
+    pub const SCOPE: u32 = 1;
+    /// The version of a scope.
+    pub const SCOPE_VERSION: u32 = 2;
+    /// The kind of a span.
+    pub const SPAN_KIND: u32 = 6;
+    /// The status of a span.
+    pub const SPAN_STATUS: u32 = 15;
+    /// The code of a status.
+    pub const STATUS_CODE: u32 = 3;
+    /// The data of a metric.
+    pub const GAUGE: u32 = 5;
+    /// The data of a metric.
+    pub const SUM: u32 = 7;
+    /// The data of a metric.
+    pub const HISTOGRAM: u32 = 9;
+    /// The data of a metric.
+    pub const EXPONENTIAL_HISTOGRAM: u32 = 10;
+    /// The data of a metric.
+    pub const SUMMARY: u32 = 11;
     /// The severity of a log record.
     pub const SEVERITY_NUMBER: u32 = 2;
     /// The severity's name.
@@ -98,15 +121,35 @@ impl MessageType {
     pub(crate) const SCOPE_DATA: u32 = 2;
     /// In a `ScopeData`: spans, metrics or log records.
     pub(crate) const ITEMS: u32 = 2;
+    /// What describes a `ResourceData` or `ScopeData`: its resource or scope.
+    pub(crate) const DESCRIPTION: u32 = Self::RESOURCE;
+    /// What a `ResourceData` or `ScopeData` contains: `ScopeData`, or items.
+    pub(crate) const CONTENTS: u32 = Self::ITEMS;
 
-    pub(crate) const KEY: u32 = 1;
-    pub(crate) const VALUE: u32 = 2;
+    /// Of a `KeyValue`.
+    pub const KEY: u32 = 1;
+    /// Of a `KeyValue`.
+    pub const VALUE: u32 = 2;
 
-    // Of an `AnyValue`.
-    pub(crate) const TEXT: u32 = 1;
-    pub(crate) const BOOL: u32 = 2;
-    pub(crate) const INT: u32 = 3;
-    pub(crate) const DOUBLE: u32 = 4;
+    /// Of an `AnyValue`.
+    pub const TEXT: u32 = 1;
+    /// Of an `AnyValue`.
+    pub const BOOL: u32 = 2;
+    /// Of an `AnyValue`.
+    pub const INT: u32 = 3;
+    /// Of an `AnyValue`.
+    pub const DOUBLE: u32 = 4;
+    /// Of an `AnyValue`: an `ArrayValue`.
+    pub const LIST: u32 = 5;
+    /// Of an `AnyValue`: a `KeyValueList`.
+    pub const MAP: u32 = 6;
+    /// Of an `AnyValue`.
+    pub const BYTES: u32 = 7;
+
+    /// Of an `ArrayValue`.
+    pub const LIST_VALUES: u32 = 1;
+    /// Of a `KeyValueList`.
+    pub const MAP_ENTRIES: u32 = 1;
 }
 
 impl MessageType {
@@ -125,18 +168,18 @@ impl MessageType {
             (Resource, Self::RESOURCE_ATTRIBUTES) => Message(KeyValue),
             (Resource, 2) => Varint,
             (Resource, 3) => Bytes,
-            (ScopeData(_), 1) => Message(Scope),
+            (ScopeData(_), Self::SCOPE) => Message(Scope),
             (ScopeData(Signal::Traces), Self::ITEMS) => Message(Span),
             (ScopeData(Signal::Metrics), Self::ITEMS) => Message(Metric),
             (ScopeData(Signal::Logs), Self::ITEMS) => Message(LogRecord),
             (ScopeData(_), 3) => Bytes,
             (Scope, 1) => Name,
-            (Scope, 2) => Bytes,
+            (Scope, Self::SCOPE_VERSION) => Bytes,
             (Scope, 3) => Message(KeyValue),
             (Scope, 4) => Varint,
-            (Span, 1..=4 | 15) => Bytes,
+            (Span, 1..=4 | Self::SPAN_STATUS) => Bytes,
             (Span, 5) => Name,
-            (Span, 6 | 10 | 12 | 14) => Varint,
+            (Span, Self::SPAN_KIND | 10 | 12 | 14) => Varint,
             (Span, 7 | 8) => Fixed64,
             (Span, 9) => Message(KeyValue),
             (Span, 11) => Message(Event),
@@ -152,10 +195,10 @@ impl MessageType {
             (Link, 6) => Fixed32,
             (Metric, 1) => Name,
             (Metric, 2 | 3) => Bytes,
-            (Metric, 5 | 7) => Message(MetricData(Number)),
-            (Metric, 9) => Message(MetricData(Histogram)),
-            (Metric, 10) => Message(MetricData(ExponentialHistogram)),
-            (Metric, 11) => Message(MetricData(Summary)),
+            (Metric, Self::GAUGE | Self::SUM) => Message(MetricData(Number)),
+            (Metric, Self::HISTOGRAM) => Message(MetricData(Histogram)),
+            (Metric, Self::EXPONENTIAL_HISTOGRAM) => Message(MetricData(ExponentialHistogram)),
+            (Metric, Self::SUMMARY) => Message(MetricData(Summary)),
             (Metric, 12) => Message(KeyValue),
             (MetricData(points), 1) => Message(DataPoint(points)),
             (MetricData(_), 2 | 3) => Varint,
@@ -188,13 +231,13 @@ impl MessageType {
             (LogRecord, 8) => Fixed32,
             (KeyValue, Self::KEY) => Bytes,
             (KeyValue, Self::VALUE) => Message(AnyValue),
-            (AnyValue, Self::TEXT | 7) => Bytes,
+            (AnyValue, Self::TEXT | Self::BYTES) => Bytes,
             (AnyValue, Self::BOOL | Self::INT) => Varint,
             (AnyValue, Self::DOUBLE) => Fixed64,
-            (AnyValue, 5) => Message(ArrayValue),
-            (AnyValue, 6) => Message(KeyValueList),
-            (ArrayValue, 1) => Message(AnyValue),
-            (KeyValueList, 1) => Message(KeyValue),
+            (AnyValue, Self::LIST) => Message(ArrayValue),
+            (AnyValue, Self::MAP) => Message(KeyValueList),
+            (ArrayValue, Self::LIST_VALUES) => Message(AnyValue),
+            (KeyValueList, Self::MAP_ENTRIES) => Message(KeyValue),
             _ => return None,
         })
     }
@@ -211,6 +254,28 @@ impl MessageType {
             )) => Some(child),
             _ => None,
         }
+    }
+
+    /// The field of this number, if it is a message in which attributes or telemetry can be.
+    #[inline]
+    pub(crate) const fn part(self, number: u32) -> Option<Self> {
+        match self.field(number) {
+            Some(FieldType::Message(part)) => Some(part),
+            _ => None,
+        }
+    }
+
+    /// The number of the field in which its attributes are; `None` if it has none.
+    #[must_use]
+    pub const fn attributes(self) -> Option<u32> {
+        let mut number = 1;
+        while number <= MAX_FIELD_NUMBER {
+            if matches!(self.part(number), Some(Self::KeyValue)) {
+                return Some(number);
+            }
+            number += 1;
+        }
+        None
     }
 
     /// Whether it is a span, data point or log record.

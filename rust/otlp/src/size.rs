@@ -95,6 +95,26 @@ impl Size {
     }
 }
 
+/// How many data points a metric has. Its data are of one kind: those that come last.
+///
+/// # Errors
+/// It is malformed.
+pub fn data_points(mut metric: Reader<'_>) -> Result<usize, Malformed> {
+    let mut kind = None;
+    let mut points = 0;
+    while let Some(field) = metric.next_field()? {
+        let Some(data @ MessageType::MetricData(_)) = MessageType::Metric.child(field.number)
+        else {
+            continue;
+        };
+        if kind.replace(field.number) != Some(field.number) {
+            points = 0;
+        }
+        points += Size::inside(data, field.message()?)?.items;
+    }
+    Ok(points)
+}
+
 impl AddAssign for Size {
     fn add_assign(&mut self, other: Self) {
         self.items += other.items;

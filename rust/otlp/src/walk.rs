@@ -1,80 +1,471 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Takes items, and what contains none, out of an OTLP export request without decoding it.
+//! Walks through an OTLP export request and changes it where a visitor says so, without decoding it.
 
-use otapbridge_context::ProcessingError;
+use otapbridge_context::{ProcessingError, Signal};
 
-use crate::edit::Edits;
+use crate::attributes::{Attributes, Entries, Mark};
+use crate::edit::{Edits, Opened};
+use crate::messages::Messages;
 use crate::schema::MessageType;
-use crate::wire::{Malformed, Reader};
+use crate::wire::{Field, Malformed, Reader};
 
-/// What a walk through a request comes to, from outside inwards.
-/// An error ends the walk.
+/// A changed request may be larger than it was by this many times its size,
+const MAX_GROWTH: usize = 16;
+/// or by this many bytes, if that is more.
+const MIN_GROWTH_LIMIT: usize = 64 * 1024 * 1024;
+
+/// What a visitor has to see of a request. What it does not name is passed over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// The messages of which it is asked whether they stay.
+    pub messages: Messages,
+    /// The messages whose attributes it is given.
+    pub attributes: Messages,
+}
+
+/// What a walk does with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// It stays; the walk goes on with its attributes and with what is in it.
+    Inside,
+    /// It stays as it is, with all that is in it.
+    Keep,
+    /// It is taken out, with all that is in it.
+    Remove,
+}
+
+/// What a walk through a request comes to, from outside inwards. An error ends the walk.
+///
+/// A reader that it gets stands for a whole message, which is as it was in the request; changes do not show
+/// in it.
 pub trait Visitor {
-    /// A `ResourceSpans`, or its like, before its items.
-    fn resource(&mut self, resource: Reader<'_>) -> Result<(), ProcessingError>;
+    /// What it has to see. It is asked once, before the walk.
+    fn interest(&self) -> Interest;
 
-    /// A span, metric or log record. Returns whether it stays.
-    fn item(&mut self, item: Reader<'_>) -> Result<bool, ProcessingError>;
+    /// A `ResourceSpans`, or its like: with the resource, before its items. Asked for
+    /// [`Messages::RESOURCE`].
+    ///
+    /// # Errors
+    /// End the walk.
+    fn resource(&mut self, resource_data: Reader<'_>) -> Result<Visit, ProcessingError> {
+        let _ = resource_data;
+        Ok(Visit::Inside)
+    }
+
+    /// A `ScopeSpans`, or its like: with the scope, before its items. Asked for [`Messages::SCOPE`].
+    ///
+    /// # Errors
+    /// End the walk.
+    fn scope(&mut self, scope_data: Reader<'_>) -> Result<Visit, ProcessingError> {
+        let _ = scope_data;
+        Ok(Visit::Inside)
+    }
+
+    /// A span, metric or log record.
+    ///
+    /// # Errors
+    /// End the walk.
+    fn item(&mut self, r#type: MessageType, item: Reader<'_>) -> Result<Visit, ProcessingError> {
+        let _ = (r#type, item);
+        Ok(Visit::Inside)
+    }
+
+    /// An event or link of a span, a data point of a metric, or an exemplar of a data point.
+    ///
+    /// # Errors
+    /// End the walk.
+    fn part(&mut self, r#type: MessageType, part: Reader<'_>) -> Result<Visit, ProcessingError> {
+        let _ = (r#type, part);
+        Ok(Visit::Inside)
+    }
+
+    /// The attributes of a message that stays, to be changed. A resource or scope that is not there is
+    /// an empty one, and is made if an attribute is added.
+    ///
+    /// # Errors
+    /// End the walk.
+    fn attributes(
+        &mut self,
+        of: MessageType,
+        attributes: &mut Attributes<'_, '_>,
+    ) -> Result<(), ProcessingError> {
+        let _ = (of, attributes);
+        Ok(())
+    }
 }
 
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everything stays.
+    /// Everything is as it was.
     Unchanged,
-    /// This stays.
+    /// It is this now.
     Changed(Vec<u8>),
     /// No item stays.
     Nothing,
 }
 
-/// Takes out of an export request what does not stay, and the scopes and resources that
-/// contain nothing any more; those that contained nothing before stay.
+/// Changes an export request as a visitor says. Scopes and resources of which nothing is left are taken
+/// out, and so are metrics without a data point left; those that contained nothing before stay.
 ///
 /// # Errors
-/// The visitor's, and what is malformed down to the items.
-pub fn walk(request: &[u8], visitor: &mut impl Visitor) -> Result<Outcome, ProcessingError> {
-    let mut edits = Edits::new(request);
-    let mut items_left = 0;
+/// The visitor's. InvalidArgument, if the request is malformed where it has to be looked at, a message in it has more
+/// than 16,384 attributes, or it would grow by more than 16 times its size and 64 MiB.
+pub fn walk(
+    signal: Signal,
+    request: &[u8],
+    visitor: &mut impl Visitor,
+) -> Result<Outcome, ProcessingError> {
+    let interest = visitor.interest();
+    let mut walk = Walk {
+        visitor,
+        interest,
+        wanted: interest.messages.or(interest.attributes),
+        edits: Edits::new(request),
+        entries: Entries::default(),
+        items_left: 0,
+        has_lost: false,
+        max_growth: (request.len().saturating_mul(MAX_GROWTH)).max(MIN_GROWTH_LIMIT),
+    };
     let mut resources = Reader::new(request);
     while let Some(resource) = resources.next_of(MessageType::RESOURCE_DATA)? {
-        let resource = edits.open(&resource)?;
-        visitor.resource(resource.body.clone())?;
-        let mut scopes_left = 0;
-        let mut scopes = resource.body.clone();
-        while let Some(scope) = scopes.next_of(MessageType::SCOPE_DATA)? {
-            let scope = edits.open(&scope)?;
-            let mut left = 0;
-            let mut items = scope.body.clone();
-            while let Some(item) = items.next_of(MessageType::ITEMS)? {
-                if visitor.item(item.message()?)? {
-                    left += 1;
-                } else {
-                    edits.replace(item.place(), &[]);
-                }
-            }
-            items_left += left;
-            if left > 0 || !edits.has_changed(&scope) {
-                scopes_left += 1;
-                edits.close(scope);
-            } else {
-                edits.remove(scope);
-            }
-        }
-        if scopes_left > 0 || !edits.has_changed(&resource) {
-            edits.close(resource);
-        } else {
-            edits.remove(resource);
-        }
+        let _ = walk.container(MessageType::ResourceData(signal), &resource)?;
     }
-    Ok(if edits.is_empty() {
+    Ok(if walk.edits.is_empty() {
         Outcome::Unchanged
-    } else if items_left == 0 {
+    } else if walk.has_lost && walk.items_left == 0 {
         Outcome::Nothing
     } else {
-        Outcome::Changed(edits.write())
+        Outcome::Changed(walk.edits.write())
     })
+}
+
+/// Whether a message stays.
+type Stays = bool;
+
+struct Walk<'v, 'a, V> {
+    visitor: &'v mut V,
+    interest: Interest,
+    wanted: Messages,
+    edits: Edits<'a>,
+    entries: Entries<'a>,
+    /// Spans, metrics and log records that stay; those of a message that is not looked into count as one.
+    items_left: usize,
+    /// Whether anything was taken out.
+    has_lost: bool,
+    max_growth: usize,
+}
+
+/// What is left of the telemetry in a message.
+#[derive(Default)]
+struct Remains {
+    left: usize,
+    lost: usize,
+}
+
+impl Remains {
+    const fn count(&mut self, stays: Stays) {
+        if stays {
+            self.left += 1;
+        } else {
+            self.lost += 1;
+        }
+    }
+
+    const fn is_nothing(&self) -> bool {
+        self.lost > 0 && self.left == 0
+    }
+}
+
+impl<'a, V: Visitor> Walk<'_, 'a, V> {
+    /// A `ResourceData` or `ScopeData`: something that is described by a message of which protobuf merges the
+    /// occurrences, and contains others.
+    fn container(
+        &mut self,
+        r#type: MessageType,
+        field: &Field<'a>,
+    ) -> Result<Stays, ProcessingError> {
+        let is_resource = matches!(r#type, MessageType::ResourceData(_));
+        let description = if is_resource {
+            MessageType::Resource
+        } else {
+            MessageType::Scope
+        };
+        let opened = self.edits.open(field)?;
+        let mut visit = Visit::Inside;
+        if self.interest.messages.contains(description) {
+            let message = opened.body.clone();
+            visit = if is_resource {
+                self.visitor.resource(message)?
+            } else {
+                self.visitor.scope(message)?
+            };
+        }
+        match visit {
+            Visit::Inside => {}
+            Visit::Keep => {
+                self.items_left += usize::from(has_items(r#type, opened.body.clone())?);
+                self.edits.close(opened);
+                return Ok(true);
+            }
+            Visit::Remove => {
+                self.has_lost = true;
+                self.edits.remove(opened);
+                return Ok(false);
+            }
+        }
+        let mark = self.entries.mark();
+        let changes = if self.interest.attributes.contains(description) {
+            self.description(description, mark, &opened)?
+        } else {
+            None
+        };
+        let remains = self.contents(r#type, mark, changes, &opened)?;
+        self.entries.forget(mark);
+        self.close(r#type, opened, &remains)
+    }
+
+    /// Gives the visitor the attributes of a container's description. Returns where it ends, if it has changed: the
+    /// last occurrence's end, or `None` if there is none.
+    fn description(
+        &mut self,
+        description: MessageType,
+        mark: Mark,
+        container: &Opened<'a>,
+    ) -> Result<Option<Description>, ProcessingError> {
+        let number = description.attributes().unwrap_or_default();
+        let mut end = None;
+        let mut fields = container.body.clone();
+        while let Some(field) = fields.next_of(MessageType::DESCRIPTION)? {
+            let mut message = field.message()?;
+            end = Some(message.place().end);
+            while let Some(attribute) = message.next_of(number)? {
+                self.entries.push(mark, attribute)?;
+            }
+        }
+        let mut attributes = self.entries.since(mark);
+        self.visitor.attributes(description, &mut attributes)?;
+        let changed = attributes.has_changed();
+        Ok(changed.then_some(Description { number, end }))
+    }
+
+    /// Goes through what is in a container, and writes the changes of its description.
+    fn contents(
+        &mut self,
+        r#type: MessageType,
+        mark: Mark,
+        changes: Option<Description>,
+        container: &Opened<'a>,
+    ) -> Result<Remains, ProcessingError> {
+        let mut remains = Remains::default();
+        let inner = r#type.part(MessageType::CONTENTS);
+        let inner = inner.filter(|inner| self.wanted.reach(*inner));
+        if inner.is_none() {
+            let has_items = has_items(r#type, container.body.clone())?;
+            self.items_left += usize::from(has_items);
+            if changes.is_none() {
+                return Ok(remains);
+            }
+        }
+        let mut next = mark.first();
+        if let Some(Description { number, end: None }) = changes {
+            let start = container.body.place().start;
+            let fields = self.entries.new_fields(next, number);
+            (self.edits).replace_by_field(start..start, MessageType::DESCRIPTION, &fields);
+        }
+        let mut body = container.body.clone();
+        while let Some(field) = body.next_field()? {
+            match (field.number, &changes, inner) {
+                (MessageType::DESCRIPTION, Some(Description { number, end }), _) => {
+                    let message = self.edits.open(&field)?;
+                    let place = message.body.place();
+                    next = (self.entries).write_before(next, place.end, &mut self.edits)?;
+                    if *end == Some(place.end) {
+                        let fields = self.entries.new_fields(next, *number);
+                        self.insert(place.end, &fields);
+                    }
+                    self.edits.close(message);
+                }
+                (MessageType::CONTENTS, _, Some(inner @ MessageType::ScopeData(_))) => {
+                    remains.count(self.container(inner, &field)?);
+                }
+                (MessageType::CONTENTS, _, Some(item)) => {
+                    let stays = self.message(item, &field)?;
+                    self.items_left += usize::from(stays);
+                    remains.count(stays);
+                }
+                _ => {}
+            }
+        }
+        Ok(remains)
+    }
+
+    /// A message that is an item, in an item, or in a part of one.
+    fn message(
+        &mut self,
+        r#type: MessageType,
+        field: &Field<'a>,
+    ) -> Result<Stays, ProcessingError> {
+        if self.interest.messages.contains(r#type) {
+            let message = field.message()?;
+            let visit = match r#type {
+                MessageType::Span | MessageType::LogRecord | MessageType::Metric => {
+                    self.visitor.item(r#type, message)?
+                }
+                _ => self.visitor.part(r#type, message)?,
+            };
+            match visit {
+                Visit::Inside => {}
+                Visit::Keep => return Ok(true),
+                Visit::Remove => {
+                    self.has_lost = true;
+                    self.edits.cut(field.place());
+                    return Ok(false);
+                }
+            }
+        }
+        let has_attributes = self.interest.attributes.contains(r#type);
+        if !has_attributes && !self.wanted.reach_below(r#type) {
+            return Ok(true);
+        }
+        let opened = self.edits.open(field)?;
+        let mark = self.entries.mark();
+        let mut has_changed = false;
+        // Where the parts begin that have to be looked at.
+        let mut parts = Some(opened.body.clone());
+        if has_attributes {
+            parts = self.collect(r#type, mark, &opened)?;
+            let mut attributes = self.entries.since(mark);
+            self.visitor.attributes(r#type, &mut attributes)?;
+            has_changed = attributes.has_changed();
+        }
+        let mut next = mark.first();
+        let mut remains = Remains::default();
+        if let Some(parts) = parts {
+            self.parts(
+                r#type,
+                parts,
+                has_changed.then_some(&mut next),
+                &mut remains,
+            )?;
+        }
+        if has_changed {
+            let end = opened.body.place().end;
+            next = self.entries.write_before(next, end, &mut self.edits)?;
+            let number = r#type.attributes().unwrap_or_default();
+            let fields = self.entries.new_fields(next, number);
+            self.insert(end, &fields);
+        }
+        self.entries.forget(mark);
+        self.close(r#type, opened, &remains)
+    }
+
+    /// Collects a message's attributes. Returns where the first part is that has to be looked at.
+    fn collect(
+        &mut self,
+        r#type: MessageType,
+        mark: Mark,
+        message: &Opened<'a>,
+    ) -> Result<Option<Reader<'a>>, ProcessingError> {
+        let mut parts = None;
+        let mut body = message.body.clone();
+        loop {
+            let before = body.clone();
+            let Some(field) = body.next_field()? else {
+                return Ok(parts);
+            };
+            match r#type.part(field.number) {
+                Some(MessageType::KeyValue) => self.entries.push(mark, field)?,
+                Some(part) if parts.is_none() && self.wanted.reach(part) => parts = Some(before),
+                _ => {}
+            }
+        }
+    }
+
+    /// Goes through the parts of a message. `next` is its next attribute, if attributes have changed: those before a part
+    /// are written before it.
+    fn parts(
+        &mut self,
+        r#type: MessageType,
+        mut body: Reader<'a>,
+        mut next: Option<&mut usize>,
+        remains: &mut Remains,
+    ) -> Result<(), ProcessingError> {
+        let mut number = None;
+        while let Some(field) = body.next_field()? {
+            let Some(part) = r#type.part(field.number) else {
+                continue;
+            };
+            if !self.wanted.reach(part) {
+                continue;
+            }
+            if let Some(next) = next.as_deref_mut() {
+                *next = (self.entries).write_before(*next, field.start, &mut self.edits)?;
+            }
+            // A metric has data of one kind: those that come last.
+            if r#type == MessageType::Metric && number.replace(field.number) != Some(field.number) {
+                *remains = Remains::default();
+            }
+            let stays = self.message(part, &field)?;
+            match r#type {
+                MessageType::Metric | MessageType::MetricData(_) => remains.count(stays),
+                // A span stays without its events, a data point without its exemplars.
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, at: usize, fields: &[u8]) {
+        if !fields.is_empty() {
+            self.edits.replace(at..at, fields);
+        }
+    }
+
+    /// Closes a message, or removes one of which nothing is left.
+    fn close(
+        &mut self,
+        r#type: MessageType,
+        opened: Opened<'a>,
+        remains: &Remains,
+    ) -> Result<Stays, ProcessingError> {
+        if remains.is_nothing() {
+            match r#type {
+                // Without it, data of another kind before it would be those of the metric.
+                MessageType::MetricData(_) => self.edits.close(opened),
+                _ => self.edits.remove(opened),
+            }
+            return Ok(false);
+        }
+        self.edits.close(opened);
+        if self.edits.growth() > self.max_growth.cast_signed() {
+            return Err(ProcessingError::invalid_argument(format!(
+                "the request would grow by more than {} bytes",
+                self.max_growth
+            )));
+        }
+        Ok(true)
+    }
+}
+
+/// Whether there is a span, metric or log record in a `ResourceData` or `ScopeData`.
+fn has_items(r#type: MessageType, mut container: Reader<'_>) -> Result<bool, Malformed> {
+    let is_resource = matches!(r#type, MessageType::ResourceData(_));
+    while let Some(field) = container.next_of(MessageType::CONTENTS)? {
+        if !is_resource || field.message()?.next_of(MessageType::ITEMS)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Where attributes of a resource or scope are written.
+struct Description {
+    /// The field number of attributes.
+    number: u32,
+    /// Where its last occurrence ends; `None` if there is none.
+    end: Option<usize>,
 }
 
 /// A request without the resources and scopes that have no items. What has some is copied as it stands.
@@ -92,7 +483,7 @@ pub fn without_empty(request: &[u8]) -> Result<Vec<u8>, Malformed> {
             if scope.message()?.next_of(MessageType::ITEMS)?.is_some() {
                 any = true;
             } else {
-                edits.replace(scope.place(), &[]);
+                edits.cut(scope.place());
             }
         }
         if any {

@@ -52,6 +52,18 @@ pub(crate) struct NodeType {
     pub(crate) is_blind: fn(&Value) -> bool,
 }
 
+impl NodeFactory {
+    /// The same node under another type name.
+    #[must_use]
+    pub fn named(mut self, urn: &'static str) -> Self {
+        match &mut self.factory {
+            Factory::Processor(factory) => factory.name = urn,
+            Factory::Receiver(factory) => factory.name = urn,
+        }
+        self
+    }
+}
+
 /// Makes a node type of a context-aware processor.
 #[must_use]
 pub fn processor_factory<N: ProcessorNode + ContextAwareProcessor>() -> NodeFactory {

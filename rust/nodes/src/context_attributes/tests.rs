@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-use otapbridge::{BlockBuilder, ErrorKind, SpanContext};
+use otapbridge::{BlockBuilder, ErrorKind, RequestContext, Signal};
 use serde_json::json;
 
 use super::*;
-use otapbridge_otlp::AttributeValue;
+use otapbridge_otlp::Outcome;
 
 fn config(value: serde_json::Value) -> Result<Config, serde_json::Error> {
     serde_json::from_value(value)
@@ -19,18 +19,10 @@ fn node(sources: &[&str]) -> ContextAttributes {
     ContextAttributes::create(config).expect("valid configuration")
 }
 
-fn read(source: &str, context: &RequestContext) -> Option<AttributeValue> {
-    node(&[source]).actions[0].from_context.read(context)
-}
-
 fn context(build: impl FnOnce(&mut BlockBuilder)) -> RequestContext {
     let mut builder = BlockBuilder::new();
     build(&mut builder);
     RequestContext::new(builder.build().expect("valid block"))
-}
-
-fn text(value: &str) -> Option<AttributeValue> {
-    Some(AttributeValue::Text(value.to_owned()))
 }
 
 const SOURCES: [&str; 8] = [
@@ -45,78 +37,10 @@ const SOURCES: [&str; 8] = [
 ];
 
 #[test]
-fn every_source_gives_its_value() {
-    let context = context(|builder| {
-        builder
-            .metadata("X-Tenant", ["a", "b"])
-            .metadata("bytes", [&b"\xffx"[..], b""])
-            .metadata("blank", [""])
-            .metadata("none", [""; 0])
-            .auth("subject", "me")
-            .auth_list("groups", ["g1", "g2"])
-            .auth_list("nothing", [""; 0])
-            .auth_opaque("claims")
-            .address("tcp", "[2001:db8::1]:4317")
-            .span_context(SpanContext {
-                trace_id: [0xab; 16],
-                span_id: [0x01; 8],
-                trace_flags: 255,
-                remote: true,
-            })
-            .trace_state("vendor=1,other=2");
-    });
-    for (source, expected) in [
-        ("metadata.x-tenant", text("a;b")),
-        ("metadata.X-TENANT", text("a;b")),
-        ("metadata.bytes", text("\u{fffd}x;")),
-        ("metadata.blank", text("")),
-        ("metadata.none", None),
-        ("metadata.unknown", None),
-        ("auth.subject", text("me")),
-        ("auth.groups", text("g1;g2")),
-        ("auth.nothing", None),
-        ("auth.claims", None),
-        ("auth.unknown", None),
-        ("client.address", text("2001:db8::1")),
-        ("trace_id", text("abababababababababababababababab")),
-        ("span_id", text("0101010101010101")),
-        ("trace_flags", Some(AttributeValue::Int(255))),
-        ("trace_state", text("vendor=1,other=2")),
-        ("deadline_remaining", None),
-    ] {
-        assert_eq!(read(source, &context), expected, "{source}");
-    }
-}
-
-#[test]
-fn the_deadline_is_in_milliseconds() {
-    let remaining = |nanos| {
-        let context = context(|builder| {
-            builder.deadline_nanos(nanos, 0);
-        });
-        match read("deadline_remaining", &context) {
-            Some(AttributeValue::Int(millis)) => millis,
-            other => panic!("{other:?}"),
-        }
-    };
-    let hour = remaining(3_600_000_000_000);
-    assert!((3_500_000..=3_600_000).contains(&hour), "{hour}");
-    assert_eq!(remaining(-1), 0);
-}
-
-#[test]
-fn a_unix_socket_has_no_ip() {
-    let context = context(|builder| {
-        builder.address("unix", "/run/otlp.sock");
-    });
-    assert_eq!(read("client.address", &context), None);
-}
-
-#[test]
 fn what_is_absent_writes_nothing() {
     let empty = context(|_| {});
     for context in [&empty, &RequestContext::empty()] {
-        assert!(node(&SOURCES).attributes(context).is_empty());
+        assert!(node(&SOURCES).0.does_nothing(context));
     }
 }
 
@@ -132,10 +56,10 @@ fn the_last_action_that_has_a_value_wins() {
         builder.metadata("first", ["1"]).metadata("second", ["2"]);
     });
     // One container without a resource.
-    let written = node.attributes(&context).write_to(&[0x0a, 0x00]);
-    let written = written.expect("well-formed");
+    let written = node.0.apply(Signal::Logs, &[0x0a, 0x00], &context);
     let expected = b"\x0a\x11\x0a\x0f\x0a\x0d\x0a\x06tenant\x12\x03\x0a\x012";
-    assert_eq!(written, expected);
+    let expected = Outcome::Changed(expected.to_vec());
+    assert_eq!(written.expect("well-formed"), expected);
 }
 
 #[test]

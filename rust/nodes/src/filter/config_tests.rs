@@ -36,8 +36,8 @@ fn the_configuration_is_the_engine_s() {
         (json!({"logs": {"only": {}}}), "only"),
         (json!({"logs": {"include": {"body": []}}}), "body"),
         (
-            json!({"metrics": {"include": {"resource_attributes": []}}}),
-            "resource_attributes",
+            json!({"metrics": {"include": {"bodies": ["a"]}}}),
+            "metrics.include.bodies",
         ),
         (
             json!({"traces": {"include": {"match_type": "glob"}}}),
@@ -48,8 +48,8 @@ fn the_configuration_is_the_engine_s() {
             "match_undefined",
         ),
         (
-            json!({"logs": {"include": {"record_attributes": [{"key": "a"}]}}}),
-            "value",
+            json!({"logs": {"include": {"record_attributes": [{"key": "a", "values": 1}]}}}),
+            "values",
         ),
         (
             json!({"logs": {"include": {"bodies": [["a"]]}}}),

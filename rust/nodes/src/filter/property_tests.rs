@@ -64,7 +64,9 @@ fn random_item(random: &mut Random, signal: Signal) -> Vec<u8> {
         .encode_to_vec(),
         Signal::Metrics => Metric {
             name: random_text(random),
-            gauge: random.bytes(20),
+            gauge: random.chance(2).then(|| Gauge {
+                points: random.list(3, |random| random.bytes(9)),
+            }),
         }
         .encode_to_vec(),
     }

@@ -3,12 +3,13 @@
 //! The items as prost reads and writes them: as much as filters look at, and something
 //! of the rest.
 
-use otapbridge::Signal;
+use otapbridge::{ProcessingError, RequestContext, Signal};
+use otapbridge_otlp::Outcome;
 pub(super) use otapbridge_test_support::otlp::*;
 use prost::Message;
 
-use super::conditions::Rules;
 use super::config::Config;
+use super::rules::Rules;
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct LogRecord {
@@ -52,8 +53,14 @@ pub(super) struct Link {
 pub(super) struct Metric {
     #[prost(string, tag = "1")]
     pub(super) name: String,
-    #[prost(bytes = "vec", tag = "5")]
-    pub(super) gauge: Vec<u8>,
+    #[prost(message, optional, tag = "5")]
+    pub(super) gauge: Option<Gauge>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Gauge {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub(super) points: Vec<Vec<u8>>,
 }
 
 pub(super) fn container(attributes: Vec<KeyValue>, scopes: Vec<Scope>) -> Container {
@@ -82,13 +89,26 @@ pub(super) fn request(containers: Vec<Container>) -> Request {
     }
 }
 
-/// What this configuration says of a signal.
-pub(super) fn rules(signal: Signal, config: serde_json::Value) -> Rules {
+/// What a configuration says of a signal.
+pub(super) struct OfSignal {
+    signal: Signal,
+    rules: Rules,
+}
+
+pub(super) fn rules(signal: Signal, config: serde_json::Value) -> OfSignal {
     let config: Config = serde_json::from_value(config).expect("valid configuration");
-    let filter = config.filter().expect("valid configuration");
-    match signal {
-        Signal::Traces => filter.traces,
-        Signal::Metrics => filter.metrics,
-        Signal::Logs => filter.logs,
+    let rules = config.rules().expect("valid configuration");
+    OfSignal { signal, rules }
+}
+
+impl OfSignal {
+    pub(super) fn is_empty(&self) -> bool {
+        self.rules.is_empty(self.signal)
+    }
+
+    pub(super) fn apply(&self, request: &[u8]) -> Result<Outcome, ProcessingError> {
+        let context = RequestContext::empty();
+        let (outcome, _) = self.rules.apply(self.signal, request, &context)?;
+        Ok(outcome)
     }
 }

@@ -269,7 +269,7 @@ fn metrics_match_by_name() {
     let metric = |name: &str| {
         Metric {
             name: name.to_owned(),
-            gauge: vec![],
+            gauge: None,
         }
         .encode_to_vec()
     };

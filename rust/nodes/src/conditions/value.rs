@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Compares texts, numbers, values and attributes with what is asked for.
+
+use otapbridge_otlp::wire::{Malformed, Reader};
+use otapbridge_otlp::{Value, key};
+use regex::bytes::Regex;
+use serde::Deserialize;
+
+/// What a text has to be.
+#[derive(Clone, Debug)]
+pub(crate) enum Pattern {
+    Equal(String),
+    /// It has to be found somewhere in the text.
+    Regexp(Regex),
+}
+
+impl Pattern {
+    pub(super) fn matches(&self, text: &[u8]) -> bool {
+        match self {
+            Self::Equal(wanted) => text == wanted.as_bytes(),
+            Self::Regexp(regexp) => regexp.is_match(text),
+        }
+    }
+
+    /// Whether one of the patterns fits.
+    pub(super) fn any_matches(patterns: &[Self], text: &[u8]) -> bool {
+        patterns.iter().any(|pattern| pattern.matches(text))
+    }
+}
+
+/// What a value has to be. One of another type is another value. A text is a `String` as
+/// long as it is what was written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a text, a number or a truth value")]
+pub(crate) enum ValueCondition<Text = Pattern> {
+    Text(Text),
+    Int(i64),
+    Double(f64),
+    Bool(bool),
+}
+
+impl ValueCondition {
+    pub(super) fn matches(&self, value: Value<'_>) -> bool {
+        match (self, value) {
+            (Self::Text(pattern), Value::Text(text)) => pattern.matches(text),
+            (Self::Int(wanted), Value::Int(number)) => *wanted == number,
+            (Self::Double(wanted), Value::Double(number)) => *wanted == number,
+            (Self::Bool(wanted), Value::Bool(value)) => *wanted == value,
+            _ => false,
+        }
+    }
+}
+
+/// An attribute that is asked for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AttributeCondition<Text = Pattern> {
+    pub(super) key: String,
+    /// Any value is right if there is none.
+    pub(super) value: Option<ValueCondition<Text>>,
+}
+
+impl AttributeCondition {
+    fn has_key(&self, key: &[u8]) -> bool {
+        self.key.as_bytes() == key
+    }
+
+    fn matches(&self, key: &[u8], value: Value<'_>) -> bool {
+        let right = |wanted: &ValueCondition| wanted.matches(value);
+        self.has_key(key) && self.value.as_ref().is_none_or(right)
+    }
+}
+
+/// What is asked of a list of attributes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AttributeConditions {
+    /// One of them is enough, if there are any.
+    pub(super) any: Vec<AttributeCondition>,
+    /// It has to have all of them, at most [`AttributeConditions::MAX_ALL`].
+    pub(super) all: Vec<AttributeCondition>,
+}
+
+/// What of a list of attributes has been seen.
+pub(super) struct Seen<'c> {
+    conditions: &'c AttributeConditions,
+    any: bool,
+    /// Those of `all` that are still to be seen, a bit for each.
+    missing: u64,
+}
+
+impl AttributeConditions {
+    pub(super) const MAX_ALL: usize = u64::BITS as usize;
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.any.is_empty() && self.all.is_empty()
+    }
+
+    /// To be told of the attributes.
+    pub(super) fn none_seen(&self) -> Seen<'_> {
+        let missing = match self.all.len() {
+            0 => 0,
+            count => u64::MAX >> (Self::MAX_ALL - count),
+        };
+        Seen {
+            conditions: self,
+            any: self.any.is_empty(),
+            missing,
+        }
+    }
+}
+
+impl Seen<'_> {
+    /// Whether the list is right as far as it was seen.
+    #[inline]
+    pub(super) const fn is_enough(&self) -> bool {
+        self.any && self.missing == 0
+    }
+
+    /// Sees a `KeyValue`.
+    #[inline]
+    pub(super) fn see(&mut self, key_value: Reader<'_>) -> Result<(), Malformed> {
+        let key = key(key_value.clone())?;
+        let AttributeConditions { any, all } = self.conditions;
+        // Most attributes are not asked for; only of the others the value is read.
+        if !any.iter().chain(all).any(|wanted| wanted.has_key(key)) {
+            return Ok(());
+        }
+        let value = Value::of(key_value)?;
+        self.any = self.any || any.iter().any(|wanted| wanted.matches(key, value));
+        for (index, wanted) in all.iter().enumerate() {
+            if wanted.matches(key, value) {
+                self.missing &= !(1 << index);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! `AnyValue`s and `KeyValue`s: read in place, and written.
+
+use crate::schema::MessageType;
+use crate::wire::{FIXED64, Malformed, Reader, VARINT, push_len_field, push_varint};
+
+/// An `AnyValue`, as far as it is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Value<'a> {
+    /// None at all, or one that is not looked at: a list, a map, bytes.
+    #[default]
+    Other,
+    /// Need not be UTF-8: such an item is one like others.
+    Text(&'a [u8]),
+    /// A truth value.
+    Bool(bool),
+    /// A 64-bit integer.
+    Int(i64),
+    /// A floating-point number.
+    Double(f64),
+}
+
+impl<'a> Value<'a> {
+    /// Reads an `AnyValue`. Protobuf merges the occurrences of one value, so what is
+    /// found replaces what an earlier one said. Lists and maps are not looked into, so
+    /// their depth does not matter.
+    ///
+    /// # Errors
+    /// The value is malformed.
+    pub fn merge(&mut self, mut any_value: Reader<'a>) -> Result<(), Malformed> {
+        while let Some(field) = any_value.next_field()? {
+            *self = match field.number {
+                MessageType::TEXT => Self::Text(field.bytes()?),
+                MessageType::BOOL => Self::Bool(field.varint()? != 0),
+                MessageType::INT => Self::Int(field.varint()? as i64),
+                MessageType::DOUBLE => Self::Double(field.double()?),
+                number if MessageType::AnyValue.field(number).is_some() => {
+                    let _ = field.message()?;
+                    Self::Other
+                }
+                _ => continue,
+            };
+        }
+        Ok(())
+    }
+
+    /// The value of a `KeyValue`.
+    ///
+    /// # Errors
+    /// The `KeyValue` or its value is malformed.
+    pub fn of(mut key_value: Reader<'a>) -> Result<Self, Malformed> {
+        let mut value = Self::default();
+        while let Some(field) = key_value.next_of(MessageType::VALUE)? {
+            value.merge(field.message()?)?;
+        }
+        Ok(value)
+    }
+}
+
+/// The key of a `KeyValue`, or empty. The last one counts, as everywhere in protobuf.
+///
+/// # Errors
+/// The `KeyValue` is malformed.
+pub fn key(mut key_value: Reader<'_>) -> Result<&[u8], Malformed> {
+    let mut key = &[][..];
+    while let Some(field) = key_value.next_of(MessageType::KEY)? {
+        key = field.bytes()?;
+    }
+    Ok(key)
+}
+
+/// The `AnyValue` of an attribute, where it stands.
+#[derive(Clone, Debug)]
+pub struct AnyValue<'a>(Place<'a>);
+
+#[derive(Clone, Debug)]
+enum Place<'a> {
+    Absent,
+    There(Reader<'a>),
+    /// Protobuf merges the occurrences of a message: their bytes behind each other are the whole.
+    Merged(Vec<u8>),
+}
+
+impl<'a> AnyValue<'a> {
+    /// The value of a `KeyValue`.
+    ///
+    /// # Errors
+    /// The `KeyValue` is malformed.
+    pub(crate) fn of(mut key_value: Reader<'a>) -> Result<Self, Malformed> {
+        let mut place = Place::Absent;
+        while let Some(field) = key_value.next_of(MessageType::VALUE)? {
+            let value = field.message()?;
+            place = match place {
+                Place::Absent => Place::There(value),
+                Place::There(first) => Place::Merged([first.rest(), value.rest()].concat()),
+                Place::Merged(earlier) => Place::Merged([&earlier, value.rest()].concat()),
+            };
+        }
+        Ok(Self(place))
+    }
+
+    pub(crate) const fn absent() -> Self {
+        Self(Place::Absent)
+    }
+
+    pub(crate) const fn encoded(bytes: &'a [u8]) -> Self {
+        Self(Place::There(Reader::new(bytes)))
+    }
+
+    /// Whether there is a value.
+    #[must_use]
+    pub const fn is_present(&self) -> bool {
+        !matches!(self.0, Place::Absent)
+    }
+
+    /// Reads its fields.
+    #[must_use]
+    pub fn reader(&self) -> Reader<'_> {
+        match &self.0 {
+            Place::Absent => Reader::new(&[]),
+            Place::There(value) => value.clone(),
+            Place::Merged(value) => Reader::new(value),
+        }
+    }
+
+    /// The value, if it is a text, a number or a truth value.
+    ///
+    /// # Errors
+    /// The value is malformed.
+    pub fn value(&self) -> Result<Value<'_>, Malformed> {
+        let mut value = Value::default();
+        value.merge(self.reader())?;
+        Ok(value)
+    }
+}
+
+/// An `AnyValue` to be written: its protobuf.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EncodedValue(Vec<u8>);
+
+impl EncodedValue {
+    /// The same as a value that is there.
+    #[must_use]
+    pub fn copy(value: &AnyValue<'_>) -> Self {
+        Self(value.reader().rest().to_vec())
+    }
+
+    /// A list of values.
+    #[must_use]
+    pub fn list(values: impl IntoIterator<Item = Self>) -> Self {
+        let mut list = Vec::new();
+        for value in values {
+            push_len_field(&mut list, MessageType::LIST_VALUES, &value.0);
+        }
+        Self::message(MessageType::LIST, &list)
+    }
+
+    /// A map; the keys' order is kept.
+    #[must_use]
+    pub fn map<'k>(entries: impl IntoIterator<Item = (&'k str, Self)>) -> Self {
+        let mut map = Vec::new();
+        for (key, value) in entries {
+            let mut key_value = Vec::new();
+            push_key_value(&mut key_value, key.as_bytes(), Some(&value.0));
+            push_len_field(&mut map, MessageType::MAP_ENTRIES, &key_value);
+        }
+        Self::message(MessageType::MAP, &map)
+    }
+
+    /// A text that need not be UTF-8: one that was taken from another attribute.
+    #[must_use]
+    pub fn text(text: &[u8]) -> Self {
+        Self::message(MessageType::TEXT, text)
+    }
+
+    fn message(number: u32, content: &[u8]) -> Self {
+        let mut encoded = Vec::new();
+        push_len_field(&mut encoded, number, content);
+        Self(encoded)
+    }
+
+    fn number(number: u32, wire_type: u32) -> Vec<u8> {
+        let mut encoded = Vec::new();
+        push_varint(&mut encoded, u64::from(number << 3 | wire_type));
+        encoded
+    }
+
+    /// Its protobuf.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The value as one that can be read.
+    #[must_use]
+    pub fn as_any_value(&self) -> AnyValue<'_> {
+        AnyValue::encoded(&self.0)
+    }
+}
+
+impl From<&str> for EncodedValue {
+    fn from(text: &str) -> Self {
+        Self::text(text.as_bytes())
+    }
+}
+
+impl From<bool> for EncodedValue {
+    fn from(value: bool) -> Self {
+        let mut encoded = Self::number(MessageType::BOOL, VARINT);
+        push_varint(&mut encoded, u64::from(value));
+        Self(encoded)
+    }
+}
+
+impl From<i64> for EncodedValue {
+    fn from(number: i64) -> Self {
+        let mut encoded = Self::number(MessageType::INT, VARINT);
+        // int64 is the two's complement, not zigzag.
+        push_varint(&mut encoded, number as u64);
+        Self(encoded)
+    }
+}
+
+impl From<f64> for EncodedValue {
+    fn from(number: f64) -> Self {
+        let mut encoded = Self::number(MessageType::DOUBLE, FIXED64);
+        encoded.extend_from_slice(&number.to_le_bytes());
+        Self(encoded)
+    }
+}
+
+/// Appends the fields of a `KeyValue`.
+pub(crate) fn push_key_value(out: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
+    push_len_field(out, MessageType::KEY, key);
+    if let Some(value) = value {
+        push_len_field(out, MessageType::VALUE, value);
+    }
+}
