@@ -9,8 +9,8 @@ use otapbridge_context::ProcessingError;
 
 use crate::edit::Edits;
 use crate::schema::MessageType;
-use crate::value::{AnyValue, EncodedValue, push_key_value};
-use crate::wire::{Field, Malformed, push_len_field};
+use crate::value::{AnyValue, EncodedValue, key_place, push_key_value};
+use crate::wire::{Field, Malformed, Reader};
 
 /// Attributes of one message that are looked at. It bounds the memory that a request of tiny attributes takes.
 pub(crate) const MAX_ATTRIBUTES: usize = 16_384;
@@ -27,73 +27,100 @@ pub struct Attributes<'w, 'a> {
 }
 
 /// One attribute: a `KeyValue`.
-pub struct Attribute<'w, 'a> {
-    entry: &'w Entry<'a>,
+pub struct Attribute<'w> {
+    entry: &'w Entry,
+    input: &'w [u8],
     made: &'w [u8],
 }
 
 /// Attributes of messages inside each other, those of the innermost last.
-#[derive(Default)]
 pub(crate) struct Entries<'a> {
-    entries: Vec<Entry<'a>>,
+    input: &'a [u8],
+    entries: Vec<Entry>,
     /// The bytes of new keys and values.
     made: Vec<u8>,
 }
 
-struct Entry<'a> {
-    /// Where it stands; `None` if it is new.
-    field: Option<Field<'a>>,
-    key: Key<'a>,
-    /// In the bytes that were made; `None` if it is the value that stands there.
-    value: Option<Range<usize>>,
+/// An attribute. There are very many, so that it is small: places are those in the input, which [`MAX_INPUT`] bounds.
+struct Entry {
+    /// The `KeyValue`'s field; `None` if the attribute is new.
+    field: Option<Place>,
+    key: Bytes,
+    /// `None` if it is the value that stands there.
+    value: Option<Made>,
     is_removed: bool,
 }
 
-enum Key<'a> {
-    Same(&'a [u8]),
-    Made(Range<usize>),
+/// Larger inputs are refused.
+pub(crate) const MAX_INPUT: usize = u32::MAX as usize;
+
+/// Where a field is.
+#[derive(Clone, Copy)]
+struct Place {
+    start: u32,
+    content: u32,
+    end: u32,
 }
 
-impl<'a> Entry<'a> {
-    fn key<'w>(&'w self, made: &'w [u8]) -> &'w [u8] {
-        match &self.key {
-            Key::Same(key) => key,
-            Key::Made(place) => &made[place.clone()],
+#[derive(Clone, Copy)]
+enum Bytes {
+    Input { start: u32, end: u32 },
+    Made(Made),
+}
+
+/// Bytes that were made.
+#[derive(Clone, Copy)]
+struct Made {
+    start: u32,
+    end: u32,
+}
+
+impl Made {
+    fn of(self, made: &[u8]) -> &[u8] {
+        &made[self.start as usize..self.end as usize]
+    }
+}
+
+impl Entry {
+    #[inline]
+    fn key<'w>(&self, input: &'w [u8], made: &'w [u8]) -> &'w [u8] {
+        match self.key {
+            Bytes::Input { start, end } => &input[start as usize..end as usize],
+            Bytes::Made(key) => key.of(made),
         }
     }
 
-    fn value<'w>(&'w self, made: &'w [u8]) -> Result<AnyValue<'w>, Malformed>
-    where
-        'a: 'w,
-    {
-        match (&self.value, &self.field) {
-            (Some(place), _) => Ok(AnyValue::encoded(&made[place.clone()])),
-            (None, Some(field)) => AnyValue::of(field.message()?),
+    fn value<'w>(&self, input: &'w [u8], made: &'w [u8]) -> Result<AnyValue<'w>, Malformed> {
+        match (self.value, self.field) {
+            (Some(value), _) => Ok(AnyValue::encoded(value.of(made))),
+            (None, Some(field)) => AnyValue::of(field.message(input)),
             (None, None) => Ok(AnyValue::absent()),
         }
     }
 
     const fn has_changed(&self) -> bool {
-        self.is_removed || self.value.is_some() || matches!(self.key, Key::Made(_))
+        self.is_removed || self.value.is_some() || matches!(self.key, Bytes::Made(_))
     }
 
     /// Notes what changes where it stands.
-    fn write(
+    fn write<'a>(
         &self,
-        field: &Field<'a>,
+        place: Place,
+        number: u32,
         made: &[u8],
         edits: &mut Edits<'a>,
     ) -> Result<(), Malformed> {
         if self.is_removed {
-            edits.cut(field.place());
+            edits.cut(place.start as usize..place.end as usize);
             return Ok(());
         }
-        let new_key = match &self.key {
-            Key::Same(_) => None,
-            Key::Made(place) => Some((MessageType::KEY, &made[place.clone()])),
+        let new_key = match self.key {
+            Bytes::Input { .. } => None,
+            Bytes::Made(key) => Some((MessageType::KEY, key.of(made))),
         };
-        let new_value = (self.value.clone()).map(|place| (MessageType::VALUE, &made[place]));
-        let key_value = edits.open(field)?;
+        let new_value = self.value.map(|value| (MessageType::VALUE, value.of(made)));
+        let body = place.message(edits.input());
+        let key_value = edits.open_body(number, place.start as usize, body);
         // Each is written once, in place of the first; of several, protobuf would take the last or merge them.
         let mut missing = [new_key, new_value];
         let mut fields = key_value.body.clone();
@@ -117,6 +144,12 @@ impl<'a> Entry<'a> {
     }
 }
 
+impl Place {
+    fn message(self, input: &[u8]) -> Reader<'_> {
+        Reader::of(input, self.content as usize..self.end as usize)
+    }
+}
+
 /// Where the lists of messages end that are around the current one.
 #[derive(Clone, Copy)]
 pub(crate) struct Mark {
@@ -125,6 +158,15 @@ pub(crate) struct Mark {
 }
 
 impl<'a> Entries<'a> {
+    pub(crate) const fn new(input: &'a [u8]) -> Self {
+        Self {
+            input,
+            entries: Vec::new(),
+            made: Vec::new(),
+        }
+    }
+
+    #[inline]
     pub(crate) const fn mark(&self) -> Mark {
         Mark {
             entries: self.entries.len(),
@@ -133,6 +175,7 @@ impl<'a> Entries<'a> {
     }
 
     /// Forgets the attributes that were added since.
+    #[inline]
     pub(crate) fn forget(&mut self, mark: Mark) {
         self.entries.truncate(mark.entries);
         self.made.truncate(mark.made);
@@ -143,17 +186,23 @@ impl<'a> Entries<'a> {
     /// # Errors
     /// It is malformed, or there are too many.
     #[inline]
-    pub(crate) fn push(&mut self, mark: Mark, field: Field<'a>) -> Result<(), ProcessingError> {
+    pub(crate) fn push(&mut self, mark: Mark, field: &Field<'a>) -> Result<(), ProcessingError> {
         if self.entries.len() - mark.entries == MAX_ATTRIBUTES {
-            return Err(ProcessingError::invalid_argument(format!(
-                "a message at byte {} has more than {MAX_ATTRIBUTES} attributes",
-                field.start
-            )));
+            return Err(too_many(field.start));
         }
-        let key = Key::Same(crate::value::key(field.message()?)?);
+        let key_value = field.message()?;
+        let Range { start, end } = key_value.place();
+        let key = key_place(key_value)?;
         self.entries.push(Entry {
-            field: Some(field),
-            key,
+            field: Some(Place {
+                start: field.start as u32,
+                content: start as u32,
+                end: end as u32,
+            }),
+            key: Bytes::Input {
+                start: key.start as u32,
+                end: key.end as u32,
+            },
             value: None,
             is_removed: false,
         });
@@ -161,6 +210,7 @@ impl<'a> Entries<'a> {
     }
 
     /// The attributes of the current message.
+    #[inline]
     pub(crate) const fn since<'w>(&'w mut self, mark: Mark) -> Attributes<'w, 'a> {
         Attributes {
             entries: self,
@@ -169,53 +219,65 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// Writes the changes of the attributes from number `next` on that stand before a place. Returns the next one.
+    /// Writes the changes of the attributes from the one of index `next` on that stand before a place; `number` is that of their
+    /// field. Returns the next one.
     pub(crate) fn write_before(
         &self,
         next: usize,
         place: usize,
+        number: u32,
         edits: &mut Edits<'a>,
     ) -> Result<usize, Malformed> {
         for (index, entry) in self.entries.iter().enumerate().skip(next) {
-            let Some(field) = entry.field.as_ref().filter(|field| field.start < place) else {
+            let is_before = |field: &Place| (field.start as usize) < place;
+            let Some(field) = entry.field.filter(is_before) else {
                 return Ok(index);
             };
             if entry.has_changed() {
-                entry.write(field, &self.made, edits)?;
+                entry.write(field, number, &self.made, edits)?;
             }
         }
         Ok(self.entries.len())
     }
 
-    /// The fields of the attributes from number `next` on, which are new.
-    pub(crate) fn new_fields(&self, next: usize, number: u32) -> Vec<u8> {
-        let mut fields = Vec::new();
-        let mut content = Vec::new();
+    /// Appends the fields of the attributes from the one of index `next` on, which are new.
+    pub(crate) fn push_new(&self, next: usize, number: u32, out: &mut Vec<u8>) {
         for entry in &self.entries[next..] {
-            if entry.is_removed {
-                continue;
+            if !entry.is_removed {
+                let value = entry.value.map(|value| value.of(&self.made));
+                push_key_value(out, number, entry.key(self.input, &self.made), value);
             }
-            content.clear();
-            let value = (entry.value.clone()).map(|place| &self.made[place]);
-            push_key_value(&mut content, entry.key(&self.made), value);
-            push_len_field(&mut fields, number, &content);
         }
-        fields
+    }
+
+    /// Appends bytes that are made.
+    fn make(made: &mut Vec<u8>, bytes: &[u8]) -> Made {
+        let start = made.len() as u32;
+        made.extend_from_slice(bytes);
+        let end = made.len() as u32;
+        Made { start, end }
     }
 }
 
+#[cold]
+fn too_many(offset: usize) -> ProcessingError {
+    ProcessingError::invalid_argument(format!(
+        "a message has more than {MAX_ATTRIBUTES} attributes, at byte {offset}"
+    ))
+}
+
 impl Mark {
-    /// The number of the first attribute of the current message.
+    /// The index of the first attribute of the current message.
     pub(crate) const fn first(self) -> usize {
         self.entries
     }
 }
 
-impl<'w, 'a> Attribute<'w, 'a> {
+impl<'w> Attribute<'w> {
     /// Need not be UTF-8.
     #[must_use]
     pub fn key(&self) -> &'w [u8] {
-        self.entry.key(self.made)
+        self.entry.key(self.input, self.made)
     }
 
     /// Its value.
@@ -223,11 +285,11 @@ impl<'w, 'a> Attribute<'w, 'a> {
     /// # Errors
     /// The `KeyValue` is malformed.
     pub fn value(&self) -> Result<AnyValue<'w>, Malformed> {
-        self.entry.value(self.made)
+        self.entry.value(self.input, self.made)
     }
 }
 
-impl<'a> Attributes<'_, 'a> {
+impl Attributes<'_, '_> {
     /// Whether anything was changed.
     #[must_use]
     pub(crate) const fn has_changed(&self) -> bool {
@@ -235,10 +297,19 @@ impl<'a> Attributes<'_, 'a> {
     }
 
     /// All attributes.
-    pub fn iter(&self) -> impl Iterator<Item = Attribute<'_, 'a>> {
-        let Entries { entries, made } = &*self.entries;
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = Attribute<'_>> {
+        let Entries {
+            input,
+            entries,
+            made,
+        } = &*self.entries;
         let entries = entries[self.first..].iter();
-        (entries.filter(|entry| !entry.is_removed)).map(|entry| Attribute { entry, made })
+        (entries.filter(|entry| !entry.is_removed)).map(move |entry| Attribute {
+            entry,
+            input,
+            made,
+        })
     }
 
     /// Whether there is an attribute of this key.
@@ -266,21 +337,25 @@ impl<'a> Attributes<'_, 'a> {
 
     /// Sets the value of an attribute if it is there. Returns whether it was.
     pub fn update(&mut self, key: &[u8], value: &EncodedValue) -> bool {
-        let made = &mut self.entries.made;
-        let mut new = None;
-        for entry in &mut self.entries.entries[self.first..] {
-            if entry.is_removed || entry.key(made) != key {
+        let mut found = false;
+        let Entries {
+            input,
+            entries,
+            made,
+        } = &mut *self.entries;
+        for entry in &mut entries[self.first..] {
+            if entry.is_removed || entry.key(input, made) != key {
                 continue;
             }
-            if new.is_some() {
+            if found {
                 entry.is_removed = true;
             } else {
-                new = Some(append(made, value.as_bytes()));
-                entry.value.clone_from(&new);
+                entry.value = Some(Entries::make(made, value.as_bytes()));
+                found = true;
             }
         }
-        self.has_changed |= new.is_some();
-        new.is_some()
+        self.has_changed |= found;
+        found
     }
 
     /// Adds an attribute if there is none of this key. Returns whether it did.
@@ -296,8 +371,8 @@ impl<'a> Attributes<'_, 'a> {
         let made = &mut self.entries.made;
         self.entries.entries.push(Entry {
             field: None,
-            key: Key::Made(append(made, key)),
-            value: Some(append(made, value.as_bytes())),
+            key: Bytes::Made(Entries::make(made, key)),
+            value: Some(Entries::make(made, value.as_bytes())),
             is_removed: false,
         });
         self.has_changed = true;
@@ -305,10 +380,14 @@ impl<'a> Attributes<'_, 'a> {
 
     /// Removes the attributes of a key. Returns whether there were any.
     pub fn remove(&mut self, key: &[u8]) -> bool {
-        let Entries { entries, made } = &mut *self.entries;
+        let Entries {
+            input,
+            entries,
+            made,
+        } = &mut *self.entries;
         let mut found = false;
         for entry in &mut entries[self.first..] {
-            if !entry.is_removed && entry.key(made) == key {
+            if !entry.is_removed && entry.key(input, made) == key {
                 entry.is_removed = true;
                 found = true;
             }
@@ -323,11 +402,15 @@ impl<'a> Attributes<'_, 'a> {
     /// That of `stays`.
     pub fn retain(
         &mut self,
-        mut stays: impl FnMut(&Attribute<'_, 'a>) -> Result<bool, ProcessingError>,
+        mut stays: impl FnMut(&Attribute<'_>) -> Result<bool, ProcessingError>,
     ) -> Result<(), ProcessingError> {
-        let Entries { entries, made } = &mut *self.entries;
+        let Entries {
+            input,
+            entries,
+            made,
+        } = &mut *self.entries;
         for entry in &mut entries[self.first..] {
-            if !entry.is_removed && !stays(&Attribute { entry, made })? {
+            if !entry.is_removed && !stays(&Attribute { entry, input, made })? {
                 entry.is_removed = true;
                 self.has_changed = true;
             }
@@ -341,15 +424,19 @@ impl<'a> Attributes<'_, 'a> {
     /// That of `value`.
     pub fn replace(
         &mut self,
-        mut value: impl FnMut(&Attribute<'_, 'a>) -> Result<Option<EncodedValue>, ProcessingError>,
+        mut value: impl FnMut(&Attribute<'_>) -> Result<Option<EncodedValue>, ProcessingError>,
     ) -> Result<(), ProcessingError> {
-        let Entries { entries, made } = &mut *self.entries;
+        let Entries {
+            input,
+            entries,
+            made,
+        } = &mut *self.entries;
         for entry in &mut entries[self.first..] {
             if entry.is_removed {
                 continue;
             }
-            if let Some(new) = value(&Attribute { entry, made })? {
-                entry.value = Some(append(made, new.as_bytes()));
+            if let Some(new) = value(&Attribute { entry, input, made })? {
+                entry.value = Some(Entries::make(made, new.as_bytes()));
                 self.has_changed = true;
             }
         }
@@ -362,20 +449,17 @@ impl<'a> Attributes<'_, 'a> {
             return false;
         }
         let _ = self.remove(to);
-        let Entries { entries, made } = &mut *self.entries;
+        let Entries {
+            input,
+            entries,
+            made,
+        } = &mut *self.entries;
         for entry in &mut entries[self.first..] {
-            if !entry.is_removed && entry.key(made) == from {
-                entry.key = Key::Made(append(made, to));
+            if !entry.is_removed && entry.key(input, made) == from {
+                entry.key = Bytes::Made(Entries::make(made, to));
             }
         }
         self.has_changed = true;
         true
     }
-}
-
-/// Returns where the bytes are.
-fn append(made: &mut Vec<u8>, bytes: &[u8]) -> Range<usize> {
-    let start = made.len();
-    made.extend_from_slice(bytes);
-    start..made.len()
 }

@@ -72,6 +72,10 @@ impl<'a> Edits<'a> {
         self.edits.is_empty() && self.written == 0
     }
 
+    pub(crate) const fn input(&self) -> &'a [u8] {
+        self.input
+    }
+
     /// Bytes that the changes add so far.
     pub(crate) const fn growth(&self) -> isize {
         self.growth
@@ -100,6 +104,15 @@ impl<'a> Edits<'a> {
         let start = self.made.len();
         self.made.extend_from_slice(bytes);
         self.note_made(place, start);
+    }
+
+    /// Puts into a place what is appended to the bytes of the changes.
+    pub(crate) fn insert(&mut self, at: usize, append: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.made.len();
+        append(&mut self.made);
+        if self.made.len() > start {
+            self.note_made(at..at, start);
+        }
     }
 
     /// Puts a length-delimited field into a place, instead of what is there.
@@ -134,10 +147,15 @@ impl<'a> Edits<'a> {
     /// # Errors
     /// The field is no message.
     pub fn open(&mut self, message: &Field<'a>) -> Result<Opened<'a>, Malformed> {
+        Ok(self.open_body(message.number, message.start, message.message()?))
+    }
+
+    /// Opens a message of which the field's number, its begin and the message's reader are known.
+    pub(crate) fn open_body(&mut self, number: u32, start: usize, body: Reader<'a>) -> Opened<'a> {
         let opened = Opened {
-            number: message.number,
-            start: message.start,
-            body: message.message()?,
+            number,
+            start,
+            body,
             edit: self.edits.len(),
             growth: self.growth,
             made: self.made.len(),
@@ -148,7 +166,7 @@ impl<'a> Edits<'a> {
             place: 0..0,
             by: By::Made(0..0),
         });
-        Ok(opened)
+        opened
     }
 
     /// Whether anything has changed in a message that is open.
@@ -185,7 +203,9 @@ impl<'a> Edits<'a> {
 
     /// Writes what is noted, when no message is open.
     fn write_noted(&mut self) {
-        self.output.reserve(self.input.len() - self.written);
+        // What is not changed further on is written, too.
+        let len = self.input.len().saturating_add_signed(self.growth);
+        self.output.reserve(len.saturating_sub(self.output.len()));
         for Edit { place, by } in self.edits.drain(..) {
             let same = &self.input[self.written..place.start];
             self.output.extend_from_slice(same);

@@ -266,8 +266,32 @@ impl MessageType {
     }
 
     /// The number of the field in which its attributes are; `None` if it has none.
+    #[inline]
     #[must_use]
     pub const fn attributes(self) -> Option<u32> {
+        use MessageType::*;
+        use PointType::*;
+        // Found when this is compiled.
+        match self {
+            Resource => const { Resource.find_attributes() },
+            Scope => const { Scope.find_attributes() },
+            Span => const { Span.find_attributes() },
+            Event => const { Event.find_attributes() },
+            Link => const { Link.find_attributes() },
+            Metric => const { Metric.find_attributes() },
+            DataPoint(Number) => const { DataPoint(Number).find_attributes() },
+            DataPoint(Histogram) => const { DataPoint(Histogram).find_attributes() },
+            DataPoint(ExponentialHistogram) => {
+                const { DataPoint(ExponentialHistogram).find_attributes() }
+            }
+            DataPoint(Summary) => const { DataPoint(Summary).find_attributes() },
+            Exemplar => const { Exemplar.find_attributes() },
+            LogRecord => const { LogRecord.find_attributes() },
+            _ => None,
+        }
+    }
+
+    const fn find_attributes(self) -> Option<u32> {
         let mut number = 1;
         while number <= MAX_FIELD_NUMBER {
             if matches!(self.part(number), Some(Self::KeyValue)) {

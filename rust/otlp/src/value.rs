@@ -2,8 +2,13 @@
 
 //! `AnyValue`s and `KeyValue`s: read in place, and written.
 
+use std::ops::Range;
+
 use crate::schema::MessageType;
-use crate::wire::{FIXED64, Malformed, Reader, VARINT, push_len_field, push_varint};
+use crate::wire::{
+    FIXED64, LEN, Malformed, Reader, VARINT, len_field_head_len, push_len_field,
+    push_len_field_head, push_varint,
+};
 
 /// An `AnyValue`, as far as it is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -62,10 +67,38 @@ impl<'a> Value<'a> {
 ///
 /// # Errors
 /// The `KeyValue` is malformed.
-pub fn key(mut key_value: Reader<'_>) -> Result<&[u8], Malformed> {
-    let mut key = &[][..];
-    while let Some(field) = key_value.next_of(MessageType::KEY)? {
-        key = field.bytes()?;
+#[inline]
+pub fn key(key_value: Reader<'_>) -> Result<&[u8], Malformed> {
+    let input = key_value.input();
+    Ok(&input[key_place(key_value)?])
+}
+
+/// Where the key of a `KeyValue` is in the input.
+#[inline]
+pub(crate) fn key_place(key_value: Reader<'_>) -> Result<Range<usize>, Malformed> {
+    const KEY: u8 = (MessageType::KEY << 3 | LEN) as u8;
+    const VALUE: u8 = (MessageType::VALUE << 3 | LEN) as u8;
+    // Nearly all are written so: a key and a value, neither of which is long.
+    let start = key_value.place().start;
+    if let [KEY, key_len @ ..0x80, rest @ ..] = key_value.rest()
+        && let key_len = usize::from(*key_len)
+        && let Some([VALUE, value_len @ ..0x80, value @ ..]) = rest.get(key_len..)
+        && usize::from(*value_len) == value.len()
+    {
+        return Ok(start + 2..start + 2 + key_len);
+    }
+    any_key_place(key_value)
+}
+
+#[cold]
+#[inline(never)]
+fn any_key_place(mut key_value: Reader<'_>) -> Result<Range<usize>, Malformed> {
+    let start = key_value.place().start;
+    let mut key = start..start;
+    while let Some(field) = key_value.next_field()? {
+        if field.number == MessageType::KEY {
+            key = field.message()?.place();
+        }
     }
     Ok(key)
 }
@@ -161,9 +194,12 @@ impl EncodedValue {
     pub fn map<'k>(entries: impl IntoIterator<Item = (&'k str, Self)>) -> Self {
         let mut map = Vec::new();
         for (key, value) in entries {
-            let mut key_value = Vec::new();
-            push_key_value(&mut key_value, key.as_bytes(), Some(&value.0));
-            push_len_field(&mut map, MessageType::MAP_ENTRIES, &key_value);
+            push_key_value(
+                &mut map,
+                MessageType::MAP_ENTRIES,
+                key.as_bytes(),
+                Some(&value.0),
+            );
         }
         Self::message(MessageType::MAP, &map)
     }
@@ -230,8 +266,11 @@ impl From<f64> for EncodedValue {
     }
 }
 
-/// Appends the fields of a `KeyValue`.
-pub(crate) fn push_key_value(out: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
+/// Appends a field that is a `KeyValue`.
+pub(crate) fn push_key_value(out: &mut Vec<u8>, number: u32, key: &[u8], value: Option<&[u8]>) {
+    let len_of = |number, content: &[u8]| len_field_head_len(number, content.len()) + content.len();
+    let value_len = value.map_or(0, |value| len_of(MessageType::VALUE, value));
+    push_len_field_head(out, number, len_of(MessageType::KEY, key) + value_len);
     push_len_field(out, MessageType::KEY, key);
     if let Some(value) = value {
         push_len_field(out, MessageType::VALUE, value);

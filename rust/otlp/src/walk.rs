@@ -4,7 +4,7 @@
 
 use otapbridge_context::{ProcessingError, Signal};
 
-use crate::attributes::{Attributes, Entries, Mark};
+use crate::attributes::{Attributes, Entries, MAX_INPUT, Mark};
 use crate::edit::{Edits, Opened};
 use crate::messages::Messages;
 use crate::schema::MessageType;
@@ -117,13 +117,18 @@ pub fn walk(
     request: &[u8],
     visitor: &mut impl Visitor,
 ) -> Result<Outcome, ProcessingError> {
+    if request.len() > MAX_INPUT {
+        return Err(ProcessingError::invalid_argument(format!(
+            "the request has more than {MAX_INPUT} bytes"
+        )));
+    }
     let interest = visitor.interest();
     let mut walk = Walk {
         visitor,
         interest,
         wanted: interest.messages.or(interest.attributes),
         edits: Edits::new(request),
-        entries: Entries::default(),
+        entries: Entries::new(request),
         items_left: 0,
         has_lost: false,
         max_growth: (request.len().saturating_mul(MAX_GROWTH)).max(MIN_GROWTH_LIMIT),
@@ -241,7 +246,7 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
             let mut message = field.message()?;
             end = Some(message.place().end);
             while let Some(attribute) = message.next_of(number)? {
-                self.entries.push(mark, attribute)?;
+                self.entries.push(mark, &attribute)?;
             }
         }
         let mut attributes = self.entries.since(mark);
@@ -271,8 +276,9 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
         let mut next = mark.first();
         if let Some(Description { number, end: None }) = changes {
             let start = container.body.place().start;
-            let fields = self.entries.new_fields(next, number);
-            (self.edits).replace_by_field(start..start, MessageType::DESCRIPTION, &fields);
+            let mut message = Vec::new();
+            self.entries.push_new(next, number, &mut message);
+            (self.edits).replace_by_field(start..start, MessageType::DESCRIPTION, &message);
         }
         let mut body = container.body.clone();
         while let Some(field) = body.next_field()? {
@@ -280,10 +286,11 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
                 (MessageType::DESCRIPTION, Some(Description { number, end }), _) => {
                     let message = self.edits.open(&field)?;
                     let place = message.body.place();
-                    next = (self.entries).write_before(next, place.end, &mut self.edits)?;
+                    next =
+                        (self.entries).write_before(next, place.end, *number, &mut self.edits)?;
                     if *end == Some(place.end) {
-                        let fields = self.entries.new_fields(next, *number);
-                        self.insert(place.end, &fields);
+                        let append = |out: &mut Vec<u8>| self.entries.push_new(next, *number, out);
+                        self.edits.insert(place.end, append);
                     }
                     self.edits.close(message);
                 }
@@ -352,10 +359,10 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
         }
         if has_changed {
             let end = opened.body.place().end;
-            next = self.entries.write_before(next, end, &mut self.edits)?;
             let number = r#type.attributes().unwrap_or_default();
-            let fields = self.entries.new_fields(next, number);
-            self.insert(end, &fields);
+            next = (self.entries).write_before(next, end, number, &mut self.edits)?;
+            let append = |out: &mut Vec<u8>| self.entries.push_new(next, number, out);
+            self.edits.insert(end, append);
         }
         self.entries.forget(mark);
         self.close(r#type, opened, &remains)
@@ -368,19 +375,21 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
         mark: Mark,
         message: &Opened<'a>,
     ) -> Result<Option<Reader<'a>>, ProcessingError> {
+        let number = r#type.attributes().unwrap_or_default();
+        let has_parts = self.wanted.reach_below(r#type);
         let mut parts = None;
         let mut body = message.body.clone();
-        loop {
-            let before = body.clone();
-            let Some(field) = body.next_field()? else {
-                return Ok(parts);
-            };
-            match r#type.part(field.number) {
-                Some(MessageType::KeyValue) => self.entries.push(mark, field)?,
-                Some(part) if parts.is_none() && self.wanted.reach(part) => parts = Some(before),
-                _ => {}
+        while let Some(field) = body.next_field()? {
+            if field.number == number {
+                self.entries.push(mark, &field)?;
+            } else if has_parts
+                && parts.is_none()
+                && (r#type.part(field.number)).is_some_and(|part| self.wanted.reach(part))
+            {
+                parts = Some(message.body.starting_at(field.start));
             }
         }
+        Ok(parts)
     }
 
     /// Goes through the parts of a message. `next` is its next attribute, if attributes have changed: those before a part
@@ -392,7 +401,7 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
         mut next: Option<&mut usize>,
         remains: &mut Remains,
     ) -> Result<(), ProcessingError> {
-        let mut number = None;
+        let mut data = None;
         while let Some(field) = body.next_field()? {
             let Some(part) = r#type.part(field.number) else {
                 continue;
@@ -401,10 +410,11 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
                 continue;
             }
             if let Some(next) = next.as_deref_mut() {
-                *next = (self.entries).write_before(*next, field.start, &mut self.edits)?;
+                let number = r#type.attributes().unwrap_or_default();
+                *next = (self.entries).write_before(*next, field.start, number, &mut self.edits)?;
             }
             // A metric has data of one kind: those that come last.
-            if r#type == MessageType::Metric && number.replace(field.number) != Some(field.number) {
+            if r#type == MessageType::Metric && data.replace(field.number) != Some(field.number) {
                 *remains = Remains::default();
             }
             let stays = self.message(part, &field)?;
@@ -415,12 +425,6 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
             }
         }
         Ok(())
-    }
-
-    fn insert(&mut self, at: usize, fields: &[u8]) {
-        if !fields.is_empty() {
-            self.edits.replace(at..at, fields);
-        }
     }
 
     /// Closes a message, or removes one of which nothing is left.

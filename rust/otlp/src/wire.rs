@@ -56,11 +56,13 @@ pub struct Field<'a> {
 
 impl<'a> Field<'a> {
     /// The value of a message field, for its fields.
+    #[inline]
     pub fn message(&self) -> Result<Reader<'a>, Malformed> {
         self.value_of(LEN)
     }
 
     /// The value of a message, string or bytes field.
+    #[inline]
     pub fn bytes(&self) -> Result<&'a [u8], Malformed> {
         Ok(self.value_of(LEN)?.rest())
     }
@@ -78,6 +80,7 @@ impl<'a> Field<'a> {
     }
 
     /// Where the field is in the input, tag and all.
+    #[inline]
     pub fn place(&self) -> Range<usize> {
         self.start..self.end
     }
@@ -91,6 +94,7 @@ impl<'a> Field<'a> {
         malformed(self.start, "a field has the wrong wire type")
     }
 
+    #[inline]
     fn value_of(&self, wire_type: u32) -> Result<Reader<'a>, Malformed> {
         if self.wire_type == wire_type {
             return Ok(Reader {
@@ -117,12 +121,35 @@ impl<'a> Reader<'a> {
         Self { input, position: 0 }
     }
 
+    /// A reader of the message in this place.
+    pub(crate) fn of(input: &'a [u8], place: Range<usize>) -> Self {
+        Self {
+            input: &input[..place.end],
+            position: place.start,
+        }
+    }
+
+    /// The rest of the message from a field on.
+    pub(crate) const fn starting_at(&self, position: usize) -> Self {
+        Self {
+            input: self.input,
+            position,
+        }
+    }
+
+    /// The input, at least up to the message's end.
+    pub(crate) const fn input(&self) -> &'a [u8] {
+        self.input
+    }
+
     /// Where what was not read is in the input.
+    #[inline]
     pub const fn place(&self) -> Range<usize> {
         self.position..self.input.len()
     }
 
     /// What was not read.
+    #[inline]
     pub fn rest(&self) -> &'a [u8] {
         &self.input[self.position..]
     }
@@ -134,6 +161,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next field of this number; `None` at the message's end.
+    #[inline]
     pub fn next_of(&mut self, number: u32) -> Result<Option<Field<'a>>, Malformed> {
         while let Some(field) = self.next_field()? {
             if field.number == number {
@@ -144,7 +172,8 @@ impl<'a> Reader<'a> {
     }
 
     /// The next field, groups as a whole; `None` at the message's end.
-    #[inline]
+    // Where it is called, most of what it returns is not looked at: inlined, that is not made.
+    #[inline(always)]
     pub fn next_field(&mut self) -> Result<Option<Field<'a>>, Malformed> {
         if self.position == self.input.len() {
             return Ok(None);
@@ -166,6 +195,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns where the value begins.
+    #[cold]
+    #[inline(never)]
     fn skip_group(&mut self, number: u32) -> Result<usize, Malformed> {
         let content = self.position;
         let mut open = vec![number];
@@ -190,27 +221,29 @@ impl<'a> Reader<'a> {
 
     /// Returns where the value begins, behind the length if there is one. `start` is
     /// that of the field.
-    #[inline]
+    #[inline(always)]
     fn skip_value(&mut self, start: usize, wire_type: u32) -> Result<usize, Malformed> {
-        let mut content = self.position;
+        let content = self.position;
+        // Most fields.
+        if wire_type == LEN {
+            let len = self.varint()?;
+            let start = self.position;
+            self.skip(len, content, "length exceeds the message")?;
+            return Ok(start);
+        }
         match wire_type {
             VARINT => {
                 let _ = self.varint()?;
             }
             FIXED64 => self.skip(8, content, CUT_OFF)?,
             FIXED32 => self.skip(4, content, CUT_OFF)?,
-            LEN => {
-                let len = self.varint()?;
-                let start = std::mem::replace(&mut content, self.position);
-                self.skip(len, start, "length exceeds the message")?;
-            }
             GROUP_END => return Err(malformed(start, "a group ends that did not begin")),
             _ => return Err(malformed(content, "unknown wire type")),
         }
         Ok(content)
     }
 
-    #[inline]
+    #[inline(always)]
     fn tag(&mut self) -> Result<(u32, u32), Malformed> {
         let start = self.position;
         let tag = self.varint()?;
@@ -221,7 +254,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn skip(&mut self, count: u64, offset: usize, what: &'static str) -> Result<(), Malformed> {
         match usize::try_from(count) {
             Ok(count) if count <= self.input.len() - self.position => {
@@ -232,7 +265,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn varint(&mut self) -> Result<u64, Malformed> {
         // Most numbers have one byte.
         match self.input.get(self.position) {
@@ -244,6 +277,8 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn long_varint(&mut self) -> Result<u64, Malformed> {
         let start = self.position;
         let mut value = 0_u64;

@@ -196,7 +196,7 @@ fn change(
     is_meant: impl Fn(&[u8]) -> bool,
     new: impl Fn(&AnyValue<'_>) -> Result<Option<EncodedValue>, ProcessingError>,
 ) -> Result<(), ProcessingError> {
-    attributes.replace(|attribute: &Attribute<'_, '_>| {
+    attributes.replace(|attribute: &Attribute<'_>| {
         if is_meant(attribute.key()) {
             new(&attribute.value()?)
         } else {

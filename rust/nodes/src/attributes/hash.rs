@@ -12,8 +12,6 @@
 //! - an entry is the length of its key, the key and the value. The entries are in the order of their keys, so
 //!   that maps that say the same have one hash.
 
-use std::fmt::Write;
-
 use otapbridge::ProcessingError;
 use otapbridge_otlp::{AnyValue, Content, EncodedValue, MAX_VALUE_DEPTH, MessageType};
 use sha2::{Digest, Sha256};
@@ -40,11 +38,15 @@ pub(super) fn hash(
         Content::Double(number) => hasher.update(number.to_le_bytes()),
         content @ (Content::List(_) | Content::Map(_)) => canonical(content, 1, &mut hasher)?,
     }
-    let mut text = String::with_capacity(2 * 32);
-    for byte in hasher.finalize() {
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(Some(EncodedValue::from(text.as_str())))
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = |byte: u8| {
+        [
+            DIGITS[usize::from(byte >> 4)],
+            DIGITS[usize::from(byte & 15)],
+        ]
+    };
+    let text: Vec<u8> = hasher.finalize().into_iter().flat_map(digits).collect();
+    Ok(Some(EncodedValue::text(&text)))
 }
 
 /// Hashes the canonical encoding of a value.
