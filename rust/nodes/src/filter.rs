@@ -18,38 +18,49 @@ use rules::{Counts, Rules};
 /// The engine's name of a node with this configuration.
 pub(crate) const ENGINE_URN: &str = "urn:otel:processor:filter";
 
-/// Processor `urn:otel:processor:filter`: takes log records, spans and metrics out
-/// of requests. It does what the configuration of the engine's node of this name
-/// says, on OTLP protobuf as it came: no item leaves for lack of attributes, and
+/// Processor `urn:otapbridge:processor:filter`: takes log records, spans, metrics, data points, and events and
+/// links of spans out of requests. It takes the configuration of the engine's `urn:otel:processor:filter`, whose
+/// name it has, too, and works on OTLP protobuf as it came: no item leaves for lack of attributes, and
 /// what stays keeps its bytes.
 ///
-/// `logs`, `traces` and `metrics` have `include` (what matches stays) and `exclude`
+/// `metrics`, `logs`, `traces`, `span_events` and `span_links` have `include` (what matches stays) and `exclude`
 /// (what matches leaves); `include` comes first. Both have
 ///
 /// | setting | of | what matches |
 /// | --- | --- | --- |
 /// | `match_type` | all | `strict` (the default): texts are equal; `regexp`: the pattern is found in the text |
-/// | `resource_attributes` | logs, traces | resources with all of these `{key, value}` |
+/// | `context` | all | requests whose context has all of these `{from_context, value}`; see [`ContextAttributes`](crate::ContextAttributes) |
+/// | `resource_attributes` or `resources` | all | resources with all of these `{key, value}` |
+/// | `services` | all | resources with one of these as `service.name` |
+/// | `scope_names`, `scope_versions`, `scope_attributes` | all | scopes with one of these each |
+/// | `libraries` | all | scopes with one of these `{name, version}` |
+/// | `attributes` | all | what has all of these `{key, value}`; of metrics, data points |
 /// | `record_attributes` | logs | records with one of these |
 /// | `severity_texts` | logs | records with one of these |
 /// | `severity_number` | logs | records of `min` or more; `match_undefined` says whether those without |
 /// | `bodies` | logs | records with one of these values |
 /// | `span_attributes` | traces | spans with one of these |
 /// | `span_names` | traces | spans with one of these |
-/// | `event_names`, `event_attributes` | traces | spans with an event that has one of these; if both are named, the same event |
-/// | `link_attributes` | traces | spans with a link that has one of these |
-/// | `metric_names` | metrics | metrics with one of these, with all their points |
+/// | `span_kinds`, `span_status_codes` | traces | spans with one of these each: `server`, `error` and so on |
+/// | `event_names`, `event_attributes` | traces, span_events | spans with an event that has one of these, if both are named, the same event; or events |
+/// | `link_attributes` | traces, span_links | spans with a link that has one of these, or links |
+/// | `metric_names` | metrics | metrics with one of these |
+/// | `metric_types` | metrics | `gauge`, `sum`, `histogram`, `exponential_histogram`, `summary` |
+/// | `datapoint_attributes` | metrics | data points with one of these |
 ///
-/// An item matches when all settings that are named match (AND), in `exclude` as in
+/// Something matches when all settings that are named match (AND), in `exclude` as in
 /// `include`. If none is, everything stays. Values are texts, integers, floating-point
-/// numbers and booleans, and match only values of their type: 1 is neither "1" nor 1.0.
-/// What an item does not have matches nothing, except that a name that is absent is the
-/// empty text. Spans keep all their events and links.
+/// numbers and booleans, and match only values of their type: 1 is neither "1" nor 1.0; an attribute without `value` has only to be
+/// there. What something does not have matches nothing, except that a name that is absent is the
+/// empty text.
+///
+/// A metric stays or leaves as a whole, unless a rule asks something of data points: then each is asked by itself, and the metric
+/// leaves with the last. Spans stay without their events and links.
 ///
 /// Scopes and resources leave with their last item; those that were empty stay. A
 /// request that loses nothing goes on as it is, one that loses all items is
 /// acknowledged. One that is malformed where it has to be looked at is refused with
-/// InvalidArgument.
+/// InvalidArgument. When the pipeline ends, it logs how much each rule has taken out.
 #[derive(Debug)]
 pub struct Filter {
     rules: Rules,
