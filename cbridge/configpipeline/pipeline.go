@@ -9,7 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/xconfmap"
@@ -149,9 +152,23 @@ func nodeSettings(path string, settings any) (json.RawMessage, error) {
 	if settings == nil {
 		return nil, nil
 	}
-	document, err := json.Marshal(shown(settings))
+	document, err := json.Marshal(mapped(shown(settings), exact))
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot be given to the node: %w", path, err)
 	}
 	return document, nil
+}
+
+// exact keeps a number that is written with a point apart from an integer: to a node, 1.0 and 1 can
+// be different values, and encoding/json writes both as 1.
+func exact(leaf any) any {
+	number, ok := leaf.(float64)
+	if !ok || math.IsInf(number, 0) || math.IsNaN(number) {
+		return leaf
+	}
+	text := strconv.FormatFloat(number, 'g', -1, 64)
+	if !strings.ContainsAny(text, ".e") {
+		text += ".0"
+	}
+	return json.Number(text)
 }

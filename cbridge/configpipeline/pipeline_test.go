@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package configpipeline
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/confmap"
+)
+
+// To a node, 1.0 and 1 are different values.
+func TestNumbersWithAPointStaySo(t *testing.T) {
+	written := confmap.NewFromStringMap(map[string]any{
+		"type": "urn:example:processor:x",
+		"config": map[string]any{
+			"numbers": []any{1, 1.0, -2.5, 1e21, 5e-324, -0.0, uint64(1 << 63)},
+			"nested":  map[string]any{"whole": 3.0},
+		},
+	})
+	var pipeline Pipeline
+	require.NoError(t, written.Unmarshal(&pipeline))
+	document, err := pipeline.Document()
+	require.NoError(t, err)
+	require.Contains(t, string(document), `"numbers":[1,1.0,-2.5,1e+21,5e-324,0.0,9223372036854775808]`)
+	require.Contains(t, string(document), `"nested":{"whole":3.0}`)
+}
