@@ -98,6 +98,12 @@ impl Entry {
         }
     }
 
+    /// Whether it has this value, written in the same way.
+    fn has_value(&self, encoded: &[u8], input: &[u8], made: &[u8]) -> bool {
+        let value = self.value(input, made);
+        value.is_ok_and(|value| value.is_present() && value.reader().rest() == encoded)
+    }
+
     const fn has_changed(&self) -> bool {
         self.is_removed || self.value.is_some() || matches!(self.key, Bytes::Made(_))
     }
@@ -349,12 +355,12 @@ impl Attributes<'_, '_> {
             }
             if found {
                 entry.is_removed = true;
-            } else {
+            } else if !entry.has_value(value.as_bytes(), input, made) {
                 entry.value = Some(Entries::make(made, value.as_bytes()));
-                found = true;
             }
+            self.has_changed |= entry.has_changed();
+            found = true;
         }
-        self.has_changed |= found;
         found
     }
 
