@@ -463,3 +463,6 @@ impl Attributes<'_, '_> {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;
