@@ -132,3 +132,6 @@ impl ContextAwareProcessor for Attributes {
         effect_handler.send_message(data).await
     }
 }
+
+#[cfg(test)]
+mod property_tests;

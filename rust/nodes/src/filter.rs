@@ -144,8 +144,6 @@ mod property_tests;
 #[cfg(test)]
 mod test_otlp;
 #[cfg(test)]
-mod test_reference;
-#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod walk_tests;

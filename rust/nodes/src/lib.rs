@@ -21,6 +21,8 @@ mod duration;
 mod fault;
 mod filter;
 mod generator;
+#[cfg(test)]
+mod naive;
 
 pub use attributes::Attributes;
 pub use batch::Batch;

@@ -469,3 +469,6 @@ impl Attributes<'_, '_> {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,3 +156,6 @@ impl AnyValue<'_> {
         Content::of(self.reader())
     }
 }
+
+#[cfg(test)]
+mod tests;

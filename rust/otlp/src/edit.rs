@@ -227,28 +227,4 @@ impl<'a> Edits<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use otapbridge_test_support::otlp::field;
-
-    use super::*;
-
-    /// A request of very many small messages must not cost many times its size.
-    #[test]
-    fn changes_are_noted_only_while_the_message_around_them_is_open() {
-        let input = field(1, &field(2, b"").repeat(1000)).repeat(3);
-        let mut edits = Edits::new(&input);
-        let mut request = Reader::new(&input);
-        while let Some(message) = request.next_field().expect("a field") {
-            let opened = edits.open(&message).expect("a message");
-            let mut body = opened.body.clone();
-            while let Some(inner) = body.next_field().expect("a field") {
-                edits.cut(inner.place());
-            }
-            assert_eq!(edits.edits.len(), 2, "the head, and all that is removed");
-            edits.close(opened);
-            assert!(edits.edits.is_empty());
-        }
-        assert!(!edits.is_empty());
-        assert_eq!(edits.write(), field(1, b"").repeat(3));
-    }
-}
+mod tests;

@@ -12,6 +12,8 @@ mod inspect;
 mod messages;
 mod schema;
 mod size;
+#[cfg(test)]
+mod test_visitors;
 mod value;
 mod walk;
 pub mod wire;

@@ -108,3 +108,6 @@ impl BitOr for Messages {
         self.or(other)
     }
 }
+
+#[cfg(test)]
+mod tests;

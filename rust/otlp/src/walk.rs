@@ -130,6 +130,7 @@ pub fn walk(
         edits: Edits::new(request),
         entries: Entries::new(request),
         items_left: 0,
+        points: Remains::default(),
         has_lost: false,
         max_growth: (request.len().saturating_mul(MAX_GROWTH)).max(MIN_GROWTH_LIMIT),
     };
@@ -157,13 +158,15 @@ struct Walk<'v, 'a, V> {
     entries: Entries<'a>,
     /// Spans, metrics and log records that stay; those of a message that is not looked into count as one.
     items_left: usize,
+    /// Of the last message of a metric's data.
+    points: Remains,
     /// Whether anything was taken out.
     has_lost: bool,
     max_growth: usize,
 }
 
-/// What is left of the telemetry in a message.
-#[derive(Default)]
+/// What is left of the telemetry in a message; of a metric, its data points.
+#[derive(Clone, Copy, Default)]
 struct Remains {
     left: usize,
     lost: usize,
@@ -176,6 +179,11 @@ impl Remains {
         } else {
             self.lost += 1;
         }
+    }
+
+    const fn add(&mut self, other: Self) {
+        self.left += other.left;
+        self.lost += other.lost;
     }
 
     const fn is_nothing(&self) -> bool {
@@ -278,7 +286,10 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
             let start = container.body.place().start;
             let mut message = Vec::new();
             self.entries.push_new(next, number, &mut message);
-            (self.edits).replace_by_field(start..start, MessageType::DESCRIPTION, &message);
+            // What was added may have been taken out again.
+            if !message.is_empty() {
+                (self.edits).replace_by_field(start..start, MessageType::DESCRIPTION, &message);
+            }
         }
         let mut body = container.body.clone();
         while let Some(field) = body.next_field()? {
@@ -419,7 +430,9 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
             }
             let stays = self.message(part, &field)?;
             match r#type {
-                MessageType::Metric | MessageType::MetricData(_) => remains.count(stays),
+                // Protobuf merges occurrences of data of one kind: the points of all are the metric's.
+                MessageType::Metric => remains.add(self.points),
+                MessageType::MetricData(_) => remains.count(stays),
                 // A span stays without its events, a data point without its exemplars.
                 _ => {}
             }
@@ -434,6 +447,9 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
         opened: Opened<'a>,
         remains: &Remains,
     ) -> Result<Stays, ProcessingError> {
+        if matches!(r#type, MessageType::MetricData(_)) {
+            self.points = *remains;
+        }
         if remains.is_nothing() {
             match r#type {
                 // Without it, data of another kind before it would be those of the metric.
@@ -500,29 +516,4 @@ pub fn without_empty(request: &[u8]) -> Result<Vec<u8>, Malformed> {
 }
 
 #[cfg(test)]
-mod tests {
-    use otapbridge_test_support::otlp::field;
-
-    use super::*;
-
-    #[test]
-    fn what_has_items_stays_as_it_is() {
-        let item = field(2, b"");
-        let scope = field(2, &[field(1, b""), item].concat());
-        let empty = field(2, &field(3, b"schema"));
-        let whole = field(
-            1,
-            &[field(1, b""), scope.clone(), field(3, b"url")].concat(),
-        );
-        let mixed = field(
-            1,
-            &[field(1, b""), empty.clone(), scope, field(3, b"url")].concat(),
-        );
-        let nothing = field(1, &[field(1, b""), empty].concat());
-        let request = [whole.clone(), nothing.clone(), mixed.clone()].concat();
-        let expected = [whole.clone(), whole.clone()].concat();
-        assert_eq!(without_empty(&request), Ok(expected));
-        assert_eq!(without_empty(&whole), Ok(whole.clone()));
-        assert_eq!(without_empty(&nothing), Ok(Vec::new()));
-    }
-}
+mod tests;
