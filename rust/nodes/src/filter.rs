@@ -3,11 +3,11 @@
 //! The filter processor. `config` is what is written, `rules` what it does to a request; the conditions it
 //! shares with the attributes processor.
 
+use otapbridge::otlp::send_changed;
 use otapbridge::{
     ContextAwareEffectHandler, ContextAwareProcessor, Message, NodeControlMsg, OtapPdata,
-    ProcessingError, ProcessorNode, Signal, async_trait, signal, with_otlp_bytes,
+    ProcessingError, ProcessorNode, Signal, async_trait, signal,
 };
-use otapbridge_otlp::Outcome;
 
 mod config;
 mod rules;
@@ -102,7 +102,7 @@ impl ContextAwareProcessor for Filter {
         msg: Message<OtapPdata>,
         effect_handler: &mut ContextAwareEffectHandler,
     ) -> Result<(), ProcessingError> {
-        let mut data = match msg {
+        let data = match msg {
             Message::PData(data) => data,
             Message::Control(NodeControlMsg::Shutdown { .. }) => {
                 self.log_dropped();
@@ -110,19 +110,15 @@ impl ContextAwareProcessor for Filter {
             }
             Message::Control(_) => return Ok(()),
         };
-        let signal = signal(&data);
-        if !self.rules.is_empty(signal) {
-            let request = effect_handler.otlp_bytes(&mut data).await?;
-            let context = effect_handler.context();
-            let (outcome, counts) = self.rules.apply(signal, &request, context)?;
-            self.count(signal, counts);
-            match outcome {
-                Outcome::Unchanged => {}
-                Outcome::Changed(rest) => data = with_otlp_bytes(data, signal, rest.into()),
-                Outcome::Nothing => return effect_handler.ack(data).await,
-            }
+        if self.rules.is_empty(signal(&data)) {
+            return effect_handler.send_message(data).await;
         }
-        effect_handler.send_message(data).await
+        send_changed(data, effect_handler, |signal, request, context| {
+            let (outcome, counts) = self.rules.apply(signal, request, context)?;
+            self.count(signal, counts);
+            Ok(outcome)
+        })
+        .await
     }
 }
 
