@@ -8,8 +8,9 @@
 
 pub use otapbridge_otlp::wire::{Field, Malformed, Reader};
 pub use otapbridge_otlp::{
-    AnyValue, Attribute, Attributes, Content, EncodedValue, FieldType, Interest, List, MAX_VALUE_DEPTH,
-    Map, MessageType, Messages, Outcome, PointType, Value, Visit, Visitor, key, walk,
+    AnyValue, Attribute, Attributes, Content, EncodedValue, FieldType, Interest, List,
+    MAX_VALUE_DEPTH, Map, MessageType, Messages, Outcome, PointType, Value, Visit, Visitor, key,
+    walk,
 };
 
 use crate::{
