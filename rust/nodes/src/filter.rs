@@ -15,41 +15,49 @@ mod rules;
 use config::Config;
 use rules::{Counts, Rules};
 
-/// The engine's name of a node with this configuration.
+/// The engine's name of a node with a part of this configuration.
 pub(crate) const ENGINE_URN: &str = "urn:otel:processor:filter";
 
-/// Processor `urn:otel:processor:filter`: takes log records, spans and metrics out
-/// of requests. It does what the configuration of the engine's node of this name
-/// says, on OTLP protobuf as it came: no item leaves for lack of attributes, and
-/// what stays keeps its bytes.
+/// Processor `urn:otapbridge:processor:filter`, also `urn:otel:processor:filter`: takes log records, spans, their events and links, metrics
+/// and data points out of requests, on OTLP protobuf as it came: what stays keeps its bytes. The second name is that of the engine's
+/// node, whose configuration it takes.
 ///
-/// `logs`, `traces` and `metrics` have `include` (what matches stays) and `exclude`
+/// `logs`, `traces`, `metrics`, `span_events` and `span_links` have `include` (what matches stays) and `exclude`
 /// (what matches leaves); `include` comes first. Both have
 ///
 /// | setting | of | what matches |
 /// | --- | --- | --- |
 /// | `match_type` | all | `strict` (the default): texts are equal; `regexp`: the pattern is found in the text |
-/// | `resource_attributes` | logs, traces | resources with all of these `{key, value}` |
+/// | `context` | all | requests with all of these `{from_context, value}` |
+/// | `resource_attributes`, `resources` | all | resources with all of these `{key, value}` |
+/// | `services` | all | resources with one of these as `service.name` |
+/// | `scope_names`, `scope_versions`, `scope_attributes` | all | scopes with one of these |
+/// | `libraries` | all | scopes with one of these `{name, version}` |
+/// | `attributes` | all | spans, log records, data points, events, links with all of these |
 /// | `record_attributes` | logs | records with one of these |
 /// | `severity_texts` | logs | records with one of these |
 /// | `severity_number` | logs | records of `min` or more; `match_undefined` says whether those without |
 /// | `bodies` | logs | records with one of these values |
 /// | `span_attributes` | traces | spans with one of these |
-/// | `span_names` | traces | spans with one of these |
-/// | `event_names`, `event_attributes` | traces | spans with an event that has one of these; if both are named, the same event |
-/// | `link_attributes` | traces | spans with a link that has one of these |
-/// | `metric_names` | metrics | metrics with one of these, with all their points |
+/// | `span_names`, `span_kinds`, `span_status_codes` | traces | spans with one of these |
+/// | `event_names`, `event_attributes` | traces, span events | spans with an event that has one of these; if both are named, the same event. Or events themselves |
+/// | `link_attributes` | traces, span links | spans with a link that has one of these. Or links themselves |
+/// | `metric_names`, `metric_types` | metrics | metrics with one of these |
+/// | `datapoint_attributes` | metrics | data points with one of these |
 ///
 /// An item matches when all settings that are named match (AND), in `exclude` as in
 /// `include`. If none is, everything stays. Values are texts, integers, floating-point
-/// numbers and booleans, and match only values of their type: 1 is neither "1" nor 1.0.
+/// numbers and booleans, and match only values of their type: 1 is neither "1" nor 1.0. Without a value, any is right.
 /// What an item does not have matches nothing, except that a name that is absent is the
-/// empty text. Spans keep all their events and links.
+/// empty text.
 ///
-/// Scopes and resources leave with their last item; those that were empty stay. A
+/// Data points are asked each by itself if a rule names `datapoint_attributes` or `attributes`, and a metric leaves with its last
+/// one. Scopes and resources leave with their last item; those that were empty stay. A
 /// request that loses nothing goes on as it is, one that loses all items is
 /// acknowledged. One that is malformed where it has to be looked at is refused with
 /// InvalidArgument.
+///
+/// How many each rule has taken out is logged when the pipeline ends.
 #[derive(Debug)]
 pub struct Filter {
     rules: Rules,
