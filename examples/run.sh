@@ -44,7 +44,7 @@ send() {
   shift 2
   case $signal in
     metrics) set -- "$@" --otlp-metric-name checkout ;;
-    logs) set -- "$@" --body checkout ;;
+    logs) set -- --body checkout "$@" ;;
   esac
   output=$("$telemetrygen" "$signal" "--$signal" 1 --rate 0 --otlp-insecure \
     --otlp-header "x-tenant=\"$tenant\"" \
@@ -70,6 +70,10 @@ for signal in traces metrics logs; do
   done
 done
 
+step "Sending a log of severity DEBUG, which the filter drops"
+send logs acme --body noise --severity-text Debug --severity-number 5 --otlp-endpoint 127.0.0.1:4317 ||
+  fail "telemetrygen could not send a log of severity DEBUG"
+
 step "Stopping the collector"
 kill -TERM "$pid"
 wait "$follower"
@@ -79,7 +83,9 @@ pid=
 ((status == 0)) || fail "the collector ended with status $status"
 
 step "What came out of Rust"
-echo "Added by context_attributes, from the request's context: tenant, client.address."
+echo "Dropped by filter: logs below INFO. Its log at the end says how many:"
+grep 'dropped by the filter' "$log" || fail "the log does not say what the filter dropped"
+echo "Added by attributes, from the request's context: tenant, client.address."
 echo "Joined by batch: requests of one tenant."
 # The first batch of each signal.
 awk -F '\t' '
@@ -101,6 +107,7 @@ count '-> tenant: Str\(acme\)' 6
 count '-> tenant: Str\(globex\)' 6
 count '-> client.address: Str\(127\.0\.0\.1\)' 12
 count '-> http.route: Str\(/checkout\)' 16
+count 'Body: Str\(noise\)' 0
 # Batches, and those with more than one tenant.
 read -r batches mixed < <(awk '
   /^(Traces|Metrics|Logs)\t/ {batches++; tenant = ""}

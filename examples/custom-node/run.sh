@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Starts the collector with collector.yaml, sends it logs of two tenants with
-# telemetrygen, and shows what the node lets through and what it refuses.
+# telemetrygen, and shows what the nodes let through, mask and refuse.
 # Usually called by `make custom-node`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -42,7 +42,7 @@ send() {
   local body=$1
   shift
   "$telemetrygen" logs --logs 1 --rate 0 --body "$body" --timeout 2s \
-    --otlp-insecure --otlp-endpoint 127.0.0.1:4317 "$@" >"$work/client.txt" 2>&1
+    --telemetry-attributes 'user.email="alice@example.com"' --otlp-insecure --otlp-endpoint 127.0.0.1:4317 "$@" >"$work/client.txt" 2>&1
 }
 
 # refused TEXT: what the client was told.
@@ -72,8 +72,10 @@ pid=
 ((status == 0)) || fail "the collector ended with status $status"
 
 step "What came out of Rust"
-grep -E '^Body:|-> tenant:' "$work/out.txt" || true
-[[ $(grep -E '^Body:|-> tenant:' "$work/out.txt" | sort | tr -d '\n') == \
-  *'tenant: Str(acme)'*'tenant: Str(globex)'*'Str(first of acme)'*'Str(first of globex)' ]] ||
-  fail "that is not the first log of each tenant"
-printf '\nOK: two logs came out, and two were refused.\n'
+shown='^Body:|-> (tenant|user\.email):'
+grep -E -- "$shown" "$work/out.txt" || true
+[[ $(grep -E -- "$shown" "$work/out.txt" | sort | tr -d '\n') == \
+  *'tenant: Str(acme)'*'tenant: Str(globex)'*'Str(***@example.com)'*'Str(***@example.com)'*'Str(first of acme)'*'Str(first of globex)' ]] ||
+  fail "that is not the first log of each tenant, with its address masked"
+! grep -q alice "$work/out.txt" || fail "an address was not masked"
+printf '\nOK: two logs came out, with their addresses masked, and two were refused.\n'

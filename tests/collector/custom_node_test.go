@@ -4,6 +4,7 @@ package collector
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,13 +15,14 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
 
-// examples/custom-node: a node of somebody else's, in a library and a collector of its own.
+// examples/custom-node: nodes of somebody else's, in a library and a collector of its own.
 
 // customCollector has make bring it up to date, once.
 var customCollector = sync.OnceValues(func() (string, error) {
@@ -188,6 +190,41 @@ func TestCustomNodeValidation(t *testing.T) {
 	}
 }
 
+// Its other node changes data: addresses are masked on their way, wherever they stand.
+func TestCustomNodeMasks(t *testing.T) {
+	program, err := customCollector()
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrived := startSink(t)
+	c := start(t, arrived, setup{
+		processors: "otap/mask: {type: urn:example:processor:mask, config: {keys: [user.email, owner]}}\n",
+		names:      []string{"otap/mask"},
+		program:    program,
+	})
+	data := plog.NewLogs()
+	resource := data.ResourceLogs().AppendEmpty()
+	resource.Resource().Attributes().PutStr("owner", "Bob <bob@example.com>")
+	record := resource.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+	record.Body().SetStr("of alice@example.com")
+	record.Attributes().PutStr("user.email", "alice@example.com")
+	record.Attributes().PutStr("user.name", "alice@example.com")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, err := connect(t, c).Export(ctx, plogotlp.NewExportRequestFromLogs(data)); err != nil {
+		t.Fatal(err)
+	}
+	c.stop(t)
+
+	expectBodies(t, arrived, "of alice@example.com")
+	got := arrived.got(logs)[0]
+	expectResource(t, got, "owner", "Bob <***@example.com>")
+	want := map[string]any{"user.email": "***@example.com", "user.name": "alice@example.com"}
+	if !maps.Equal(got.attributes, want) {
+		t.Errorf("attributes %v, want %v", got.attributes, want)
+	}
+}
+
 // Its configuration is valid, and nothing in it changes data unasked.
 func TestCustomNodeExampleIsValid(t *testing.T) {
 	program, err := customCollector()
@@ -210,7 +247,13 @@ func TestCustomNodeDemonstration(t *testing.T) {
 	defer cancel()
 	script := exec.CommandContext(ctx, filepath.Join(checkout, "examples/custom-node/run.sh"))
 	script.Env = append(os.Environ(), "OTAPCOL_CUSTOM="+program, "TELEMETRYGEN="+telemetrygen)
-	if output, err := script.CombinedOutput(); err != nil || !strings.Contains(string(output), "\nOK: ") {
+	output, err := script.CombinedOutput()
+	if err != nil {
 		t.Fatalf("%v\n%s", err, output)
+	}
+	for _, want := range []string{"-> user.email: Str(***@example.com)", "\nOK: "} {
+		if !strings.Contains(string(output), want) {
+			t.Errorf("does not print %q:\n%s", want, output)
+		}
 	}
 }

@@ -59,7 +59,7 @@ func TestWarningsOfEngineNodes(t *testing.T) {
 			place:   "processors::otap/x",
 			says: [][]string{
 				{"processor:attribute leaves the attributes of exponential histograms' points and of their exemplars",
-					"use the collector's attributes processor for metrics", "converts metrics to Arrow", wayOut},
+					"use urn:otapbridge:processor:attributes for metrics", "converts metrics to Arrow", wayOut},
 			},
 		},
 		{

@@ -3,9 +3,10 @@
 //! The attributes processor. `config` is what is written, `action` what is done to the attributes of one message, with `hash`
 //! and `convert` for values, and `change` goes through a request; the conditions it shares with the filter.
 
+use otapbridge::otlp::send_changed;
 use otapbridge::{
     ContextAwareEffectHandler, ContextAwareProcessor, Message, OtapPdata, ProcessingError,
-    ProcessorNode, RequestContext, Signal, async_trait, signal, with_otlp_bytes,
+    ProcessorNode, RequestContext, Signal, async_trait,
 };
 use otapbridge_otlp::{Messages, Outcome, walk};
 
@@ -118,18 +119,16 @@ impl ContextAwareProcessor for Attributes {
         msg: Message<OtapPdata>,
         effect_handler: &mut ContextAwareEffectHandler,
     ) -> Result<(), ProcessingError> {
-        let Message::PData(mut data) = msg else {
+        let Message::PData(data) = msg else {
             return Ok(());
         };
-        if !self.does_nothing(effect_handler.context()) {
-            let request = effect_handler.otlp_bytes(&mut data).await?;
-            let signal = signal(&data);
-            let context = effect_handler.context();
-            if let Outcome::Changed(changed) = self.apply(signal, &request, context)? {
-                data = with_otlp_bytes(data, signal, changed.into());
-            }
+        if self.does_nothing(effect_handler.context()) {
+            return effect_handler.send_message(data).await;
         }
-        effect_handler.send_message(data).await
+        send_changed(data, effect_handler, |signal, request, context| {
+            self.apply(signal, request, context)
+        })
+        .await
     }
 }
 

@@ -3,11 +3,11 @@
 //! The filter processor. `config` is what is written, `rules` what it does to a request; the conditions it
 //! shares with the attributes processor.
 
+use otapbridge::otlp::send_changed;
 use otapbridge::{
     ContextAwareEffectHandler, ContextAwareProcessor, Message, NodeControlMsg, OtapPdata,
-    ProcessingError, ProcessorNode, Signal, async_trait, signal, with_otlp_bytes,
+    ProcessingError, ProcessorNode, Signal, async_trait, signal,
 };
-use otapbridge_otlp::Outcome;
 
 mod config;
 mod rules;
@@ -15,7 +15,7 @@ mod rules;
 use config::Config;
 use rules::{Counts, Rules};
 
-/// The engine's name of a node with this configuration.
+/// The engine's name of a node with a part of this configuration.
 pub(crate) const ENGINE_URN: &str = "urn:otel:processor:filter";
 
 /// Processor `urn:otapbridge:processor:filter`: takes log records, spans, metrics, data points, and events and
@@ -57,7 +57,8 @@ pub(crate) const ENGINE_URN: &str = "urn:otel:processor:filter";
 /// A metric stays or leaves as a whole, unless a rule asks something of data points: then each is asked by itself, and the metric
 /// leaves with the last. Spans stay without their events and links.
 ///
-/// Scopes and resources leave with their last item; those that were empty stay. A
+/// Data points are asked each by itself if a rule names `datapoint_attributes` or `attributes`, and a metric leaves with its last
+/// one. Scopes and resources leave with their last item; those that were empty stay. A
 /// request that loses nothing goes on as it is, one that loses all items is
 /// acknowledged. One that is malformed where it has to be looked at is refused with
 /// InvalidArgument. When the pipeline ends, it logs how much each rule has taken out.
@@ -113,7 +114,7 @@ impl ContextAwareProcessor for Filter {
         msg: Message<OtapPdata>,
         effect_handler: &mut ContextAwareEffectHandler,
     ) -> Result<(), ProcessingError> {
-        let mut data = match msg {
+        let data = match msg {
             Message::PData(data) => data,
             Message::Control(NodeControlMsg::Shutdown { .. }) => {
                 self.log_dropped();
@@ -121,19 +122,15 @@ impl ContextAwareProcessor for Filter {
             }
             Message::Control(_) => return Ok(()),
         };
-        let signal = signal(&data);
-        if !self.rules.is_empty(signal) {
-            let request = effect_handler.otlp_bytes(&mut data).await?;
-            let context = effect_handler.context();
-            let (outcome, counts) = self.rules.apply(signal, &request, context)?;
-            self.count(signal, counts);
-            match outcome {
-                Outcome::Unchanged => {}
-                Outcome::Changed(rest) => data = with_otlp_bytes(data, signal, rest.into()),
-                Outcome::Nothing => return effect_handler.ack(data).await,
-            }
+        if self.rules.is_empty(signal(&data)) {
+            return effect_handler.send_message(data).await;
         }
-        effect_handler.send_message(data).await
+        send_changed(data, effect_handler, |signal, request, context| {
+            let (outcome, counts) = self.rules.apply(signal, request, context)?;
+            self.count(signal, counts);
+            Ok(outcome)
+        })
+        .await
     }
 }
 

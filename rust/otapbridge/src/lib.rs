@@ -25,15 +25,7 @@ pub use otapbridge_engine::{
 };
 pub use otapbridge_engine::{error_of_engine, from_otlp_bytes, signal, with_otlp_bytes};
 
-/// Reads and changes OTLP protobuf as it stands: nothing is decoded that nobody looks at, and what is not
-/// changed keeps its bytes, unknown fields included.
-pub mod otlp {
-    pub use otapbridge_otlp::wire::{Field, Malformed, Reader};
-    pub use otapbridge_otlp::{
-        AnyValue, Attribute, Attributes, Content, EncodedValue, FieldType, Interest, List, Map,
-        MessageType, Messages, Outcome, PointType, Value, Visit, Visitor, key, walk,
-    };
-}
+pub mod otlp;
 
 /// Everything a node file usually needs.
 pub mod prelude {

@@ -15,7 +15,8 @@ use crate::wire::{Field, Malformed, Reader};
 /// Attributes of one message that are looked at. It bounds the memory that a request of tiny attributes takes.
 pub(crate) const MAX_ATTRIBUTES: usize = 16_384;
 
-/// The attributes of a message, in their order, to be read and changed.
+/// The attributes of a message, in their order, to be read and changed. What is read is what they are now, with the
+/// changes that were made.
 ///
 /// A list can have a key several times, although OTLP forbids it. [`get`](Self::get) finds the first;
 /// all changes concern all of them.
@@ -26,7 +27,7 @@ pub struct Attributes<'w, 'a> {
     has_changed: bool,
 }
 
-/// One attribute: a `KeyValue`.
+/// One attribute: a `KeyValue`, as it is now.
 pub struct Attribute<'w> {
     entry: &'w Entry,
     input: &'w [u8],
@@ -280,7 +281,7 @@ impl Mark {
 }
 
 impl<'w> Attribute<'w> {
-    /// Need not be UTF-8.
+    /// Its key, empty if there is none. Need not be UTF-8.
     #[must_use]
     pub fn key(&self) -> &'w [u8] {
         self.entry.key(self.input, self.made)

@@ -2,6 +2,9 @@
 
 //! OTLP protobuf as bytes: found, counted, changed and divided without being decoded, so that
 //! what is not understood is not changed either.
+//!
+//! [`walk`] goes through an export request with a [`Visitor`], and notes changes of [`Attributes`] and of what
+//! stays as [`Edits`]; [`divide`] makes several requests of one; [`inspect`] checks one for the engine.
 #![forbid(unsafe_code)]
 
 mod attributes;

@@ -42,6 +42,9 @@ impl Messages {
             | Self::LOG_RECORD.0,
     );
 
+    /// All of them.
+    pub const ALL: Self = Self(Self::RESOURCE.0 | Self::SCOPE.0 | Self::SIGNAL.0);
+
     /// The messages that are in both.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {

@@ -10,7 +10,7 @@ use crate::wire::{
     push_len_field_head, push_varint,
 };
 
-/// An `AnyValue`, as far as it is looked at.
+/// An `AnyValue`, as far as it is looked at; [`Content`](crate::Content) is all that it can be.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Value<'a> {
     /// None at all, or one that is not looked at: a list, a map, bytes.
@@ -168,7 +168,8 @@ impl<'a> AnyValue<'a> {
     }
 }
 
-/// An `AnyValue` to be written: its protobuf.
+/// An `AnyValue` to be written: its protobuf. Made of a `&str`, `bool`, `i64` or `f64` by `from`, and of others by
+/// [`list`](Self::list) and [`map`](Self::map).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EncodedValue(Vec<u8>);
 

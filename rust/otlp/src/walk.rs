@@ -15,19 +15,21 @@ const MAX_GROWTH: usize = 16;
 /// or by this many bytes, if that is more.
 const MIN_GROWTH_LIMIT: usize = 64 * 1024 * 1024;
 
-/// What a visitor has to see of a request. What it does not name is passed over.
+/// What a visitor has to see of a request. What it does not name, and what contains nothing that it names, is passed
+/// over unread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
-    /// The messages of which it is asked whether they stay.
+    /// The messages of which it is asked whether they stay: by [`Visitor::resource`], [`Visitor::scope`],
+    /// [`Visitor::item`] and [`Visitor::part`].
     pub messages: Messages,
-    /// The messages whose attributes it is given.
+    /// The messages whose attributes it is given, by [`Visitor::attributes`].
     pub attributes: Messages,
 }
 
 /// What a walk does with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Visit {
-    /// It stays; the walk goes on with its attributes and with what is in it.
+    /// It stays, unless nothing is left in it; the walk goes on with its attributes and with what is in it.
     Inside,
     /// It stays as it is, with all that is in it.
     Keep,
@@ -35,10 +37,54 @@ pub enum Visit {
     Remove,
 }
 
-/// What a walk through a request comes to, from outside inwards. An error ends the walk.
+/// What a walk through a request comes to, from outside inwards: a resource, its attributes, then each of its
+/// scopes, its attributes, then each item, its attributes, then what is in it. An error ends the walk.
 ///
 /// A reader that it gets stands for a whole message, which is as it was in the request; changes do not show
 /// in it.
+///
+/// ```
+/// use otapbridge_context::{ProcessingError, Signal};
+/// // In a node: otapbridge::otlp.
+/// use otapbridge_otlp::wire::Reader;
+/// use otapbridge_otlp::{
+///     Attributes, Interest, MessageType, Messages, Outcome, Visit, Visitor, walk,
+/// };
+///
+/// /// Takes out spans without attributes, and of the others an attribute.
+/// struct Tidy;
+///
+/// impl Visitor for Tidy {
+///     fn interest(&self) -> Interest {
+///         Interest { messages: Messages::SPAN, attributes: Messages::SPAN }
+///     }
+///
+///     fn item(&mut self, r#type: MessageType, mut span: Reader<'_>) -> Result<Visit, ProcessingError> {
+///         let attributes = r#type.attributes().expect("spans have some");
+///         let any = span.next_of(attributes)?.is_some();
+///         Ok(if any { Visit::Inside } else { Visit::Remove })
+///     }
+///
+///     fn attributes(&mut self, _: MessageType, attributes: &mut Attributes<'_, '_>) -> Result<(), ProcessingError> {
+///         attributes.remove(b"password");
+///         Ok(())
+///     }
+/// }
+///
+/// // Fields of protobuf: number, length, content.
+/// let field = |number: u8, content: &[u8]| [&[number << 3 | 2, content.len() as u8], content].concat();
+/// let key_value = |key: &[u8]| field(9, &field(1, key)); // of a span
+/// let request = |spans: &[Vec<u8>]| field(1, &field(2, &spans.concat()));
+///
+/// let user = field(2, &key_value(b"user"));
+/// let both = field(2, &[key_value(b"password"), key_value(b"user")].concat());
+/// let bare = field(2, &field(5, b"a name"));
+/// let mut tidied = |spans: &[Vec<u8>]| walk(Signal::Traces, &request(spans), &mut Tidy);
+/// assert_eq!(tidied(&[both, bare.clone()])?, Outcome::Changed(request(&[user.clone()])));
+/// assert_eq!(tidied(&[user])?, Outcome::Unchanged);
+/// assert_eq!(tidied(&[bare])?, Outcome::Nothing);
+/// # Ok::<(), ProcessingError>(())
+/// ```
 pub trait Visitor {
     /// What it has to see. It is asked once, before the walk.
     fn interest(&self) -> Interest;
@@ -62,7 +108,8 @@ pub trait Visitor {
         Ok(Visit::Inside)
     }
 
-    /// A span, metric or log record.
+    /// A span, metric or log record. Asked for [`Messages::SPAN`], [`Messages::METRIC`],
+    /// [`Messages::LOG_RECORD`].
     ///
     /// # Errors
     /// End the walk.
@@ -71,7 +118,8 @@ pub trait Visitor {
         Ok(Visit::Inside)
     }
 
-    /// An event or link of a span, a data point of a metric, or an exemplar of a data point.
+    /// An event or link of a span, a data point of a metric, or an exemplar of a data point. Asked for
+    /// [`Messages::SPAN_EVENT`], [`Messages::SPAN_LINK`], [`Messages::DATA_POINT`], [`Messages::EXEMPLAR`].
     ///
     /// # Errors
     /// End the walk.
@@ -98,20 +146,21 @@ pub trait Visitor {
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everything is as it was.
+    /// Everything is as it was, byte by byte.
     Unchanged,
-    /// It is this now.
+    /// The whole export request as it is now.
     Changed(Vec<u8>),
-    /// No item stays.
+    /// Something was taken out, and no span, metric or log record is left.
     Nothing,
 }
 
 /// Changes an export request as a visitor says. Scopes and resources of which nothing is left are taken
-/// out, and so are metrics without a data point left; those that contained nothing before stay.
+/// out, and so are metrics without a data point left; those that contained nothing before stay. A span stays without its
+/// events and links, a data point without its exemplars.
 ///
 /// # Errors
 /// The visitor's. InvalidArgument, if the request is malformed where it has to be looked at, a message in it has more
-/// than 16,384 attributes, or it would grow by more than 16 times its size and 64 MiB.
+/// than 16,384 attributes that the visitor is given, or it would grow by more than 16 times its size and 64 MiB.
 pub fn walk(
     signal: Signal,
     request: &[u8],

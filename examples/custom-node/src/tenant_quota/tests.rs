@@ -5,12 +5,9 @@ use otapbridge_testing::TestHost;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::node_types;
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-
-fn node_types() -> Vec<NodeFactory> {
-    vec![concurrent_processor_factory::<TenantQuota>()]
-}
 
 fn quota(requests_per_second: f64, burst: u32) -> TenantQuota {
     let config = json!({

@@ -391,10 +391,10 @@ fn harm(node: &Node, signal: Signal) -> Option<&'static str> {
     match (node.urn.as_str(), signal) {
         (ATTRIBUTE, Signal::Metrics) if converts(node) && of_signal() => Some(
             "leaves the attributes of exponential histograms' points and of their exemplars as they are, so that what it \
-             should delete or hash stays in clear: use the collector's attributes processor for metrics",
+             should delete or hash stays in clear: use urn:otapbridge:processor:attributes for metrics",
         ),
         (ATTRIBUTE, Signal::Traces) if adds(config) && of_signal() => Some(
-            "adds its attributes to events and links of spans, too: use the collector's attributes processor",
+            "adds its attributes to events and links of spans, too: use urn:otapbridge:processor:attributes with apply_to: [span]",
         ),
         (TEMPORAL_REAGGREGATION, Signal::Metrics) => Some(
             "drops exemplars, metrics' metadata and metrics without data, and takes streams for one that differ in attributes which are \

@@ -267,13 +267,20 @@ fn users_are_warned_once_for_a_node_and_a_signal() {
     let found = told(Signal::Metrics, attribute.clone());
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(
-        found[0].contains("exponential histograms") && found[0].contains("attributes processor"),
+        found[0].contains("exponential histograms")
+            && found[0].contains("use urn:otapbridge:processor:attributes"),
         "{found:?}"
     );
     assert!(found[0].contains("converts metrics to Arrow"), "{found:?}");
     let found = told(Signal::Traces, attribute.clone());
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains("a span without an end"), "{found:?}");
+    let inserts = json!({"type": "processor:attribute", "config": {"actions": [{"action": "insert", "key": "x", "value": 1}]}});
+    let found = told(Signal::Traces, inserts);
+    assert!(
+        found[0].contains("use urn:otapbridge:processor:attributes with apply_to: [span]"),
+        "{found:?}"
+    );
     assert!(told(Signal::Logs, filter).is_empty(), "it is one of ours");
     let chain = json!({"nodes": {"a": attribute, "b": attribute}, "connections": [{"from": "a", "to": "b"}]});
     let found = told(Signal::Traces, chain);

@@ -2,12 +2,14 @@
 
 //! Converts values to another type, as Go's attributes processor does.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use otapbridge::ProcessingError;
 use otapbridge_otlp::{AnyValue, Content, EncodedValue, MAX_VALUE_DEPTH};
 use serde::Deserialize;
-use serde_json::{Map, Number, Value as Json};
+use serde_json::Value as Json;
 
 /// What an attribute becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -71,7 +73,11 @@ fn text(content: Content<'_>) -> Result<Option<String>, ProcessingError> {
         Content::Int(number) => number.to_string(),
         Content::Double(number) => double_text(number),
         Content::Bytes(bytes) => BASE64.encode(bytes),
-        content @ (Content::List(_) | Content::Map(_)) => json(content, 1)?.to_string(),
+        content @ (Content::List(_) | Content::Map(_)) => {
+            let mut text = String::new();
+            push_json(content, 1, &mut text)?;
+            text
+        }
     }))
 }
 
@@ -82,7 +88,12 @@ fn double_text(number: f64) -> String {
         return "NaN".to_owned();
     }
     if number.is_infinite() {
-        return if number > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+        return if number > 0.0 {
+            "Infinity"
+        } else {
+            "-Infinity"
+        }
+        .to_owned();
     }
     if size != 0.0 && !(1e-6..1e21).contains(&size) {
         let text = format!("{number:e}");
@@ -96,35 +107,92 @@ fn double_text(number: f64) -> String {
     number.to_string()
 }
 
-/// Keys are in order. What JSON cannot say is null, and what is not UTF-8 is replaced.
-fn json(content: Content<'_>, depth: usize) -> Result<Json, ProcessingError> {
+/// Appends a value as JSON. Keys are in order; numbers are as in [`double_text`]. What JSON cannot say is null, and what is
+/// not UTF-8 is replaced.
+fn push_json(content: Content<'_>, depth: usize, out: &mut String) -> Result<(), ProcessingError> {
     if depth > MAX_VALUE_DEPTH {
         return Err(ProcessingError::invalid_argument(format!(
             "a value is nested deeper than {MAX_VALUE_DEPTH} levels"
         )));
     }
-    Ok(match content {
-        Content::None => Json::Null,
-        Content::Text(text) => Json::String(String::from_utf8_lossy(text).into_owned()),
-        Content::Bool(value) => Json::Bool(value),
-        Content::Int(number) => Json::Number(number.into()),
-        Content::Double(number) => Number::from_f64(number).map_or(Json::Null, Json::Number),
-        Content::Bytes(bytes) => Json::String(BASE64.encode(bytes)),
+    let quoted = |text: &[u8]| Json::String(String::from_utf8_lossy(text).into_owned()).to_string();
+    match content {
+        Content::None => out.push_str("null"),
+        Content::Text(text) => out.push_str(&quoted(text)),
+        Content::Bool(value) => out.push_str(&value.to_string()),
+        Content::Int(number) => out.push_str(&number.to_string()),
+        Content::Double(number) if number.is_finite() => out.push_str(&double_text(number)),
+        Content::Double(_) => out.push_str("null"),
+        Content::Bytes(bytes) => out.push_str(&quoted(BASE64.encode(bytes).as_bytes())),
         Content::List(list) => {
-            let mut values = Vec::new();
+            out.push('[');
+            let mut separator = "";
             list.for_each(|value| {
-                values.push(json(Content::of(value)?, depth + 1)?);
-                Ok(())
+                out.push_str(separator);
+                separator = ",";
+                push_json(Content::of(value)?, depth + 1, out)
             })?;
-            Json::Array(values)
+            out.push(']');
         }
         Content::Map(map) => {
-            let mut entries = Map::new();
-            for (key, value) in map.entries()? {
-                let key = String::from_utf8_lossy(key).into_owned();
-                let _ = entries.insert(key, json(value.content()?, depth + 1)?);
+            // Of a key that stands several times, the last one counts.
+            let entries: BTreeMap<_, _> = map.entries()?.into_iter().collect();
+            out.push('{');
+            let mut separator = "";
+            for (key, value) in entries {
+                out.push_str(separator);
+                separator = ",";
+                out.push_str(&quoted(key));
+                out.push(':');
+                push_json(value.content()?, depth + 1, out)?;
             }
-            Json::Object(entries)
+            out.push('}');
         }
-    })
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a value is as a text.
+    fn text_of(value: impl Into<EncodedValue>) -> EncodedValue {
+        let converted = convert(&value.into().as_any_value(), ConvertedType::String);
+        converted.expect("well-formed").expect("no text yet")
+    }
+
+    #[test]
+    fn numbers_are_written_as_the_collector_writes_them() {
+        for (number, text) in [
+            (1.0, "1"),
+            (-0.5, "-0.5"),
+            (1e20, "100000000000000000000"),
+            (1e21, "1e+21"),
+            (1.5e-7, "1.5e-7"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "Infinity"),
+            (f64::NEG_INFINITY, "-Infinity"),
+        ] {
+            assert_eq!(text_of(number), EncodedValue::from(text), "{number}");
+        }
+    }
+
+    #[test]
+    fn lists_and_maps_are_written_as_the_collector_writes_them() {
+        let list = EncodedValue::list([
+            EncodedValue::from(1.0),
+            EncodedValue::from(1e21),
+            EncodedValue::from(7_i64),
+            EncodedValue::from("<\"&>\n"),
+            EncodedValue::default(),
+        ]);
+        let map = EncodedValue::map([
+            ("b", list),
+            ("a", EncodedValue::from(true)),
+            ("a", EncodedValue::from(false)),
+        ]);
+        let expected = r#"{"a":false,"b":[1,1e+21,7,"<\"&>\n",null]}"#;
+        assert_eq!(text_of(map), EncodedValue::from(expected));
+    }
 }

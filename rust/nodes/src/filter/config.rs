@@ -2,8 +2,9 @@
 
 //! The filter processor's configuration.
 //!
-//! Names, defaults and what is required are those of `processor:filter` in the
-//! engine's `otel-arrow-dfe-core-nodes` v0.62.0, except that unknown names are refused.
+//! `metrics`, `logs` and `traces`, and what is required of them, are those of `processor:filter` in the
+//! engine's `otel-arrow-dfe-core-nodes` v0.62.0, except that unknown names are refused. `span_events` and `span_links` are
+//! our own; conditions have their names in `conditions/config.rs`.
 
 use otapbridge::ProcessingError;
 use serde::Deserialize;
