@@ -57,8 +57,7 @@ pub(crate) const ENGINE_URN: &str = "urn:otel:processor:filter";
 /// A metric stays or leaves as a whole, unless a rule asks something of data points: then each is asked by itself, and the metric
 /// leaves with the last. Spans stay without their events and links.
 ///
-/// Data points are asked each by itself if a rule names `datapoint_attributes` or `attributes`, and a metric leaves with its last
-/// one. Scopes and resources leave with their last item; those that were empty stay. A
+/// Scopes and resources leave with their last item; those that were empty stay. A
 /// request that loses nothing goes on as it is, one that loses all items is
 /// acknowledged. One that is malformed where it has to be looked at is refused with
 /// InvalidArgument. When the pipeline ends, it logs how much each rule has taken out.
