@@ -32,7 +32,7 @@ PYTHON_REQUIREMENTS := tests/python/requirements.txt
 PYTHON_ENVIRONMENT := $(TOOLS)/python-$(shell sha256sum $(PYTHON_REQUIREMENTS) 2>/dev/null | cut -c1-12)
 PYTHON := $(PYTHON_ENVIRONMENT)/bin/python
 
-RUST_SOURCES := cbindgen.toml $(shell find rust -type f \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -not -path '*/tests/*' -not -path 'rust/target/*' -not -path 'rust/context/fuzz/*' -not -path 'rust/engine/loom/*')
+RUST_SOURCES := cbindgen.toml $(shell find rust -type f \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -not -path '*/tests/*' -not -path 'rust/target/*' -not -path 'rust/*/fuzz/*' -not -path 'rust/engine/loom/*')
 CUSTOM := examples/custom-node
 CUSTOM_SYSO := $(CUSTOM)/link/otapbridge_linux_amd64.syso
 CUSTOM_SOURCES := $(shell find $(CUSTOM) -maxdepth 2 -type f \( -name '*.rs' -o -name Cargo.toml -o -name '*.go' -o -name go.mod -o -name manifest.yaml \) -not -path '*/_build/*')
@@ -181,23 +181,40 @@ bench: $(SYSO) bin/otapcol ## Measure the crossing, what a context costs, and ho
 	CGO_ENABLED=1 go test -run '^$$' -bench . -benchmem -timeout=30m $(PACKAGES)
 	CGO_ENABLED=1 go test -run '^$$' -bench . -timeout=30m ./tests/collector
 
-# Both decoders of the context block. Rust's target is a workspace of its own with its own
-# target folder, because it is compiled with coverage; the stable compiler does it.
+# Both decoders of the context block, the nodes that change OTLP, and errors. Rust's targets are in workspaces of their own with
+# their own target folder, because they are compiled with coverage; the stable compiler does it.
 FUZZTIME ?= 60s
-RUST_FUZZ := rust/context/fuzz
+RUST_FUZZ_TARGETS := context/fuzz/context_block nodes/fuzz/attributes nodes/fuzz/filter
 FUZZ_TARGET_DIR := $(CACHE)/fuzz-target
-RUST_FUZZ_PROGRAM := $(FUZZ_TARGET_DIR)/x86_64-unknown-linux-gnu/release/context_block
+RUST_FUZZ_PROGRAMS := $(FUZZ_TARGET_DIR)/x86_64-unknown-linux-gnu/release
 
 .PHONY: fuzz fuzz-rust fuzz-go
-fuzz: fuzz-rust fuzz-go ## Fuzz the context decoders of Rust and Go, and errors, for FUZZTIME=60s each; what is found is kept.
+fuzz: fuzz-rust fuzz-go ## Fuzz the context decoders of Rust and Go, nodes, and errors, for FUZZTIME=60s each; what is found is kept.
 
-fuzz-rust: | build-prerequisites
-	$(call say,Fuzzing the decoder in Rust for $(FUZZTIME))
-	cd $(RUST_FUZZ) && CARGO_TARGET_DIR=$(FUZZ_TARGET_DIR) $(CARGO) build --release --locked
-	seconds=$$(python3 -c 'import re, sys; u = {"h": 3600, "m": 60, "s": 1}; \
-	  print(sum(int(n) * u[x] for n, x in re.findall(r"(\d+)([hms])", sys.argv[1])))' $(FUZZTIME)); \
-	  cd $(RUST_FUZZ) && $(RUST_FUZZ_PROGRAM) -max_total_time=$$seconds -max_len=4096 -print_final_stats=1 \
-	    -artifact_prefix=corpus/context_block/ corpus/context_block
+# $(1) is one of the targets: its workspace, and its name.
+define FUZZ_RUST
+.PHONY: fuzz-rust-$(notdir $(1)) fuzz-minimise-$(notdir $(1))
+fuzz-rust: fuzz-rust-$(notdir $(1))
+fuzz-rust-$(notdir $(1)): | build-prerequisites
+	$$(call say,Fuzzing $(notdir $(1)) in Rust for $$(FUZZTIME))
+	cd rust/$(dir $(1)) && CARGO_TARGET_DIR=$$(FUZZ_TARGET_DIR) $$(CARGO) build --release --locked
+	seconds=$$$$(python3 -c 'import re, sys; u = {"h": 3600, "m": 60, "s": 1}; \
+	  print(sum(int(n) * u[x] for n, x in re.findall(r"(\d+)([hms])", sys.argv[1])))' $$(FUZZTIME)); \
+	  cd rust/$(dir $(1)) && $$(RUST_FUZZ_PROGRAMS)/$(notdir $(1)) -max_total_time=$$$$seconds -max_len=4096 -print_final_stats=1 \
+	    -artifact_prefix=corpus/$(notdir $(1))/ corpus/$(notdir $(1))
+
+# Keeps the inputs that reach what no other reaches.
+fuzz-minimise: fuzz-minimise-$(notdir $(1))
+fuzz-minimise-$(notdir $(1)): | build-prerequisites
+	cd rust/$(dir $(1)) && CARGO_TARGET_DIR=$$(FUZZ_TARGET_DIR) $$(CARGO) build --release --locked
+	cd rust/$(dir $(1)) && mkdir corpus/minimised && \
+	  $$(RUST_FUZZ_PROGRAMS)/$(notdir $(1)) -set_cover_merge=1 -max_len=4096 corpus/minimised corpus/$(notdir $(1)) && \
+	  rm -r corpus/$(notdir $(1)) && mv corpus/minimised corpus/$(notdir $(1))
+endef
+$(foreach target,$(RUST_FUZZ_TARGETS),$(eval $(call FUZZ_RUST,$(target))))
+
+.PHONY: fuzz-minimise
+fuzz-minimise: ## Reduce the corpora of `make fuzz` to what they need.
 
 FUZZ_GO := go test -run '^$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
 
@@ -213,14 +230,6 @@ fuzz-go-errors: $(SYSO)
 	CGO_ENABLED=1 $(FUZZ_GO) ./cbridge/internal/errormapping -fuzz '^FuzzFromError$$'
 	CGO_ENABLED=1 $(FUZZ_GO) ./cbridge/internal/errormapping -fuzz '^FuzzErrorStructOfTheLibrary$$'
 	CGO_ENABLED=1 $(FUZZ_GO) ./cbridge -fuzz '^FuzzErrorStructAcrossTheBoundary$$'
-
-# Keeps the inputs that reach what no other reaches.
-.PHONY: fuzz-minimise
-fuzz-minimise: | build-prerequisites ## Reduce the corpus of `make fuzz` to what it needs.
-	cd $(RUST_FUZZ) && CARGO_TARGET_DIR=$(FUZZ_TARGET_DIR) $(CARGO) build --release --locked
-	cd $(RUST_FUZZ) && mkdir corpus/minimised && \
-	  $(RUST_FUZZ_PROGRAM) -set_cover_merge=1 -max_len=4096 corpus/minimised corpus/context_block && \
-	  rm -r corpus/context_block && mv corpus/minimised corpus/context_block
 
 # --- lint -------------------------------------------------------------------
 
