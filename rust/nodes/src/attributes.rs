@@ -132,3 +132,16 @@ impl ContextAwareProcessor for Attributes {
         effect_handler.send_message(data).await
     }
 }
+
+#[cfg(test)]
+mod conditions_tests;
+#[cfg(test)]
+mod config_tests;
+#[cfg(test)]
+mod message_tests;
+#[cfg(test)]
+mod test_otlp;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod value_tests;
