@@ -137,6 +137,8 @@ func TestNodesWithoutWarnings(t *testing.T) {
 		"{type: urn:otapbridge:processor:batch}",
 		"{type: urn:otapbridge:processor:fault}",
 		"{type: processor:filter, config: {traces: {exclude: {match_type: strict, span_names: [zzz]}}, logs: {exclude: {match_type: strict, bodies: [healthz]}}}}",
+		"{type: urn:otapbridge:processor:filter, config: {metrics: {include: {metric_types: [sum]}}}}",
+		"{type: urn:otapbridge:processor:attributes, config: {actions: [{action: upsert, key: a, value: 1}, {action: hash, key: user.email}]}}",
 		"{type: urn:otapbridge:processor:context_attributes, config: {actions: [{key: tenant, from_context: metadata.x-tenant}]}}",
 	} {
 		t.Run(node, func(t *testing.T) {

@@ -43,6 +43,8 @@ type record struct {
 	failure string
 	parent  string
 	links   []string
+	// Of points of exponential histograms only: the filtered attributes of their exemplars.
+	exemplars []map[string]any
 }
 
 // sink is an OTLP/gRPC server that keeps what it is sent.
@@ -208,7 +210,7 @@ type metricSink struct {
 	*sink
 }
 
-// Export keeps the data points of gauges and sums.
+// Export keeps the data points of gauges, sums and exponential histograms.
 func (s *metricSink) Export(_ context.Context, request pmetricotlp.ExportRequest) (pmetricotlp.ExportResponse, error) {
 	for _, resourceMetrics := range request.Metrics().ResourceMetrics().All() {
 		for _, scopeMetrics := range resourceMetrics.ScopeMetrics().All() {
@@ -219,6 +221,15 @@ func (s *metricSink) Export(_ context.Context, request pmetricotlp.ExportRequest
 					points = metric.Gauge().DataPoints()
 				case pmetric.MetricTypeSum:
 					points = metric.Sum().DataPoints()
+				case pmetric.MetricTypeExponentialHistogram:
+					for _, point := range metric.ExponentialHistogram().DataPoints().All() {
+						one := record{name: metric.Name()}
+						for _, exemplar := range point.Exemplars().All() {
+							one.exemplars = append(one.exemplars, exemplar.FilteredAttributes().AsRaw())
+						}
+						s.add(metrics, resourceMetrics.Resource(), point.Attributes(), one)
+					}
+					continue
 				default:
 					s.add(metrics, resourceMetrics.Resource(), pcommon.NewMap(), record{name: "unexpected " + metric.Type().String()})
 					continue

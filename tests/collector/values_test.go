@@ -4,6 +4,7 @@ package collector
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,9 @@ import (
 
 // Settings of nodes that come from variables, and settings that nobody should read.
 
+// attributeNodes are the node types that change attributes: the engine's and ours.
+var attributeNodes = []string{"processor:attribute", "urn:otapbridge:processor:attributes"}
+
 // A setting that is a text gets the variable's text, one that is a number its value; where
 // either is right, a number is only what is written as one.
 func TestValuesFromTheEnvironment(t *testing.T) {
@@ -23,11 +27,18 @@ func TestValuesFromTheEnvironment(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
+	for _, node := range attributeNodes {
+		t.Run(node, func(t *testing.T) { valuesFromTheEnvironment(t, node) })
+	}
+}
+
+func valuesFromTheEnvironment(t *testing.T, node string) {
+	t.Helper()
 	arrived := startSink(t)
 	c := start(t, arrived, setup{
 		processors: `
 otap/attribute:
-  type: processor:attribute
+  type: ` + node + `
   config:
     actions:
       - {action: upsert, key: build, value: "${env:BUILD}"}
@@ -67,8 +78,8 @@ otap/fault:
 
 const secretSalt = "TOPSECRETSALT"
 
-// saltedNode is a component with a secret.
-const saltedNode = "{type: processor:attribute, config: {actions: [{action: delete, key: visible}, {action: hash, key: mail, salt: %s}]}}"
+// saltedNode is a component with a secret; its type and the secret are to be put in.
+const saltedNode = "{type: %s, config: {actions: [{action: delete, key: visible}, {action: hash, key: mail, salt: %s}]}}"
 
 func printConfig(t *testing.T, processors, mode string) string {
 	t.Helper()
@@ -90,11 +101,18 @@ func printConfig(t *testing.T, processors, mode string) string {
 func TestPrintConfigHidesSecrets(t *testing.T) {
 	t.Setenv("SALT", secretSalt)
 	t.Setenv("DIGITS", "20261126")
+	for _, node := range attributeNodes {
+		t.Run(node, func(t *testing.T) { printConfigHidesSecrets(t, node) })
+	}
+}
+
+func printConfigHidesSecrets(t *testing.T, node string) {
+	t.Helper()
 	for _, one := range []struct{ name, processors, secret string }{
-		{"one node", "otap/x: " + salted(secretSalt), secretSalt},
-		{"one of several nodes", "otap/x: {nodes: {a: " + salted(secretSalt) + ", b: {type: urn:otapbridge:processor:fault}}, connections: [{from: a, to: b}]}", secretSalt},
-		{"from the environment", "otap/x: " + salted("${env:SALT}"), secretSalt},
-		{"digits from the environment", "otap/x: " + salted("${env:DIGITS}"), "20261126"},
+		{"one node", "otap/x: " + salted(node, secretSalt), secretSalt},
+		{"one of several nodes", "otap/x: {nodes: {a: " + salted(node, secretSalt) + ", b: {type: urn:otapbridge:processor:fault}}, connections: [{from: a, to: b}]}", secretSalt},
+		{"from the environment", "otap/x: " + salted(node, "${env:SALT}"), secretSalt},
+		{"digits from the environment", "otap/x: " + salted(node, "${env:DIGITS}"), "20261126"},
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			output := printConfig(t, one.processors, "redacted")
@@ -113,11 +131,18 @@ func TestPrintConfigHidesSecrets(t *testing.T) {
 	}
 }
 
-func salted(salt string) string { return strings.ReplaceAll(saltedNode, "%s", `"`+salt+`"`) }
+func salted(node, salt string) string { return fmt.Sprintf(saltedNode, node, `"`+salt+`"`) }
 
 // What is said about a configuration does not show its secrets either.
 func TestMistakesDoNotShowSecrets(t *testing.T) {
 	t.Setenv("SALT", secretSalt)
+	for _, node := range attributeNodes {
+		t.Run(node, func(t *testing.T) { mistakesDoNotShowSecrets(t, node) })
+	}
+}
+
+func mistakesDoNotShowSecrets(t *testing.T, node string) {
+	t.Helper()
 	for _, one := range []struct{ name, config, secret, says string }{
 		{
 			"a number", "{actions: [{action: hash, key: mail, salt: 7654321}]}", "7654321", "config::actions",
@@ -129,11 +154,14 @@ func TestMistakesDoNotShowSecrets(t *testing.T) {
 			"a mistake in the action", "{actions: [{action: hash, key: 5, salt: " + secretSalt + "}]}", secretSalt, "config::actions",
 		},
 		{
+			"a text in place of the list", "{actions: \"[{action: hash, salt: " + secretSalt + "}\"}", secretSalt, "config::actions",
+		},
+		{
 			"a list from the environment", "{actions: [{action: hash, key: mail, salt: [\"${env:SALT}\"]}]}", secretSalt, "config::actions",
 		},
 	} {
 		t.Run(one.name, func(t *testing.T) {
-			output, err := validateProcessors(t, "otap/x: {type: processor:attribute, config: "+one.config+"}")
+			output, err := validateProcessors(t, "otap/x: {type: "+node+", config: "+one.config+"}")
 			if err == nil || !strings.Contains(output, "processors::otap/x: ") || !strings.Contains(output, one.says) {
 				t.Errorf("got %v, want a complaint about %s: %s", err, one.says, output)
 			}

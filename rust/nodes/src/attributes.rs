@@ -133,4 +133,16 @@ impl ContextAwareProcessor for Attributes {
 }
 
 #[cfg(test)]
+mod conditions_tests;
+#[cfg(test)]
+mod config_tests;
+#[cfg(test)]
+mod message_tests;
+#[cfg(test)]
+mod test_otlp;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod value_tests;
+#[cfg(test)]
 mod property_tests;

@@ -134,7 +134,11 @@ impl ContextAwareProcessor for Filter {
 }
 
 #[cfg(test)]
+mod conditions_tests;
+#[cfg(test)]
 mod config_tests;
+#[cfg(test)]
+mod part_tests;
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Names of the processors that get special treatment.
 
 pub(crate) const ATTRIBUTE: &str = "urn:otel:processor:attribute";
+/// Our own, which works on OTLP as it stands.
+pub(crate) const ATTRIBUTES: &str = "urn:otapbridge:processor:attributes";
 pub(crate) const BATCH: &str = "urn:otel:processor:batch";
 pub(crate) const DEBUG: &str = "urn:otel:processor:debug";
 /// Ours; no user can name it.
@@ -11,6 +13,8 @@ pub(crate) const DURABLE_BUFFER: &str = "urn:otel:processor:durable_buffer";
 /// Our own node under the engine's name, with the same configuration: the engine's filter drops data
 /// without attributes.
 pub(crate) const FILTER: &str = "urn:otel:processor:filter";
+/// The same node under our own name.
+pub(crate) const OWN_FILTER: &str = "urn:otapbridge:processor:filter";
 pub(crate) const LOG_PARSER: &str = "urn:otel:processor:log_parser";
 pub(crate) const LOG_SAMPLING: &str = "urn:otel:processor:log_sampling";
 pub(crate) const PARTITION: &str = "urn:otel:processor:partition";

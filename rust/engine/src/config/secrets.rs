@@ -120,7 +120,12 @@ fn places(urn: &str, config: &Value) -> Vec<Place> {
             let is_secret = |text: &str| read.iter().any(|read| read == text);
             let all = all_in(config).into_iter();
             let secrets = all.filter(|(_, value)| value.as_str().is_some_and(is_secret));
-            found.extend(secrets.map(|(place, _)| place));
+            for (place, _) in secrets {
+                // A pattern may have led to it.
+                if !found.contains(&place) {
+                    found.push(place);
+                }
+            }
         } else {
             // The check may have stopped before it read all secrets: every text counts as one.
             found.push(Vec::new());

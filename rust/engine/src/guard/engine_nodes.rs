@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::base::node_types::{
-    ATTRIBUTE, BATCH, DEBUG, DURABLE_BUFFER, FILTER, LOG_PARSER, LOG_SAMPLING, PARTITION, RETRY,
-    TEMPORAL_REAGGREGATION, TRANSFORM, TYPE_ROUTER,
+    ATTRIBUTE, ATTRIBUTES, BATCH, DEBUG, DURABLE_BUFFER, FILTER, LOG_PARSER, LOG_SAMPLING,
+    OWN_FILTER, PARTITION, RETRY, TEMPORAL_REAGGREGATION, TRANSFORM, TYPE_ROUTER,
 };
 use crate::base::spec::{Node, Path, Topology};
 
@@ -28,12 +28,14 @@ pub(crate) fn has_one_output(urn: &str) -> bool {
     matches!(
         urn,
         ATTRIBUTE
+            | ATTRIBUTES
             | BATCH
             | DEBUG
             | DURABLE_BUFFER
             | FILTER
             | LOG_PARSER
             | LOG_SAMPLING
+            | OWN_FILTER
             | RETRY
             | TEMPORAL_REAGGREGATION
     )
@@ -415,10 +417,11 @@ fn harm(node: &Node, signal: Signal) -> Option<&'static str> {
 }
 
 /// Where a node's configuration has secrets: keys, `*` for each item of a list. The
-/// engine's own type for them is `OpaqueString`.
+/// engine's own type for them is `OpaqueString`. Of a node of ours they are known by their type, too, but only if its
+/// configuration is right.
 pub(crate) fn secrets(urn: &str) -> &'static [&'static [&'static str]] {
     match urn {
-        ATTRIBUTE => &[&["actions", "*", "salt"]],
+        ATTRIBUTE | ATTRIBUTES => &[&["actions", "*", "salt"]],
         _ => &[],
     }
 }

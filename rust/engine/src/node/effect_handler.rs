@@ -24,7 +24,7 @@ use otel_arrow_dfe_pdata_codec::builtins::OTLP_ENCODING;
 use otel_arrow_dfe_pdata_codec::{EncodePolicy, EncodingPlan};
 use tokio::sync::mpsc;
 
-use crate::base::payload::{from_otlp_bytes, signal};
+use crate::base::payload::{from_otlp_bytes, otlp_payload, signal};
 use crate::base::sending::looking_again;
 use crate::guard::admission::{Entered, panic_error, refuse_failed, until_done};
 use crate::node::own_request::OwnRequest;
@@ -234,7 +234,8 @@ impl ContextAwareEffectHandler {
         nacked.map_err(error_of_engine)
     }
 
-    /// The message's data as OTLP protobuf; converted if it is something else.
+    /// The message's data as OTLP protobuf; converted if it is something else. The message has them as such then, so that no
+    /// node converts them again.
     ///
     /// # Errors
     /// Permanent with InvalidArgument when it cannot be converted.
@@ -249,9 +250,13 @@ impl ContextAwareEffectHandler {
                 self.encoding.insert(plan.map_err(invalid)?)
             }
         };
-        let empty = from_otlp_bytes(signal(data), Bytes::new());
+        let signal = signal(data);
+        let empty = from_otlp_bytes(signal, Bytes::new());
         let (context, mut payload) = std::mem::replace(data, empty).into_parts();
         let encoded = self.inner.encode_owned(&mut payload, plan).await;
+        if let Ok(bytes) = &encoded {
+            payload = otlp_payload(signal, bytes.clone());
+        }
         *data = OtapPdata::new(context, payload);
         encoded.map_err(invalid)
     }

@@ -303,6 +303,15 @@ fn nodes_of_otapbridge_change_nothing() {
     for (node, config) in [
         ("urn:otapbridge:processor:batch", json!({"min_size": 1})),
         ("urn:otapbridge:processor:fault", json!({})),
+        ("urn:otapbridge:processor:filter", json!({})),
+        (
+            "urn:otapbridge:processor:attributes",
+            json!({"actions": [{"action": "delete", "key": "absent"}], "apply_to": ["resource", "scope", "signal"]}),
+        ),
+        (
+            "urn:otapbridge:processor:context_attributes",
+            json!({"actions": [{"key": "absent", "from_context": "metadata.absent"}]}),
+        ),
     ] {
         for signal in Signal::ALL {
             for payload in [rich(signal), not_text(signal)] {

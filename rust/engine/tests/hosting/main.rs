@@ -19,6 +19,8 @@ mod kept;
 mod large;
 mod nodes;
 mod otlp;
+mod own_nodes;
+mod own_nodes_among_others;
 mod pipelines;
 mod receivers;
 mod retry;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use otapbridge_context::ProcessingError;
 use otapbridge_engine::engine::{Message, NodeControlMsg, OtapPdata};
 use otapbridge_engine::{
@@ -59,6 +60,9 @@ pub(crate) const NOTED_HEADER: &str = "x-noted";
 
 /// What each `Note` saw, under the name of its list.
 pub(crate) static NOTES: Mutex<Vec<(String, Noted)>> = Mutex::new(Vec::new());
+
+/// What each `Look` saw, under the name of its list.
+pub(crate) static LOOKED: Mutex<Vec<(String, Bytes)>> = Mutex::new(Vec::new());
 
 pub(crate) fn factories() -> Vec<NodeFactory> {
     let mut factories = vec![
@@ -151,6 +155,8 @@ pub(crate) enum Behaviour {
     Watch {},
     /// Forwards, and notes what it sees of the request.
     Note { list: String },
+    /// Looks at the data as OTLP, keeps them, and forwards the message.
+    Look { list: String },
     /// Refuses as the engine's own nodes do, with a text only.
     RefusePlainly { permanent: bool },
 }
@@ -286,6 +292,12 @@ impl ContextAwareProcessor for Behave {
                         .is_some_and(|headers| headers.find_by_name(NOTED_HEADER).next().is_some()),
                 };
                 NOTES.lock().push((list.clone(), noted));
+                effect_handler.send_message(pdata).await
+            }
+            Behaviour::Look { list } => {
+                let mut pdata = pdata;
+                let bytes = effect_handler.otlp_bytes(&mut pdata).await?;
+                LOOKED.lock().push((list.clone(), bytes));
                 effect_handler.send_message(pdata).await
             }
             Behaviour::RefusePlainly { permanent } => {

@@ -148,6 +148,97 @@ fn each_mistake_is_named_with_its_path() {
     }
 }
 
+/// The nodes of ours that change data: places as their authors write them, and those that only serde knows.
+#[test]
+fn mistakes_in_attributes_and_filter_are_named_with_their_paths() {
+    let delete = || json!({"action": "delete", "key": "a"});
+    let regexp = |field: &str, of: Value| json!({"match_type": "regexp", field: of});
+    let wrong = |node: &str, config: &Value, path: &str| {
+        let found = findings(json!({"type": node, "config": config}));
+        assert_eq!(found, [format!("::config::{path}")], "{node} {config}");
+    };
+    for (config, path) in [
+        (json!({}), "actions"),
+        (
+            json!({"actions": [delete()], "apply_to": ["span", "resources"]}),
+            "apply_to::1",
+        ),
+        (
+            json!({"actions": [delete(), {"action": "remove", "key": "a"}]}),
+            "actions::1::action",
+        ),
+        (
+            json!({"actions": [delete(), {"action": "delete", "pattern": "("}]}),
+            "actions::1::pattern",
+        ),
+        (
+            json!({"actions": [{"action": "insert", "key": "a", "value": {"string": "b"}}]}),
+            "actions::0::value",
+        ),
+        (
+            json!({"actions": [{"action": "insert", "key": "a", "from_context": "weather"}]}),
+            "actions::0::from_context",
+        ),
+        (json!({"actions": [delete()], "include": {}}), "include"),
+        (
+            json!({"actions": [delete()], "include": {"span_name": ["a"]}}),
+            "include::span_name",
+        ),
+        (
+            json!({"actions": [delete()], "exclude": regexp("attributes", json!([{"key": "a", "value": "("}]))}),
+            "exclude::attributes::0::value",
+        ),
+        (
+            json!({"actions": [delete()], "apply_to": ["resource"], "include": {"span_names": ["a"]}}),
+            "include::span_names",
+        ),
+    ] {
+        wrong("urn:otapbridge:processor:attributes", &config, path);
+    }
+    for (config, path) in [
+        (json!({"log": {}}), "log"),
+        (
+            json!({"logs": {"include": {"bodys": []}}}),
+            "logs::include::bodys",
+        ),
+        (
+            json!({"logs": {"include": regexp("bodies", json!(["a", "("]))}}),
+            "logs::include::bodies::1",
+        ),
+        (
+            json!({"traces": {"exclude": {"metric_names": ["a"]}}}),
+            "traces::exclude::metric_names",
+        ),
+        (
+            json!({"traces": {"exclude": {"span_kinds": ["server", "guest"]}}}),
+            "traces::exclude::span_kinds::1",
+        ),
+        (
+            json!({"metrics": {"include": {"context": [{"from_context": "weather"}]}}}),
+            "metrics::include::context::0::from_context",
+        ),
+        (
+            json!({"span_events": {"include": regexp("event_names", json!(["("]))}}),
+            "span_events::include::event_names::0",
+        ),
+    ] {
+        for filter in ["urn:otapbridge:processor:filter", "processor:filter"] {
+            wrong(filter, &config, path);
+        }
+    }
+    // They have one output.
+    for node in [
+        json!({"type": "urn:otapbridge:processor:attributes", "config": {"actions": [delete()]}}),
+        json!({"type": "urn:otapbridge:processor:filter"}),
+        json!({"type": "processor:filter"}),
+    ] {
+        let found = findings(json!({
+            "nodes": {"a": node, "b": pass()}, "connections": [{"from": "a", "port": "other", "to": "b"}],
+        }));
+        assert_eq!(found, ["::connections::0::port"], "{node}");
+    }
+}
+
 #[test]
 fn several_mistakes_are_all_named() {
     let found = findings(json!({

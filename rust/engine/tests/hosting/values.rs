@@ -104,14 +104,25 @@ fn nodes_of_ours_get_texts_as_well() {
     );
 }
 
-fn salted(salt: Value) -> Value {
-    json!({"type": "processor:attribute", "config": {"actions": [
+/// The nodes whose actions have salts.
+const SALTED: [&str; 2] = ["processor:attribute", "urn:otapbridge:processor:attributes"];
+
+fn salted(node: &str, salt: Value) -> Value {
+    json!({"type": node, "config": {"actions": [
         {"action": "delete", "key": "x"}, {"action": "hash", "key": "mail", "salt": salt},
     ]}})
 }
 
 #[test]
 fn secrets_are_known_and_not_told() {
+    for node in SALTED {
+        secrets_of_a_node_are_known_and_not_told(node);
+    }
+}
+
+fn secrets_of_a_node_are_known_and_not_told(node: &str) {
+    let salted = |salt| salted(node, salt);
+    let _bridge_installs_the_nodes = Bridge::start(salted(json!("x")));
     let one = spec(salted(json!("TOPSECRET")));
     assert_eq!(secrets(&one), ["config::actions::1::salt"]);
     let several = spec(
@@ -120,16 +131,16 @@ fn secrets_are_known_and_not_told() {
     assert_eq!(secrets(&several), [""], "it cannot be read at all");
     let misspelt = spec(json!({"type": "processor:atribute", "config": {"actions": []}}));
     assert_eq!(secrets(&misspelt), ["config"]);
-    let no_list = spec(
-        json!({"type": "processor:attribute", "config": {"actions": "{action: hash, salt: TOPSECRET"}}),
-    );
-    assert_eq!(secrets(&no_list), ["config::actions"]);
+    let no_list =
+        spec(json!({"type": node, "config": {"actions": "{action: hash, salt: TOPSECRET"}}));
+    // Of ours, which has read nothing, the whole counts as well.
+    assert_eq!(secrets(&no_list)[0], "config::actions");
     let errors = validate(&no_list).expect_err("no list");
     assert!(!errors[0].message().contains("TOPSECRET"), "{}", errors[0]);
-    let of_variable = json!({"type": "processor:attribute", "config": {"actions": [{"action": "hash", "key": "mail", "salt": "x"}]},
+    let of_variable = json!({"type": node, "config": {"actions": [{"action": "hash", "key": "mail", "salt": "x"}]},
         "expanded": [expanded(json!(["actions"]), "[{action: hash, key: mail, salt: x}]")]});
     assert_eq!(secrets(&spec(of_variable)), ["config::actions::0::salt"]);
-    let several = spec(json!({"nodes": {"a": salted(json!("x")), "b": salted(json!("y"))}}));
+    let several = spec(json!({"nodes": {"a": salted(json!("one")), "b": salted(json!("two"))}}));
     assert_eq!(
         secrets(&several),
         [
