@@ -139,10 +139,10 @@ mod config_tests;
 #[cfg(test)]
 mod message_tests;
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
 mod test_otlp;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod value_tests;
-#[cfg(test)]
-mod property_tests;
