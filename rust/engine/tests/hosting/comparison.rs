@@ -32,7 +32,7 @@ fn of_our_nodes_and_the_engines() {
         for items in [100, 1000] {
             let request = request(signal, items);
             for (work, engine, ours) in works(signal, name) {
-                let passes = json!({"type": "processor:attribute", "config": {"actions": []}});
+                let passes = json!({"type": "urn:otapbridge:processor:filter", "config": {}});
                 let mut ways = [passes, engine, ours].map(Way::new);
                 for turn in 0..=TURNS {
                     for way in &mut ways {
