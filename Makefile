@@ -33,6 +33,7 @@ PYTHON_ENVIRONMENT := $(TOOLS)/python-$(shell sha256sum $(PYTHON_REQUIREMENTS) 2
 PYTHON := $(PYTHON_ENVIRONMENT)/bin/python
 
 RUST_SOURCES := cbindgen.toml $(shell find rust -type f \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' \) -not -path '*/tests/*' -not -path 'rust/target/*' -not -path 'rust/*/fuzz/*' -not -path 'rust/engine/loom/*')
+COMPARISON := tests/comparison
 CUSTOM := examples/custom-node
 CUSTOM_SYSO := $(CUSTOM)/link/otapbridge_linux_amd64.syso
 CUSTOM_SOURCES := $(shell find $(CUSTOM) -maxdepth 2 -type f \( -name '*.rs' -o -name Cargo.toml -o -name '*.go' -o -name go.mod -o -name manifest.yaml \) -not -path '*/_build/*')
@@ -92,6 +93,12 @@ bin/otapcol-custom: $(CUSTOM_SYSO) $(GO_SOURCES) | $(BUILDER)
 	$(call say,Building the collector of $(CUSTOM))
 	cd $(CUSTOM) && $(BUILDER) --config=manifest.yaml
 	install -D $(CUSTOM)/_build/otapcol-custom $@
+
+# With Go's processors, to measure ours against them.
+bin/otapcol-comparison: $(SYSO) $(GO_SOURCES) $(COMPARISON)/manifest.yaml | $(BUILDER)
+	$(call say,Building the collector of $(COMPARISON))
+	cd $(COMPARISON) && $(BUILDER) --config=manifest.yaml
+	install -D $(COMPARISON)/_build/otapcol-comparison $@
 
 .PHONY: header generate notices
 header: | build-prerequisites ## Write include/otapbridge.h from rust/capi.
@@ -180,6 +187,17 @@ bench: $(SYSO) bin/otapcol ## Measure the crossing, what a context costs, and ho
 	$(call say,Measuring the crossing and cancels)
 	CGO_ENABLED=1 go test -run '^$$' -bench . -benchmem -timeout=30m $(PACKAGES)
 	CGO_ENABLED=1 go test -run '^$$' -bench . -timeout=30m ./tests/collector
+
+# Rust for the engine's filter, which has no name that a collector could use.
+.PHONY: bench-comparison
+bench-comparison: bin/otapcol-comparison ## Measure our attributes and filter against Go's processors and the engine's nodes.
+	$(call say,Measuring against the nodes of the engine)
+	cd rust && $(CARGO) test --workspace --release --locked --test hosting -- --ignored --nocapture comparison::
+	$(call say,Measuring against the processors of Go)
+	cd $(COMPARISON) && CGO_ENABLED=1 go vet . && CGO_ENABLED=1 OTAPCOL_COMPARISON=$(CURDIR)/bin/otapcol-comparison \
+	  go test -run '^$$' -bench Nodes -benchtime 15x -timeout=30m .
+	cd $(COMPARISON) && CGO_ENABLED=1 OTAPCOL_COMPARISON=$(CURDIR)/bin/otapcol-comparison \
+	  go test -run '^$$' -bench Collector -benchtime 3x -timeout=30m .
 
 # Both decoders of the context block, the nodes that change OTLP, and errors. Rust's targets are in workspaces of their own with
 # their own target folder, because they are compiled with coverage; the stable compiler does it.
@@ -294,4 +312,4 @@ test-prerequisites:
 
 .PHONY: clean
 clean: ## Remove what was built in the checkout (the cache folder stays).
-	rm -rf bin cmd/otapcol/_build $(SYSO) $(CUSTOM)/_build $(CUSTOM)/Cargo.lock $(CUSTOM_SYSO)
+	rm -rf bin cmd/otapcol/_build $(COMPARISON)/_build $(SYSO) $(CUSTOM)/_build $(CUSTOM)/Cargo.lock $(CUSTOM_SYSO)

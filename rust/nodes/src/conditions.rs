@@ -86,7 +86,7 @@ impl Conditions {
         {
             let mut resource = resource.message()?;
             while let Some(attribute) = resource.next_of(MessageType::RESOURCE_ATTRIBUTES)? {
-                seen.see(attribute.message()?)?;
+                seen.see(&attribute)?;
             }
         }
         Ok(seen.is_enough())
@@ -164,7 +164,7 @@ impl ScopeConditions {
                     (_, Some(FieldType::Name)) => name = field.bytes()?,
                     (MessageType::SCOPE_VERSION, _) => version = field.bytes()?,
                     (_, Some(FieldType::Message(MessageType::KeyValue))) => {
-                        seen.see(field.message()?)?;
+                        seen.see(&field)?;
                     }
                     _ => {}
                 }

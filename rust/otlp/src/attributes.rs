@@ -3,14 +3,14 @@
 //! The attributes of one message: read where they stand, and changed by noting what is to be written
 //! instead. What nobody changes keeps its bytes.
 
-use std::ops::Range;
-
 use otapbridge_context::ProcessingError;
 
 use crate::edit::Edits;
 use crate::schema::MessageType;
-use crate::value::{AnyValue, EncodedValue, key_place, push_key_value};
-use crate::wire::{Field, Malformed, Reader};
+use crate::value::{AnyValue, EncodedValue, USUAL_HEAD, key_place, push_key_value, usual_places};
+use crate::wire::{
+    Field, Malformed, Reader, len_field_head_len, push_len_field, push_len_field_head,
+};
 
 /// Attributes of one message that are looked at. It bounds the memory that a request of tiny attributes takes.
 pub(crate) const MAX_ATTRIBUTES: usize = 16_384;
@@ -91,6 +91,16 @@ impl Entry {
         }
     }
 
+    /// Whether it stays and has this key.
+    #[inline]
+    fn has(&self, key: &[u8], input: &[u8], made: &[u8]) -> bool {
+        // Most keys that differ do so in length.
+        let len = match self.key {
+            Bytes::Input { start, end } | Bytes::Made(Made { start, end }) => end - start,
+        };
+        len as usize == key.len() && !self.is_removed && self.key(input, made) == key
+    }
+
     fn value<'w>(&self, input: &'w [u8], made: &'w [u8]) -> Result<AnyValue<'w>, Malformed> {
         match (self.value, self.field) {
             (Some(value), _) => Ok(AnyValue::encoded(value.of(made))),
@@ -121,6 +131,11 @@ impl Entry {
             edits.cut(place.start as usize..place.end as usize);
             return Ok(());
         }
+        if let (Bytes::Input { .. }, Some(value)) = (self.key, self.value)
+            && write_value(place, number, value.of(made), edits)
+        {
+            return Ok(());
+        }
         let new_key = match self.key {
             Bytes::Input { .. } => None,
             Bytes::Made(key) => Some((MessageType::KEY, key.of(made))),
@@ -149,6 +164,25 @@ impl Entry {
         edits.close(key_value);
         Ok(())
     }
+}
+
+/// Writes a new value of a `KeyValue` as one change, if it is written as nearly all are.
+fn write_value(place: Place, number: u32, value: &[u8], edits: &mut Edits<'_>) -> bool {
+    let (content, end) = (place.content as usize, place.end as usize);
+    let input = edits.input();
+    let Some(places) = usual_places(input, content, end) else {
+        return false;
+    };
+    let before = &input[content..places.value.0 - USUAL_HEAD];
+    let behind = &input[places.value.1..end];
+    let value_len = len_field_head_len(MessageType::VALUE, value.len()) + value.len();
+    edits.replace_by(place.start as usize..end, |out| {
+        push_len_field_head(out, number, before.len() + value_len + behind.len());
+        out.extend_from_slice(before);
+        push_len_field(out, MessageType::VALUE, value);
+        out.extend_from_slice(behind);
+    });
+    true
 }
 
 impl Place {
@@ -192,23 +226,27 @@ impl<'a> Entries<'a> {
     ///
     /// # Errors
     /// It is malformed, or there are too many.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, mark: Mark, field: &Field<'a>) -> Result<(), ProcessingError> {
         if self.entries.len() - mark.entries == MAX_ATTRIBUTES {
             return Err(too_many(field.start));
         }
-        let key_value = field.message()?;
-        let Range { start, end } = key_value.place();
-        let key = key_place(key_value)?;
+        let (key_start, key_end) = match field.usual_key_place() {
+            Some(place) => place,
+            None => {
+                let key = key_place(field.message()?)?;
+                (key.start, key.end)
+            }
+        };
         self.entries.push(Entry {
             field: Some(Place {
                 start: field.start as u32,
-                content: start as u32,
-                end: end as u32,
+                content: field.content() as u32,
+                end: field.end() as u32,
             }),
             key: Bytes::Input {
-                start: key.start as u32,
-                end: key.end as u32,
+                start: key_start as u32,
+                end: key_end as u32,
             },
             value: None,
             is_removed: false,
@@ -282,6 +320,7 @@ impl Mark {
 
 impl<'w> Attribute<'w> {
     /// Its key, empty if there is none. Need not be UTF-8.
+    #[inline]
     #[must_use]
     pub fn key(&self) -> &'w [u8] {
         self.entry.key(self.input, self.made)
@@ -322,7 +361,13 @@ impl Attributes<'_, '_> {
     /// Whether there is an attribute of this key.
     #[must_use]
     pub fn contains(&self, key: &[u8]) -> bool {
-        self.iter().any(|attribute| attribute.key() == key)
+        let Entries {
+            input,
+            entries,
+            made,
+        } = &*self.entries;
+        let mut entries = entries[self.first..].iter();
+        entries.any(|entry| entry.has(key, input, made))
     }
 
     /// The value of the first attribute of this key.
@@ -351,7 +396,7 @@ impl Attributes<'_, '_> {
             made,
         } = &mut *self.entries;
         for entry in &mut entries[self.first..] {
-            if entry.is_removed || entry.key(input, made) != key {
+            if !entry.has(key, input, made) {
                 continue;
             }
             if found {
@@ -394,7 +439,7 @@ impl Attributes<'_, '_> {
         } = &mut *self.entries;
         let mut found = false;
         for entry in &mut entries[self.first..] {
-            if !entry.is_removed && entry.key(input, made) == key {
+            if entry.has(key, input, made) {
                 entry.is_removed = true;
                 found = true;
             }
@@ -462,7 +507,7 @@ impl Attributes<'_, '_> {
             made,
         } = &mut *self.entries;
         for entry in &mut entries[self.first..] {
-            if !entry.is_removed && entry.key(input, made) == from {
+            if entry.has(from, input, made) {
                 entry.key = Bytes::Made(Entries::make(made, to));
             }
         }

@@ -7,7 +7,7 @@ use otapbridge_context::ProcessingError;
 use crate::attributes::MAX_ATTRIBUTES;
 use crate::schema::MessageType;
 use crate::value::{AnyValue, key};
-use crate::wire::{Malformed, Reader};
+use crate::wire::{LEN, Malformed, Reader};
 
 /// Lists and maps inside each other that are followed; a value's own list or map is the first.
 pub const MAX_VALUE_DEPTH: usize = 100;
@@ -47,14 +47,18 @@ impl<'a> Content<'a> {
     /// # Errors
     /// The value is malformed.
     pub fn of(any_value: Reader<'a>) -> Result<Self, Malformed> {
+        const TEXT: u8 = (MessageType::TEXT << 3 | LEN) as u8;
+        // Most are a text that is not long.
+        if let [TEXT, len @ ..0x80, text @ ..] = any_value.rest()
+            && usize::from(*len) == text.len()
+        {
+            return Ok(Self::Text(text));
+        }
         let mut content = Self::None;
         let mut number = 0;
-        let mut rest = any_value;
-        loop {
-            let before = rest.clone();
-            let Some(field) = rest.next_field()? else {
-                return Ok(content);
-            };
+        let mut rest = any_value.clone();
+        while let Some(field) = rest.next_field()? {
+            let since = || any_value.starting_at(field.start);
             let is_next = std::mem::replace(&mut number, field.number) == field.number;
             content = match (field.number, content) {
                 (MessageType::TEXT, _) => Self::Text(field.bytes()?),
@@ -64,8 +68,8 @@ impl<'a> Content<'a> {
                 (MessageType::BYTES, _) => Self::Bytes(field.bytes()?),
                 (MessageType::LIST, list @ Self::List(_)) if is_next => list,
                 (MessageType::MAP, map @ Self::Map(_)) if is_next => map,
-                (MessageType::LIST, _) => Self::List(List(before)),
-                (MessageType::MAP, _) => Self::Map(Map(before)),
+                (MessageType::LIST, _) => Self::List(List(since())),
+                (MessageType::MAP, _) => Self::Map(Map(since())),
                 (_, content) => {
                     // What is not known says nothing of what is.
                     number = content.number();
@@ -73,6 +77,7 @@ impl<'a> Content<'a> {
                 }
             };
         }
+        Ok(content)
     }
 
     const fn number(&self) -> u32 {

@@ -115,6 +115,13 @@ impl<'a> Edits<'a> {
         }
     }
 
+    /// The same, instead of what is there.
+    pub(crate) fn replace_by(&mut self, place: Range<usize>, append: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.made.len();
+        append(&mut self.made);
+        self.note_made(place, start);
+    }
+
     /// Puts a length-delimited field into a place, instead of what is there.
     pub fn replace_by_field(&mut self, place: Range<usize>, number: u32, content: &[u8]) {
         let start = self.made.len();

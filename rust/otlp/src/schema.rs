@@ -84,6 +84,16 @@ impl FieldType {
 /// The largest field number that is known.
 const MAX_FIELD_NUMBER: u32 = 16;
 
+/// A set of field numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fields(u32);
+
+impl Fields {
+    pub(crate) const fn contain(self, number: u32) -> bool {
+        number < u32::BITS && self.0 >> number & 1 == 1
+    }
+}
+
 /// Fields that are asked for by name.
 impl MessageType {
     /// The resource in a `ResourceData`.
@@ -94,8 +104,16 @@ impl MessageType {
     pub const SCOPE: u32 = 1;
     /// The version of a scope.
     pub const SCOPE_VERSION: u32 = 2;
+    /// The name of a span.
+    pub const SPAN_NAME: u32 = 5;
     /// The kind of a span.
     pub const SPAN_KIND: u32 = 6;
+    /// Attributes of a span.
+    pub const SPAN_ATTRIBUTES: u32 = 9;
+    /// Events of a span.
+    pub const SPAN_EVENTS: u32 = 11;
+    /// Links of a span.
+    pub const SPAN_LINKS: u32 = 13;
     /// The status of a span.
     pub const SPAN_STATUS: u32 = 15;
     /// The code of a status.
@@ -114,6 +132,10 @@ impl MessageType {
     pub const SEVERITY_NUMBER: u32 = 2;
     /// The severity's name.
     pub const SEVERITY_TEXT: u32 = 3;
+    /// The body of a log record.
+    pub const BODY: u32 = 5;
+    /// Attributes of a log record.
+    pub const RECORD_ATTRIBUTES: u32 = 6;
 
     /// In a request.
     pub(crate) const RESOURCE_DATA: u32 = 1;
@@ -178,12 +200,12 @@ impl MessageType {
             (Scope, 3) => Message(KeyValue),
             (Scope, 4) => Varint,
             (Span, 1..=4 | Self::SPAN_STATUS) => Bytes,
-            (Span, 5) => Name,
+            (Span, Self::SPAN_NAME) => Name,
             (Span, Self::SPAN_KIND | 10 | 12 | 14) => Varint,
             (Span, 7 | 8) => Fixed64,
-            (Span, 9) => Message(KeyValue),
-            (Span, 11) => Message(Event),
-            (Span, 13) => Message(Link),
+            (Span, Self::SPAN_ATTRIBUTES) => Message(KeyValue),
+            (Span, Self::SPAN_EVENTS) => Message(Event),
+            (Span, Self::SPAN_LINKS) => Message(Link),
             (Span, 16) => Fixed32,
             (Event, 1) => Fixed64,
             (Event, 2) => Name,
@@ -226,8 +248,8 @@ impl MessageType {
             (LogRecord, 1 | 11) => Fixed64,
             (LogRecord, Self::SEVERITY_NUMBER | 7) => Varint,
             (LogRecord, Self::SEVERITY_TEXT | 9 | 10 | 12) => Bytes,
-            (LogRecord, 5) => Message(AnyValue),
-            (LogRecord, 6) => Message(KeyValue),
+            (LogRecord, Self::BODY) => Message(AnyValue),
+            (LogRecord, Self::RECORD_ATTRIBUTES) => Message(KeyValue),
             (LogRecord, 8) => Fixed32,
             (KeyValue, Self::KEY) => Bytes,
             (KeyValue, Self::VALUE) => Message(AnyValue),
@@ -265,6 +287,19 @@ impl MessageType {
         }
     }
 
+    /// The number of the field in which its name is; `None` if it has none.
+    #[must_use]
+    pub const fn name(self) -> Option<u32> {
+        let mut number = 1;
+        while number <= MAX_FIELD_NUMBER {
+            if matches!(self.field(number), Some(FieldType::Name)) {
+                return Some(number);
+            }
+            number += 1;
+        }
+        None
+    }
+
     /// The number of the field in which its attributes are; `None` if it has none.
     #[inline]
     #[must_use]
@@ -300,6 +335,42 @@ impl MessageType {
             number += 1;
         }
         None
+    }
+
+    /// The fields in which messages with attributes of their own can be, a bit for each number.
+    pub(crate) const fn parts(self) -> Fields {
+        use MessageType::*;
+        use PointType::*;
+        match self {
+            Span => const { Span.find_parts() },
+            Metric => const { Metric.find_parts() },
+            MetricData(_) => const { MetricData(Number).find_parts() },
+            DataPoint(Number) => const { DataPoint(Number).find_parts() },
+            DataPoint(Histogram) => const { DataPoint(Histogram).find_parts() },
+            DataPoint(ExponentialHistogram) => {
+                const { DataPoint(ExponentialHistogram).find_parts() }
+            }
+            _ => Fields(0),
+        }
+    }
+
+    const fn find_parts(self) -> Fields {
+        let mut fields = 0;
+        let mut number = 1;
+        while number <= MAX_FIELD_NUMBER {
+            if let Some(
+                Self::Event
+                | Self::Link
+                | Self::MetricData(_)
+                | Self::DataPoint(_)
+                | Self::Exemplar,
+            ) = self.part(number)
+            {
+                fields |= 1 << number;
+            }
+            number += 1;
+        }
+        Fields(fields)
     }
 
     /// Whether it is a span, data point or log record.

@@ -76,19 +76,53 @@ pub fn key(key_value: Reader<'_>) -> Result<&[u8], Malformed> {
 /// Where the key of a `KeyValue` is in the input.
 #[inline]
 pub(crate) fn key_place(key_value: Reader<'_>) -> Result<Range<usize>, Malformed> {
+    let Range { start, end } = key_value.place();
+    match usual_places(key_value.input(), start, end) {
+        Some(UsualPlaces {
+            key: (start, end), ..
+        }) => Ok(start..end),
+        None => any_key_place(key_value),
+    }
+}
+
+/// Where key and value of a `KeyValue` are in the input, if it is written as nearly all are: a key and a value, neither of
+/// which is long, in this order or, by Go's collector, in the other.
+#[inline(always)]
+pub(crate) fn usual_places(input: &[u8], start: usize, end: usize) -> Option<UsualPlaces> {
     const KEY: u8 = (MessageType::KEY << 3 | LEN) as u8;
     const VALUE: u8 = (MessageType::VALUE << 3 | LEN) as u8;
-    // Nearly all are written so: a key and a value, neither of which is long.
-    let start = key_value.place().start;
-    if let [KEY, key_len @ ..0x80, rest @ ..] = key_value.rest()
-        && let key_len = usize::from(*key_len)
-        && let Some([VALUE, value_len @ ..0x80, value @ ..]) = rest.get(key_len..)
-        && usize::from(*value_len) == value.len()
-    {
-        return Ok(start + 2..start + 2 + key_len);
+    let [first, first_len @ ..0x80, rest @ ..] = input.get(start..end)? else {
+        return None;
+    };
+    let first_len = usize::from(*first_len);
+    let [second, second_len @ ..0x80, rest @ ..] = rest.get(first_len..)? else {
+        return None;
+    };
+    if usize::from(*second_len) != rest.len() {
+        return None;
     }
-    any_key_place(key_value)
+    let first_place = (start + USUAL_HEAD, start + USUAL_HEAD + first_len);
+    let second_place = (end - rest.len(), end);
+    match (*first, *second) {
+        (KEY, VALUE) => Some(UsualPlaces {
+            key: first_place,
+            value: second_place,
+        }),
+        (VALUE, KEY) => Some(UsualPlaces {
+            key: second_place,
+            value: first_place,
+        }),
+        _ => None,
+    }
 }
+
+/// Begin and end of the two fields' values. Before each are [`USUAL_HEAD`] bytes of tag and length.
+pub(crate) struct UsualPlaces {
+    pub(crate) key: (usize, usize),
+    pub(crate) value: (usize, usize),
+}
+
+pub(crate) const USUAL_HEAD: usize = 2;
 
 #[cold]
 #[inline(never)]
@@ -121,6 +155,14 @@ impl<'a> AnyValue<'a> {
     /// # Errors
     /// The `KeyValue` is malformed.
     pub(crate) fn of(mut key_value: Reader<'a>) -> Result<Self, Malformed> {
+        let Range { start, end } = key_value.place();
+        if let Some(places) = usual_places(key_value.input(), start, end) {
+            let (start, end) = places.value;
+            return Ok(Self(Place::There(Reader::of(
+                key_value.input(),
+                start..end,
+            ))));
+        }
         let mut place = Place::Absent;
         while let Some(field) = key_value.next_of(MessageType::VALUE)? {
             let value = field.message()?;
@@ -212,7 +254,8 @@ impl EncodedValue {
     }
 
     fn message(number: u32, content: &[u8]) -> Self {
-        let mut encoded = Vec::new();
+        let len = len_field_head_len(number, content.len()) + content.len();
+        let mut encoded = Vec::with_capacity(len);
         push_len_field(&mut encoded, number, content);
         Self(encoded)
     }
@@ -275,5 +318,40 @@ pub(crate) fn push_key_value(out: &mut Vec<u8>, number: u32, key: &[u8], value: 
     push_len_field(out, MessageType::KEY, key);
     if let Some(value) = value {
         push_len_field(out, MessageType::VALUE, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use otapbridge_test_support::otlp::field;
+
+    use super::*;
+
+    #[test]
+    fn key_and_value_are_found_in_either_order_and_otherwise_written() {
+        let (key, value) = (field(1, b"key"), field(2, &field(1, b"value")));
+        let long = field(2, &field(1, &[b'x'; 200]));
+        for key_value in [
+            [&key[..], &value].concat(),
+            [&value[..], &key].concat(),
+            [&key[..], &long].concat(),
+            [&long[..], &key].concat(),
+            [&field(1, b"earlier")[..], &value, &key].concat(),
+            [&value[..], &key, &field(9, b"unknown")].concat(),
+            // A length of two bytes that one would do for.
+            [&key[..], &[2 << 3 | 2, 0x87, 0], &field(1, b"value")].concat(),
+        ] {
+            let whole = field(9, &key_value);
+            let attribute = Reader::new(&whole).next_field().unwrap().unwrap();
+            assert_eq!(attribute.key().unwrap(), b"key", "{key_value:?}");
+            let read = attribute.message().unwrap();
+            assert_eq!(super::key(read.clone()).unwrap(), b"key");
+            assert_eq!(any_key_place(read.clone()), key_place(read.clone()));
+            let is_long = key_value.len() > 200;
+            let text: &[u8] = if is_long { &[b'x'; 200] } else { b"value" };
+            let found = AnyValue::of(read.clone()).unwrap();
+            assert_eq!(found.value().unwrap(), Value::Text(text), "{key_value:?}");
+            assert_eq!(Value::of(read).unwrap(), Value::Text(text));
+        }
     }
 }

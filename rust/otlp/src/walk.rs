@@ -437,12 +437,14 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
     ) -> Result<Option<Reader<'a>>, ProcessingError> {
         let number = r#type.attributes().unwrap_or_default();
         let has_parts = self.wanted.reach_below(r#type);
+        let part_fields = r#type.parts();
         let mut parts = None;
         let mut body = message.body.clone();
         while let Some(field) = body.next_field()? {
             if field.number == number {
                 self.entries.push(mark, &field)?;
-            } else if has_parts
+            } else if part_fields.contain(field.number)
+                && has_parts
                 && parts.is_none()
                 && (r#type.part(field.number)).is_some_and(|part| self.wanted.reach(part))
             {
@@ -462,7 +464,11 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
         remains: &mut Remains,
     ) -> Result<(), ProcessingError> {
         let mut data = None;
+        let part_fields = r#type.parts();
         while let Some(field) = body.next_field()? {
+            if !part_fields.contain(field.number) {
+                continue;
+            }
             let Some(part) = r#type.part(field.number) else {
                 continue;
             };

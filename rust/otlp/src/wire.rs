@@ -7,12 +7,19 @@ use std::ops::Range;
 
 use otapbridge_context::ProcessingError;
 
+use crate::value::usual_places;
+
 pub(crate) const VARINT: u32 = 0;
 pub(crate) const FIXED64: u32 = 1;
 pub(crate) const LEN: u32 = 2;
 const GROUP_START: u32 = 3;
 const GROUP_END: u32 = 4;
 pub(crate) const FIXED32: u32 = 5;
+
+// In a tag of one byte.
+const VARINT_TAG: u8 = VARINT as u8;
+const FIXED64_TAG: u8 = FIXED64 as u8;
+const LEN_TAG: u8 = LEN as u8;
 
 /// Groups inside groups that are followed.
 const MAX_GROUP_DEPTH: usize = 100;
@@ -67,7 +74,41 @@ impl<'a> Field<'a> {
         Ok(self.value_of(LEN)?.rest())
     }
 
+    /// The key of a field that is a `KeyValue`, or empty: as [`key`](crate::key) of its value.
+    ///
+    /// # Errors
+    /// The field is none, or malformed.
+    #[inline(always)]
+    pub fn key(&self) -> Result<&'a [u8], Malformed> {
+        let input = self.input;
+        match self.usual_key_place() {
+            Some((start, end)) => Ok(&input[start..end]),
+            None => crate::key(self.message()?),
+        }
+    }
+
+    /// Where the key of a `KeyValue` is in the input, if it is written as nearly all are.
+    // There are very many keys. An option of numbers stays in registers, which a result or a reader does not.
+    #[inline(always)]
+    pub(crate) fn usual_key_place(&self) -> Option<(usize, usize)> {
+        if self.wire_type != LEN {
+            return None;
+        }
+        usual_places(self.input, self.content, self.end).map(|places| places.key)
+    }
+
+    /// Where the value of a length-delimited field begins.
+    pub(crate) const fn content(&self) -> usize {
+        self.content
+    }
+
+    /// Where the field ends.
+    pub(crate) const fn end(&self) -> usize {
+        self.end
+    }
+
     /// The value of an int64, int32, bool or enum field.
+    #[inline]
     pub fn varint(&self) -> Result<u64, Malformed> {
         self.value_of(VARINT)?.varint()
     }
@@ -104,6 +145,14 @@ impl<'a> Field<'a> {
         }
         Err(self.wrong_type())
     }
+}
+
+/// What is found of a field at its begin.
+struct Head {
+    /// Number and wire type.
+    tag: u32,
+    content: usize,
+    end: usize,
 }
 
 /// Reads the fields of one message in the input, which may be the input itself. Until
@@ -175,23 +224,55 @@ impl<'a> Reader<'a> {
     // Where it is called, most of what it returns is not looked at: inlined, that is not made.
     #[inline(always)]
     pub fn next_field(&mut self) -> Result<Option<Field<'a>>, Malformed> {
-        if self.position == self.input.len() {
+        let Self {
+            input,
+            position: start,
+        } = *self;
+        let Some(first) = input.get(start).copied() else {
             return Ok(None);
-        }
+        };
+        // Nearly all have a tag of one byte, and neither a long text nor a large number.
+        let (content, end) = match (first & 7, input.get(start + 1).copied()) {
+            (LEN_TAG, Some(len @ ..0x80)) => (start + 2, start + 2 + usize::from(len)),
+            (VARINT_TAG, Some(..0x80)) => (start + 1, start + 2),
+            (FIXED64_TAG, _) => (start + 1, start + 9),
+            _ => (0, usize::MAX),
+        };
+        let head = if (8..0x80).contains(&first) && end <= input.len() {
+            Head {
+                tag: u32::from(first),
+                content,
+                end,
+            }
+        } else {
+            self.clone().head()?
+        };
+        self.position = head.end;
+        Ok(Some(Field {
+            number: head.tag >> 3,
+            start,
+            wire_type: head.tag & 7,
+            content: head.content,
+            end: head.end,
+            input,
+        }))
+    }
+
+    /// The head of the next field, which there is, however it is written.
+    // By value: what is passed by reference would be in memory, where this is not called, too.
+    #[inline(never)]
+    fn head(mut self) -> Result<Head, Malformed> {
         let start = self.position;
         let (number, wire_type) = self.tag()?;
         let content = match wire_type {
             GROUP_START => self.skip_group(number)?,
             _ => self.skip_value(start, wire_type)?,
         };
-        Ok(Some(Field {
-            number,
-            start,
-            wire_type,
+        Ok(Head {
+            tag: number << 3 | wire_type,
             content,
             end: self.position,
-            input: self.input,
-        }))
+        })
     }
 
     /// Returns where the value begins.
@@ -221,7 +302,6 @@ impl<'a> Reader<'a> {
 
     /// Returns where the value begins, behind the length if there is one. `start` is
     /// that of the field.
-    #[inline(always)]
     fn skip_value(&mut self, start: usize, wire_type: u32) -> Result<usize, Malformed> {
         let content = self.position;
         // Most fields.
@@ -243,7 +323,6 @@ impl<'a> Reader<'a> {
         Ok(content)
     }
 
-    #[inline(always)]
     fn tag(&mut self) -> Result<(u32, u32), Malformed> {
         let start = self.position;
         let tag = self.varint()?;
@@ -254,7 +333,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[inline(always)]
     fn skip(&mut self, count: u64, offset: usize, what: &'static str) -> Result<(), Malformed> {
         match usize::try_from(count) {
             Ok(count) if count <= self.input.len() - self.position => {
@@ -317,7 +395,13 @@ pub(crate) const fn len_field_head_len(number: u32, len: usize) -> usize {
 }
 
 /// Appends tag and length of a length-delimited field.
+#[inline]
 pub fn push_len_field_head(out: &mut Vec<u8>, number: u32, len: usize) {
+    // Most tags and lengths have one byte.
+    if let (..16, ..0x80) = (number, len) {
+        out.extend_from_slice(&[(number << 3 | LEN) as u8, len as u8]);
+        return;
+    }
     push_varint(out, u64::from(number << 3 | LEN));
     push_varint(out, len as u64);
 }

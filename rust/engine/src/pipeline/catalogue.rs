@@ -97,6 +97,29 @@ macro_rules! gated_processors {
     };
 }
 
+/// The engine's filter, to be compared with otapbridge's. It needs another name, because that node has its own.
+#[doc(hidden)]
+#[must_use]
+pub fn engine_filter(name: &'static str) -> NodeFactory {
+    let mut factories = gated_processors![processors::filter_processor::FILTER_PROCESSOR_FACTORY];
+    let factory = factories.remove(0);
+    let node_type = of_engine(&factory);
+    NodeFactory {
+        factory: Factory::Processor(factory),
+        node_type,
+    }
+    .named(name)
+}
+
+/// How validation sees a node of the engine.
+fn of_engine(factory: &ProcessorFactory<OtapPdata>) -> NodeType {
+    NodeType {
+        check: Check::Engine(factory.validate_config),
+        at_most_one_output: engine_nodes::has_at_most_one_output(factory.name),
+        is_blind: |_| false,
+    }
+}
+
 /// The one processor whose factory is private: only the engine's link-time slice
 /// has it, so the self-test checks that it is there.
 fn log_sampling() -> Option<&'static ProcessorFactory<OtapPdata>> {
@@ -130,15 +153,10 @@ impl Catalogue {
                 log_sampling().expect("it was there when it was listed")
             ]);
         }
-        let of_engine = |factory: &ProcessorFactory<OtapPdata>| {
-            let node_type = NodeType {
-                check: Check::Engine(factory.validate_config),
-                at_most_one_output: engine_nodes::has_at_most_one_output(factory.name),
-                is_blind: |_| false,
-            };
-            (factory.name, node_type)
-        };
-        let mut processor_types: BTreeMap<_, _> = factories.iter().map(of_engine).collect();
+        let mut processor_types: BTreeMap<_, _> = factories
+            .iter()
+            .map(|factory| (factory.name, of_engine(factory)))
+            .collect();
         let mut receivers = vec![HOST_RECEIVER.clone()];
         let mut receiver_types = BTreeMap::new();
         for NodeFactory { factory, node_type } in nodes {

@@ -6,6 +6,7 @@ mod batch;
 mod calls;
 mod cancellation;
 mod child_work;
+mod comparison;
 mod concurrency;
 mod control_messages;
 mod durable_buffer;

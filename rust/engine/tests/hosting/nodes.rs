@@ -13,7 +13,7 @@ use bytes::Bytes;
 use otapbridge_context::ProcessingError;
 use otapbridge_engine::engine::{Message, NodeControlMsg, OtapPdata};
 use otapbridge_engine::{
-    ConcurrentContextAwareProcessor, ContextAwareProcessor, NodeFactory, ProcessorNode,
+    ConcurrentContextAwareProcessor, ContextAwareProcessor, NodeFactory, ProcessorNode, catalogue,
     concurrent_processor_factory, processor_factory,
 };
 use otapbridge_engine::{ContextAwareEffectHandler, Secret, TaskEffectHandler, error_of_engine};
@@ -28,6 +28,9 @@ use crate::child_work::{Relay, Spawn};
 use crate::control_messages::{Clock, ConcurrentClock};
 
 pub(crate) const TEST_NODE: &str = "urn:test:processor:behave";
+
+/// The engine's filter, which has no name in the catalogue.
+pub(crate) const ENGINE_FILTER: &str = "urn:test:processor:engine_filter";
 
 /// A node that does this.
 pub(crate) fn behave(behaviour: Value) -> Value {
@@ -75,6 +78,7 @@ pub(crate) fn factories() -> Vec<NodeFactory> {
         concurrent_processor_factory::<ConcurrentClock>(),
     ];
     factories.extend(otapbridge_nodes::factories());
+    factories.push(catalogue::engine_filter(ENGINE_FILTER));
     factories
 }
 

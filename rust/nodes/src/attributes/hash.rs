@@ -38,14 +38,12 @@ pub(super) fn hash(
         Content::Double(number) => hasher.update(number.to_le_bytes()),
         content @ (Content::List(_) | Content::Map(_)) => canonical(content, 1, &mut hasher)?,
     }
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = |byte: u8| {
-        [
-            DIGITS[usize::from(byte >> 4)],
-            DIGITS[usize::from(byte & 15)],
-        ]
-    };
-    let text: Vec<u8> = hasher.finalize().into_iter().flat_map(digits).collect();
+    let digit = |number: u8| number + if number < 10 { b'0' } else { b'a' - 10 };
+    let mut text = [0; 2 * 32];
+    for (digits, byte) in text.chunks_exact_mut(2).zip(hasher.finalize()) {
+        digits[0] = digit(byte >> 4);
+        digits[1] = digit(byte & 15);
+    }
     Ok(Some(EncodedValue::text(&text)))
 }
 

@@ -59,13 +59,14 @@ impl Named {
     ) -> Result<bool, Malformed> {
         let mut name = &b""[..];
         let mut seen = self.attributes.none_seen();
+        let name_field = r#type.name().filter(|_| !self.names.is_empty());
+        let attributes = r#type.attributes();
         while let Some(field) = message.next_field()? {
-            match r#type.field(field.number) {
-                Some(FieldType::Name) if !self.names.is_empty() => name = field.bytes()?,
-                Some(FieldType::Message(MessageType::KeyValue)) if !seen.is_enough() => {
-                    seen.see(field.message()?)?;
-                }
-                _ => {}
+            let number = Some(field.number);
+            if number == name_field {
+                name = field.bytes()?;
+            } else if number == attributes && !seen.is_enough() {
+                seen.see(&field)?;
             }
         }
         Ok(seen.is_enough() && self.names_match(name))
@@ -142,12 +143,13 @@ impl MetricConditions {
         mut point: Reader<'_>,
     ) -> Result<bool, Malformed> {
         let mut seen = self.points.none_seen();
+        let attributes = r#type.attributes();
         while let Some(field) = point.next_field()? {
             if seen.is_enough() {
                 break;
             }
-            if let Some(FieldType::Message(MessageType::KeyValue)) = r#type.field(field.number) {
-                seen.see(field.message()?)?;
+            if attributes == Some(field.number) {
+                seen.see(&field)?;
             }
         }
         Ok(seen.is_enough())
@@ -197,19 +199,19 @@ impl LogConditions {
         let mut severity_text = &b""[..];
         let mut body = Value::default();
         while let Some(field) = record.next_field()? {
-            match (field.number, MessageType::LogRecord.field(field.number)) {
+            match field.number {
                 // Protobuf writes an int32 as a varint of 64 bits, and a reader takes the lower 32.
-                (MessageType::SEVERITY_NUMBER, _) if self.severity_number.is_some() => {
+                MessageType::SEVERITY_NUMBER if self.severity_number.is_some() => {
                     severity_number = field.varint()? as i32;
                 }
-                (MessageType::SEVERITY_TEXT, _) if !self.severity_texts.is_empty() => {
+                MessageType::SEVERITY_TEXT if !self.severity_texts.is_empty() => {
                     severity_text = field.bytes()?;
                 }
-                (_, Some(FieldType::Message(MessageType::AnyValue))) if !self.bodies.is_empty() => {
+                MessageType::BODY if !self.bodies.is_empty() => {
                     body.merge(field.message()?)?;
                 }
-                (_, Some(FieldType::Message(MessageType::KeyValue))) if !seen.is_enough() => {
-                    seen.see(field.message()?)?;
+                MessageType::RECORD_ATTRIBUTES if !seen.is_enough() => {
+                    seen.see(&field)?;
                 }
                 _ => {}
             }
@@ -249,7 +251,7 @@ impl SpanConditions {
     }
 
     fn matches(&self, mut span: Reader<'_>) -> Result<bool, Malformed> {
-        use MessageType::{Event, KeyValue, Link, Span};
+        use MessageType::{Event, Link};
         let mut name = &b""[..];
         let mut seen = self.own.attributes.none_seen();
         let mut event = self.event.is_empty();
@@ -258,21 +260,21 @@ impl SpanConditions {
         let mut kind = 0;
         let mut status_code = 0;
         while let Some(field) = span.next_field()? {
-            match (field.number, Span.field(field.number)) {
-                (_, Some(FieldType::Name)) if !self.own.names.is_empty() => name = field.bytes()?,
-                (_, Some(FieldType::Message(KeyValue))) if !seen.is_enough() => {
-                    seen.see(field.message()?)?;
+            match field.number {
+                MessageType::SPAN_NAME if !self.own.names.is_empty() => name = field.bytes()?,
+                MessageType::SPAN_ATTRIBUTES if !seen.is_enough() => {
+                    seen.see(&field)?;
                 }
-                (_, Some(FieldType::Message(Event))) if !event => {
+                MessageType::SPAN_EVENTS if !event => {
                     event = self.event.matches(Event, field.message()?)?;
                 }
-                (_, Some(FieldType::Message(Link))) if !link => {
+                MessageType::SPAN_LINKS if !link => {
                     link = self.link.matches(Link, field.message()?)?;
                 }
-                (MessageType::SPAN_KIND, _) if !self.kinds.is_empty() => {
+                MessageType::SPAN_KIND if !self.kinds.is_empty() => {
                     kind = field.varint()? as i32;
                 }
-                (MessageType::SPAN_STATUS, _) if !self.status_codes.is_empty() => {
+                MessageType::SPAN_STATUS if !self.status_codes.is_empty() => {
                     let mut status = field.message()?;
                     while let Some(code) = status.next_of(MessageType::STATUS_CODE)? {
                         status_code = code.varint()? as i32;

@@ -2,8 +2,8 @@
 
 //! Compares texts, numbers, values and attributes with what is asked for.
 
-use otapbridge_otlp::wire::{Malformed, Reader};
-use otapbridge_otlp::{Value, key};
+use otapbridge_otlp::Value;
+use otapbridge_otlp::wire::{Field, Malformed, Reader};
 use regex::bytes::Regex;
 use serde::Deserialize;
 
@@ -62,6 +62,7 @@ pub(crate) struct AttributeCondition<Text = Pattern> {
 }
 
 impl AttributeCondition {
+    #[inline]
     fn has_key(&self, key: &[u8]) -> bool {
         self.key.as_bytes() == key
     }
@@ -117,15 +118,23 @@ impl Seen<'_> {
         self.any && self.missing == 0
     }
 
-    /// Sees a `KeyValue`.
-    #[inline]
-    pub(super) fn see(&mut self, key_value: Reader<'_>) -> Result<(), Malformed> {
-        let key = key(key_value.clone())?;
+    /// Sees a field that is a `KeyValue`.
+    // Most attributes are not asked for; only of the others the value is read.
+    #[inline(always)]
+    pub(super) fn see(&mut self, attribute: &Field<'_>) -> Result<(), Malformed> {
+        let key = attribute.key()?;
         let AttributeConditions { any, all } = self.conditions;
-        // Most attributes are not asked for; only of the others the value is read.
-        if !any.iter().chain(all).any(|wanted| wanted.has_key(key)) {
-            return Ok(());
+        let is_asked =
+            |conditions: &[AttributeCondition]| conditions.iter().any(|wanted| wanted.has_key(key));
+        if is_asked(any) || is_asked(all) {
+            self.see_value(key, attribute.message()?)?;
         }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn see_value(&mut self, key: &[u8], key_value: Reader<'_>) -> Result<(), Malformed> {
+        let AttributeConditions { any, all } = self.conditions;
         let value = Value::of(key_value)?;
         self.any = self.any || any.iter().any(|wanted| wanted.matches(key, value));
         for (index, wanted) in all.iter().enumerate() {
