@@ -107,8 +107,8 @@ pub fn unchanged(
 /// The key of a `KeyValue`.
 pub fn key(key_value: &[u8]) -> &[u8] {
     let fields = fields(key_value).into_iter();
-    let keys = fields.filter(|field| field.number == 1);
-    keys.last().map_or(&[], |field| field.content)
+    let mut keys = fields.rev().filter(|field| field.number == 1);
+    keys.next().map_or(&[], |field| field.content)
 }
 
 /// Whether a request has metrics with data of several kinds, of which only the last count.

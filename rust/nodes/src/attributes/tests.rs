@@ -118,7 +118,7 @@ fn a_value_can_come_from_the_context() {
     ]));
     let user = attribute("user", "as it was");
     assert_eq!(
-        changed_with(&node, &[user.clone()], &context).expect("well-formed"),
+        changed_with(&node, std::slice::from_ref(&user), &context).expect("well-formed"),
         Some(vec![
             user.clone(),
             attribute("tenant", "acme;umbrella"),
