@@ -28,9 +28,9 @@ import (
 const (
 	patience = 30 * time.Second
 	// spansOfTurn are sent to a collector in one turn, in requests of at least 1,
-	spansOfTurn = 2_000_000
+	spansOfTurn = 1_500_000
 	// but no more requests than this.
-	requestsOfTurn = 40_000
+	requestsOfTurn = 30_000
 	clients        = 16
 )
 

@@ -58,6 +58,9 @@ func compare(b *testing.B, of signal, items int, work work) string {
 	encoded, err := of.generate(items)
 	require.NoError(b, err)
 	result := checkSame(b, of, encoded, work)
+	// Collections belong to nobody: what one takes depends on what else is there.
+	percent := debug.SetGCPercent(-1)
+	b.Cleanup(func() { debug.SetGCPercent(percent) })
 
 	nothing := func(any) {}
 	byGo := &way{consume: start(b, of, work.byGo, nothing)}
@@ -108,15 +111,15 @@ func microseconds(nanoseconds float64) string { return fmt.Sprintf("%.1f µs", n
 // turn makes requests, then has them consumed, and notes the processor time.
 func (w *way) turn(b *testing.B, of signal, encoded []byte, requests int) {
 	b.Helper()
-	made := make([]any, requests)
+	// As much again is made for nothing: what the work allocates is in memory that the process has.
+	made := make([]any, 2*requests)
 	for i := range made {
 		var err error
 		made[i], err = of.decode(encoded)
 		require.NoError(b, err)
 	}
-	// Collections belong to nobody: what is collected depends on what else is there.
+	clear(made[requests:])
 	runtime.GC()
-	before := debug.SetGCPercent(-1)
 	began := processorTime(b)
 	var wg sync.WaitGroup
 	for caller := range callers {
@@ -130,7 +133,6 @@ func (w *way) turn(b *testing.B, of signal, encoded []byte, requests int) {
 	}
 	wg.Wait()
 	w.took = append(w.took, (processorTime(b)-began)/time.Duration(requests))
-	debug.SetGCPercent(before)
 }
 
 // median in nanoseconds.
