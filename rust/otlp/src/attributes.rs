@@ -112,7 +112,7 @@ impl Entry {
     /// Whether it has this value, written in the same way.
     fn has_value(&self, encoded: &[u8], input: &[u8], made: &[u8]) -> bool {
         let value = self.value(input, made);
-        value.is_ok_and(|value| value.is_present() && value.reader().rest() == encoded)
+        value.is_ok_and(|value| value.is_encoded_as(encoded))
     }
 
     const fn has_changed(&self) -> bool {

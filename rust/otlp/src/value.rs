@@ -189,6 +189,11 @@ impl<'a> AnyValue<'a> {
         !matches!(self.0, Place::Absent)
     }
 
+    /// Whether it stands there in one piece, and as these bytes.
+    pub(crate) fn is_encoded_as(&self, encoded: &[u8]) -> bool {
+        matches!(&self.0, Place::There(value) if value.rest() == encoded)
+    }
+
     /// Reads its fields.
     #[must_use]
     pub fn reader(&self) -> Reader<'_> {

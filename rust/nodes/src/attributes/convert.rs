@@ -29,6 +29,10 @@ pub(super) fn convert(
     to: ConvertedType,
 ) -> Result<Option<EncodedValue>, ProcessingError> {
     let content = value.content()?;
+    if matches!(content, Content::None) && !value.reader().rest().is_empty() {
+        // Something of a later protocol.
+        return Ok(None);
+    }
     Ok(match to {
         ConvertedType::Int => int(&content).map(EncodedValue::from),
         ConvertedType::Double => double(&content).map(EncodedValue::from),

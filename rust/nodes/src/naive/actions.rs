@@ -67,7 +67,7 @@ pub(super) fn act(
         "convert" => {
             let to = setting("converted_type").expect("a type");
             replace(attributes, is_meant, |attribute| {
-                values::convert(&value_of(attribute), to)
+                values::convert(attribute, to)
             })
         }
         "extract" => {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use otapbridge_test_support::protocol::{AnyValue, ArrayValue, KeyValue, KeyValueList, OneOf};
-use serde_json::{Number, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::value_of;
@@ -80,7 +80,11 @@ fn canonical(value: &AnyValue) -> Vec<u8> {
 }
 
 /// The converted value; `None` if it is left.
-pub(super) fn convert(value: &AnyValue, to: &str) -> Option<AnyValue> {
+pub(super) fn convert(attribute: &KeyValue, to: &str) -> Option<AnyValue> {
+    let value = &value_of(attribute);
+    if value.value.is_none() && !attribute.value_bytes().is_empty() {
+        return None;
+    }
     let text = |text: &[u8]| String::from_utf8(text.to_vec()).ok();
     let new = match (to, value.value.as_ref()) {
         ("int", Some(OneOf::Bool(value))) => OneOf::Int(i64::from(*value)),
@@ -123,8 +127,8 @@ fn as_text(value: &AnyValue) -> String {
 fn double(number: f64) -> String {
     match number {
         _ if number.is_nan() => "NaN".to_owned(),
-        f64::INFINITY => "+Inf".to_owned(),
-        f64::NEG_INFINITY => "-Inf".to_owned(),
+        f64::INFINITY => "Infinity".to_owned(),
+        f64::NEG_INFINITY => "-Infinity".to_owned(),
         _ if number == 0.0 || (1e-6 <= number.abs() && number.abs() < 1e21) => number.to_string(),
         _ => {
             let text = format!("{number:e}");
@@ -142,10 +146,8 @@ fn as_json(value: &AnyValue) -> String {
         None => "null".to_owned(),
         Some(OneOf::Text(of)) => text(of),
         Some(OneOf::Bool(_) | OneOf::Int(_)) => as_text(value),
-        Some(OneOf::Double(number)) => match Number::from_f64(*number) {
-            Some(number) => number.to_string(),
-            None => "null".to_owned(),
-        },
+        Some(OneOf::Double(number)) if number.is_finite() => double(*number),
+        Some(OneOf::Double(_)) => "null".to_owned(),
         Some(OneOf::Bytes(bytes)) => format!("\"{}\"", BASE64.encode(bytes)),
         Some(OneOf::List(list)) => {
             let values: Vec<_> = list.values.iter().map(as_json).collect();
@@ -154,14 +156,11 @@ fn as_json(value: &AnyValue) -> String {
         Some(OneOf::Map(map)) => {
             // In the order of keys, and the last of each.
             let entries: BTreeMap<_, _> = (map.values.iter())
-                .map(|entry| {
-                    let key = String::from_utf8_lossy(&entry.key).into_owned();
-                    (key, as_json(&value_of(entry)))
-                })
+                .map(|entry| (&entry.key, as_json(&value_of(entry))))
                 .collect();
             let entries = entries
                 .iter()
-                .map(|(key, value)| format!("{}:{value}", json!(key)));
+                .map(|(key, value)| format!("{}:{value}", text(key)));
             format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
         }
     }
