@@ -333,9 +333,9 @@ fn the_host_hears_that_a_batch_is_cancelled_although_a_node_blocks_the_pipeline(
 
 #[test]
 fn answers_to_batches_do_not_put_off_the_end_of_the_grace() {
-    let grace = Duration::from_secs(4);
+    let grace = Duration::from_secs(6);
     // The last call blocks the pipeline's thread, so that only the reaper can complete another.
-    let block = json!({"block": "9s", "every": 4});
+    let block = json!({"block": "14s", "every": 4});
     let spec = ComponentSpec {
         cancel_grace: grace,
         ..spec(json!({

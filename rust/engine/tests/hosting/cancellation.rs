@@ -10,7 +10,7 @@ use otapbridge_engine::ComponentSpec;
 use serde_json::json;
 
 use crate::harness::{Bridge, PATIENCE, deadline, logs, spec, until};
-use crate::nodes::{BEGUN_WAITS, DROPPED_WAITS, behave, pass};
+use crate::nodes::{BEGUN_WAITS, BLOCKED, DROPPED_WAITS, behave, pass};
 
 /// One node that waits for ever. Its counters are the process's, so the
 /// tests here run one after the other.
@@ -127,18 +127,16 @@ fn a_call_that_is_cancelled_while_the_host_has_its_output_ends_by_the_hosts_answ
 #[test]
 fn a_call_that_is_cancelled_just_before_its_deadline_has_the_grace() {
     let blocked = Duration::from_secs(3);
-    let block = json!({"block": "3s", "every": 2});
-    let fault = json!({"type": "urn:otapbridge:processor:fault", "config": block});
     let spec = ComponentSpec {
         cancel_grace: PATIENCE,
-        ..spec(fault)
+        ..spec(behave(json!({"block": {"seconds": 3}})))
     };
     let bridge = Bridge::start_spec(&spec, |_| Some(Ok(()))).unwrap();
     let body = logs(&["x"]);
-    bridge.submit(1, &body).unwrap();
-    bridge.host.done(1).unwrap();
     let began = Instant::now();
     bridge.submit(2, &body).unwrap();
+    // Before, the node could see that the other call is cancelled.
+    until("the node to block", || BLOCKED.load(Ordering::SeqCst) == 1);
     let soon = deadline(Duration::from_millis(50));
     bridge.submit_with(3, &body, soon).unwrap();
     assert!(bridge.component.cancel(3, CancelReason::Deadline, ""));

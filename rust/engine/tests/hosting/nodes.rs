@@ -45,6 +45,8 @@ pub(crate) fn pass() -> Value {
 pub(crate) static DROPPED_WAITS: AtomicUsize = AtomicUsize::new(0);
 /// Messages that a `Wait` has begun with.
 pub(crate) static BEGUN_WAITS: AtomicUsize = AtomicUsize::new(0);
+/// Messages with which a `Block` has kept the thread; one test uses it.
+pub(crate) static BLOCKED: AtomicUsize = AtomicUsize::new(0);
 
 /// By these, tests say when nodes go on; one test uses each.
 pub(crate) static LEAVE_TO_SEND: Notify = Notify::const_new();
@@ -132,6 +134,8 @@ pub(crate) enum Behaviour {
     Wait {},
     /// Forwards when it has `LEAVE_TO_SEND`.
     WaitForLeave {},
+    /// Keeps the pipeline's thread, once it has said so in `BLOCKED`, and forwards.
+    Block { seconds: u64 },
     /// Panics.
     Panic {},
     /// Refuses, and says when to come again.
@@ -240,6 +244,11 @@ impl ContextAwareProcessor for Behave {
             }
             Behaviour::WaitForLeave {} => {
                 LEAVE_TO_SEND.notified().await;
+                effect_handler.send_message(pdata).await
+            }
+            Behaviour::Block { seconds } => {
+                let _ = BLOCKED.fetch_add(1, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_secs(*seconds));
                 effect_handler.send_message(pdata).await
             }
             Behaviour::Panic {} => panic!("panic on purpose"),
