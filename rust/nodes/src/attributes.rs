@@ -8,7 +8,7 @@ use otapbridge::{
     ContextAwareEffectHandler, ContextAwareProcessor, Message, OtapPdata, ProcessingError,
     ProcessorNode, RequestContext, Signal, async_trait,
 };
-use otapbridge_otlp::{Messages, Outcome, walk};
+use otapbridge_otlp::{KeyLengths, Messages, Outcome, walk};
 
 mod action;
 mod change;
@@ -54,6 +54,8 @@ use crate::wrong;
 pub struct Attributes {
     actions: Vec<Action>,
     apply_to: Messages,
+    /// Those of the attributes that matter to the actions.
+    keys: KeyLengths,
     traces: Selection,
     metrics: Selection,
     logs: Selection,
@@ -85,7 +87,7 @@ impl Attributes {
     ) -> Result<Outcome, ProcessingError> {
         let actions = Actions::new(&self.actions, context);
         let levels = Levels::new(self.selection(signal), context);
-        let mut change = Change::new(actions, self.apply_to, levels);
+        let mut change = Change::new(actions, self.apply_to, self.keys, levels);
         walk(signal, request, &mut change)
     }
 }
@@ -103,6 +105,7 @@ impl ProcessorNode for Attributes {
             return Err(wrong("must have at least one action", "actions"));
         }
         Ok(Self {
+            keys: action::keys(&actions),
             actions,
             apply_to: config.apply_to(),
             traces: config.selection(Of::Traces)?,

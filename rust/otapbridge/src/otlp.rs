@@ -8,7 +8,7 @@
 
 pub use otapbridge_otlp::wire::{Field, Malformed, Reader};
 pub use otapbridge_otlp::{
-    AnyValue, Attribute, Attributes, Content, EncodedValue, FieldType, Interest, List,
+    AnyValue, Attribute, Attributes, Content, EncodedValue, FieldType, Interest, KeyLengths, List,
     MAX_VALUE_DEPTH, Map, MessageType, Messages, Outcome, PointType, Value, Visit, Visitor, key,
     walk,
 };

@@ -34,6 +34,40 @@ pub struct Attribute<'w> {
     made: &'w [u8],
 }
 
+/// Lengths that keys can have: which attributes somebody has to see at least. Most of a list are not of interest to
+/// anybody, and the length of a key tells it soonest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyLengths(u64);
+
+impl KeyLengths {
+    /// All keys.
+    pub const ALL: Self = Self(u64::MAX);
+
+    /// Those that are as long as one of these keys.
+    #[must_use]
+    pub fn of<'k>(keys: impl IntoIterator<Item = &'k [u8]>) -> Self {
+        let bits = keys.into_iter().map(|key| Self::bit(key.len()));
+        Self(bits.fold(0, |all, bit| all | bit))
+    }
+
+    #[inline]
+    const fn contain(self, len: usize) -> bool {
+        self.0 & Self::bit(len) != 0
+    }
+
+    /// Lengths that have the same bit are taken for the same.
+    #[inline]
+    const fn bit(len: usize) -> u64 {
+        1 << (len % u64::BITS as usize)
+    }
+}
+
+impl Default for KeyLengths {
+    fn default() -> Self {
+        Self::ALL
+    }
+}
+
 /// Attributes of messages inside each other, those of the innermost last.
 pub(crate) struct Entries<'a> {
     input: &'a [u8],
@@ -222,15 +256,17 @@ impl<'a> Entries<'a> {
         self.made.truncate(mark.made);
     }
 
-    /// Adds an attribute of the current message.
+    /// Adds an attribute of the current message, if its key is of interest.
     ///
     /// # Errors
     /// It is malformed, or there are too many.
     #[inline(always)]
-    pub(crate) fn push(&mut self, mark: Mark, field: &Field<'a>) -> Result<(), ProcessingError> {
-        if self.entries.len() - mark.entries == MAX_ATTRIBUTES {
-            return Err(too_many(field.start));
-        }
+    pub(crate) fn push(
+        &mut self,
+        mark: Mark,
+        field: &Field<'a>,
+        keys: KeyLengths,
+    ) -> Result<(), ProcessingError> {
         let (key_start, key_end) = match field.usual_key_place() {
             Some(place) => place,
             None => {
@@ -238,6 +274,12 @@ impl<'a> Entries<'a> {
                 (key.start, key.end)
             }
         };
+        if !keys.contain(key_end - key_start) {
+            return Ok(());
+        }
+        if self.entries.len() - mark.entries == MAX_ATTRIBUTES {
+            return Err(too_many(field.start));
+        }
         self.entries.push(Entry {
             field: Some(Place {
                 start: field.start as u32,

@@ -21,7 +21,7 @@ mod value;
 mod walk;
 pub mod wire;
 
-pub use attributes::{Attribute, Attributes};
+pub use attributes::{Attribute, Attributes, KeyLengths};
 pub use content::{Content, List, MAX_VALUE_DEPTH, Map};
 pub use divide::{DivideError, Divided, Piece, divide};
 pub use edit::{Edits, Opened};

@@ -4,7 +4,7 @@
 
 use otapbridge_context::{ProcessingError, Signal};
 
-use crate::attributes::{Attributes, Entries, MAX_INPUT, Mark};
+use crate::attributes::{Attributes, Entries, KeyLengths, MAX_INPUT, Mark};
 use crate::edit::{Edits, Opened};
 use crate::messages::Messages;
 use crate::schema::MessageType;
@@ -24,6 +24,8 @@ pub struct Interest {
     pub messages: Messages,
     /// The messages whose attributes it is given, by [`Visitor::attributes`].
     pub attributes: Messages,
+    /// The attributes of these that it has to see: by default all. Others may be missing in what it is given, and stay.
+    pub keys: KeyLengths,
 }
 
 /// What a walk does with a message.
@@ -56,7 +58,7 @@ pub enum Visit {
 ///
 /// impl Visitor for Tidy {
 ///     fn interest(&self) -> Interest {
-///         Interest { messages: Messages::SPAN, attributes: Messages::SPAN }
+///         Interest { messages: Messages::SPAN, attributes: Messages::SPAN, ..Interest::default() }
 ///     }
 ///
 ///     fn item(&mut self, r#type: MessageType, mut span: Reader<'_>) -> Result<Visit, ProcessingError> {
@@ -303,7 +305,7 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
             let mut message = field.message()?;
             end = Some(message.place().end);
             while let Some(attribute) = message.next_of(number)? {
-                self.entries.push(mark, &attribute)?;
+                self.entries.push(mark, &attribute, self.interest.keys)?;
             }
         }
         let mut attributes = self.entries.since(mark);
@@ -442,7 +444,7 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
         let mut body = message.body.clone();
         while let Some(field) = body.next_field()? {
             if field.number == number {
-                self.entries.push(mark, &field)?;
+                self.entries.push(mark, &field, self.interest.keys)?;
             } else if part_fields.contain(field.number)
                 && has_parts
                 && parts.is_none()

@@ -56,11 +56,9 @@ fn of_our_nodes_and_the_engines() {
 
 /// What is done, by the engine's nodes and by ours.
 fn works(signal: Signal, section: &str) -> Vec<(&'static str, Value, Value)> {
-    let actions = json!({"actions": [
-        {"action": "delete", "key": "db.password"},
-        {"action": "upsert", "key": "env", "value": "production"},
-        {"action": "hash", "key": "user.id"},
-    ]});
+    let deletes = json!({"action": "delete", "key": "db.password"});
+    let upserts = json!({"action": "upsert", "key": "env", "value": "production"});
+    let hashes = json!({"action": "hash", "key": "user.id"});
     let attribute = json!([{"key": "tenant", "value": "tenant-3"}]);
     // The engine's filter knows no attributes of data points.
     let (by_name, by_attribute) = match signal {
@@ -81,20 +79,26 @@ fn works(signal: Signal, section: &str) -> Vec<(&'static str, Value, Value)> {
             "connections": [{"from": "first", "to": "second"}],
         })
     };
-    let attributes = ["processor:attribute", "urn:otapbridge:processor:attributes"]
-        .map(|r#type| node(r#type, &actions));
+    let attributes = |actions: Value| {
+        let config = json!({"actions": actions});
+        ["processor:attribute", "urn:otapbridge:processor:attributes"]
+            .map(|r#type| node(r#type, &config))
+    };
+    let all = json!([deletes, upserts, hashes]);
     let filters = |exclude: &Value| {
         let config = json!({section: {"exclude": exclude}});
         [ENGINE_FILTER, "urn:otapbridge:processor:filter"].map(|r#type| node(r#type, &config))
     };
     let last = by_attribute.as_ref().unwrap_or(&by_name);
     let chains = {
-        let [engine, ours] = attributes.clone();
+        let [engine, ours] = attributes(all.clone());
         let [engine_filter, our_filter] = filters(last);
         [both(engine, engine_filter), both(ours, our_filter)]
     };
     let mut works = vec![
-        ("attributes", attributes),
+        ("delete", attributes(json!([deletes]))),
+        ("delete and upsert", attributes(json!([deletes, upserts]))),
+        ("delete, upsert and hash", attributes(all)),
         ("filter by name", filters(&by_name)),
     ];
     if let Some(by_attribute) = &by_attribute {

@@ -3,7 +3,7 @@
 //! The actions, one after the other on the attributes of one message.
 
 use otapbridge::{ProcessingError, RequestContext, Secret};
-use otapbridge_otlp::{AnyValue, Attribute, Attributes, EncodedValue, Value};
+use otapbridge_otlp::{AnyValue, Attribute, Attributes, EncodedValue, KeyLengths, Value};
 use regex::bytes::Regex;
 
 use super::convert::{self, ConvertedType};
@@ -52,6 +52,39 @@ pub(super) enum SetHow {
     /// If there is one.
     Update,
     Upsert,
+}
+
+impl Action {
+    /// The keys of the attributes that matter to it; `None` if any can.
+    fn keys(&self) -> Option<Vec<&[u8]>> {
+        Some(match self {
+            Self::Set(Set { key, source, .. }) => match source {
+                Source::Attribute(source) => vec![key, source],
+                _ => vec![key],
+            },
+            Self::Delete(keys) | Self::Hash { keys, .. } => match keys {
+                Keys {
+                    key: Some(key),
+                    pattern: None,
+                } => vec![key],
+                _ => return None,
+            },
+            Self::Rename { from, to } => vec![from, to],
+            Self::Convert { key, .. } => vec![key],
+            Self::Extract { key, targets, .. } => {
+                let targets = targets.iter().map(AsRef::as_ref);
+                targets.chain([key.as_ref()]).collect()
+            }
+        })
+    }
+}
+
+/// The attributes that matter to actions.
+pub(super) fn keys(actions: &[Action]) -> KeyLengths {
+    let keys: Option<Vec<_>> = actions.iter().map(Action::keys).collect();
+    keys.map_or(KeyLengths::ALL, |keys| {
+        KeyLengths::of(keys.into_iter().flatten())
+    })
 }
 
 /// Where a value comes from.

@@ -4,7 +4,7 @@
 
 use otapbridge::ProcessingError;
 use otapbridge_otlp::wire::Reader;
-use otapbridge_otlp::{Attributes, Interest, MessageType, Messages, Visit, Visitor};
+use otapbridge_otlp::{Attributes, Interest, KeyLengths, MessageType, Messages, Visit, Visitor};
 
 use super::action::Actions;
 use crate::conditions::{Conditions, Levels, OfMetric};
@@ -13,16 +13,24 @@ use crate::conditions::{Conditions, Levels, OfMetric};
 pub(super) struct Change<'a> {
     actions: Actions<'a>,
     apply_to: Messages,
+    keys: KeyLengths,
     levels: Levels<'a>,
     /// Whether the attributes of the last metric itself are meant.
     metric_is_selected: bool,
 }
 
 impl<'a> Change<'a> {
-    pub(super) const fn new(actions: Actions<'a>, apply_to: Messages, levels: Levels<'a>) -> Self {
+    /// `keys` are those of the attributes that matter to the actions.
+    pub(super) const fn new(
+        actions: Actions<'a>,
+        apply_to: Messages,
+        keys: KeyLengths,
+        levels: Levels<'a>,
+    ) -> Self {
         Self {
             actions,
             apply_to,
+            keys,
             levels,
             metric_is_selected: true,
         }
@@ -53,6 +61,7 @@ impl Visitor for Change<'_> {
         Interest {
             messages,
             attributes: self.apply_to,
+            keys: self.keys,
         }
     }
 
