@@ -13,6 +13,8 @@ pub use otapbridge_otlp::{
     walk,
 };
 
+use otapbridge_otlp::reusable;
+
 use crate::{
     ContextAwareEffectHandler, OtapPdata, ProcessingError, RequestContext, Signal, signal,
     with_otlp_bytes,
@@ -52,7 +54,7 @@ pub async fn send_changed(
     let signal = signal(&data);
     match change(signal, &request, effect_handler.context())? {
         Outcome::Unchanged => {}
-        Outcome::Changed(changed) => data = with_otlp_bytes(data, signal, changed.into()),
+        Outcome::Changed(changed) => data = with_otlp_bytes(data, signal, reusable(changed)),
         Outcome::Nothing => return effect_handler.ack(data).await,
     }
     effect_handler.send_message(data).await

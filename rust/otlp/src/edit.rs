@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use crate::buffers;
 use crate::wire::{
     Field, Malformed, Reader, len_field_head_len, push_len_field, push_len_field_head,
 };
@@ -212,6 +213,9 @@ impl<'a> Edits<'a> {
     fn write_noted(&mut self) {
         // What is not changed further on is written, too.
         let len = self.input.len().saturating_add_signed(self.growth);
+        if self.output.capacity() == 0 {
+            self.output = buffers::take(len);
+        }
         self.output.reserve(len.saturating_sub(self.output.len()));
         for Edit { place, by } in self.edits.drain(..) {
             let same = &self.input[self.written..place.start];

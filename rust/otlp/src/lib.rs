@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod attributes;
+mod buffers;
 mod content;
 mod divide;
 mod edit;
@@ -22,6 +23,7 @@ mod walk;
 pub mod wire;
 
 pub use attributes::{Attribute, Attributes, KeyLengths};
+pub use buffers::reusable;
 pub use content::{Content, List, MAX_VALUE_DEPTH, Map};
 pub use divide::{DivideError, Divided, Piece, divide};
 pub use edit::{Edits, Opened};
