@@ -127,7 +127,7 @@ func (p *Pipeline) Document() ([]byte, error) {
 	document := pipelineDocument{Type: p.Type, Expanded: p.expanded, Connections: p.Connections, Shards: p.Shards}
 	var errs []error
 	var err error
-	if document.Config, err = nodeSettings("config", p.Config); err != nil {
+	if document.Config, err = nodeSettings("config", p.Type, p.Config); err != nil {
 		errs = append(errs, err)
 	}
 	if len(p.Nodes) > 0 {
@@ -135,7 +135,7 @@ func (p *Pipeline) Document() ([]byte, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Nodes)) {
 		node := p.Nodes[name]
-		settings, err := nodeSettings("nodes::"+name+"::config", node.Config)
+		settings, err := nodeSettings("nodes::"+name+"::config", node.Type, node.Config)
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -148,19 +148,29 @@ func (p *Pipeline) Document() ([]byte, error) {
 }
 
 // nodeSettings writes a node's settings as JSON; nothing if there are none.
-func nodeSettings(path string, settings any) (json.RawMessage, error) {
+func nodeSettings(path, nodeType string, settings any) (json.RawMessage, error) {
 	if settings == nil {
 		return nil, nil
 	}
-	document, err := json.Marshal(mapped(shown(settings), exact))
+	settings = shown(settings)
+	if slices.Contains(nodesWithExactNumbers, nodeType) {
+		settings = mapped(settings, exact)
+	}
+	document, err := json.Marshal(settings)
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot be given to the node: %w", path, err)
 	}
 	return document, nil
 }
 
-// exact keeps a number that is written with a point apart from an integer: to a node, 1.0 and 1 can
-// be different values, and encoding/json writes both as 1.
+// nodesWithExactNumbers are the types of nodes to which 1.0 and 1 are different values. Others want a number of one kind, and
+// get 1e6 as the integer 1000000, as Go's components do.
+var nodesWithExactNumbers = []string{
+	"processor:attribute", "urn:otel:processor:attribute", "urn:otapbridge:processor:attributes",
+	"processor:filter", "urn:otel:processor:filter", "urn:otapbridge:processor:filter",
+}
+
+// exact keeps a number that is written with a point apart from an integer: encoding/json writes both 1.0 and 1 as 1.
 func exact(leaf any) any {
 	number, ok := leaf.(float64)
 	if !ok || math.IsInf(number, 0) || math.IsNaN(number) {

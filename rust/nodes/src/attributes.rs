@@ -104,6 +104,7 @@ impl ProcessorNode for Attributes {
         if actions.is_empty() {
             return Err(wrong("must have at least one action", "actions"));
         }
+        config.check_conditions()?;
         Ok(Self {
             keys: action::keys(&actions),
             actions,

@@ -17,6 +17,7 @@ mod value;
 pub(crate) use config::{ConditionsConfig, Of, regular_expression};
 use item::{ItemConditions, Named};
 pub(crate) use selection::{Levels, OfMetric, Selection, Unselected};
+pub(crate) use value::is_found;
 use value::{AttributeConditions, Pattern, ValueCondition};
 
 use crate::context_source::ContextSource;

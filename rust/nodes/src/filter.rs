@@ -76,14 +76,16 @@ impl Filter {
         }
     }
 
-    fn log_dropped(&self) {
+    /// The name and the rule are part of the message: a collector's log leaves out messages that come often.
+    fn log_dropped(&self, node: &str) {
         for (signal, counts) in Signal::ALL.into_iter().zip(&self.dropped) {
             for (section, rule, items) in counts.by_rule(signal) {
                 if items > 0 {
                     tracing::info!(
+                        node,
                         rule = format!("{section}.{rule}"),
                         items,
-                        "dropped by the filter"
+                        "dropped by the filter {node}, rule {section}.{rule}"
                     );
                 }
             }
@@ -116,7 +118,7 @@ impl ContextAwareProcessor for Filter {
         let data = match msg {
             Message::PData(data) => data,
             Message::Control(NodeControlMsg::Shutdown { .. }) => {
-                self.log_dropped();
+                self.log_dropped(&effect_handler.node_name());
                 return Ok(());
             }
             Message::Control(_) => return Ok(()),

@@ -45,7 +45,9 @@ impl Patterns {
     }
 
     fn is_found(&self, pattern: &str, text: &[u8]) -> bool {
-        self.get(pattern).is_match(text)
+        let pattern = self.get(pattern);
+        // What is not UTF-8 stands for U+FFFD.
+        pattern.is_match(text) || pattern.is_match(String::from_utf8_lossy(text).as_bytes())
     }
 }
 

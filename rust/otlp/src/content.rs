@@ -4,7 +4,7 @@
 
 use otapbridge_context::ProcessingError;
 
-use crate::attributes::MAX_ATTRIBUTES;
+use crate::entries::MAX_ATTRIBUTES;
 use crate::schema::MessageType;
 use crate::value::{AnyValue, key};
 use crate::wire::{LEN, Malformed, Reader};
@@ -78,6 +78,19 @@ impl<'a> Content<'a> {
             };
         }
         Ok(content)
+    }
+
+    /// Checks how deep it is, if it is a list or a map: the outermost of them is at depth 1.
+    ///
+    /// # Errors
+    /// InvalidArgument, if that is more than [`MAX_VALUE_DEPTH`].
+    pub fn check_depth(&self, depth: usize) -> Result<(), ProcessingError> {
+        if matches!(self, Self::List(_) | Self::Map(_)) && depth > MAX_VALUE_DEPTH {
+            return Err(ProcessingError::invalid_argument(format!(
+                "a value is nested deeper than {MAX_VALUE_DEPTH} levels"
+            )));
+        }
+        Ok(())
     }
 
     const fn number(&self) -> u32 {

@@ -20,25 +20,40 @@ pub struct Edits<'a> {
     /// Bytes that all of them add, or take away.
     growth: isize,
     /// The changed input up to the last change that is not noted any more, and where in the input that
-    /// is: changes are noted only while the message around them is open, so that they take little memory.
+    /// is: changes are noted only while the message around them is open, so that many messages take little memory.
     output: Vec<u8>,
     written: usize,
     /// How many messages are open.
     open: usize,
 }
 
-/// A place where the output is not the input, and what is there instead.
-struct Edit {
-    place: Range<usize>,
+/// A place where the output is not the input, and what is there instead. There can be two for each message, so that it is
+/// small: [`MAX_INPUT`] bounds the numbers.
+pub(crate) struct Edit {
+    start: u32,
+    end: u32,
     by: By,
 }
 
 enum By {
     /// These of the bytes that were made.
-    Made(Range<usize>),
+    Made { start: u32, end: u32 },
     /// Tag and length of a message.
-    Head { number: u32, len: usize },
+    Head { number: u32, len: u32 },
 }
+
+impl Edit {
+    const fn new(place: &Range<usize>, by: By) -> Self {
+        Self {
+            start: place.start as u32,
+            end: place.end as u32,
+            by,
+        }
+    }
+}
+
+/// Larger inputs cannot be changed. They may grow by as much.
+pub(crate) const MAX_INPUT: usize = 1024 * 1024 * 1024;
 
 /// A message in which changes are noted.
 pub struct Opened<'a> {
@@ -55,6 +70,8 @@ pub struct Opened<'a> {
 }
 
 impl<'a> Edits<'a> {
+    const NOTHING: By = By::Made { start: 0, end: 0 };
+
     /// No changes yet.
     pub const fn new(input: &'a [u8]) -> Self {
         Self {
@@ -82,22 +99,27 @@ impl<'a> Edits<'a> {
         self.growth
     }
 
+    /// Bytes that it takes to note the changes.
+    pub(crate) const fn noted(&self) -> usize {
+        self.edits.len() * size_of::<Edit>()
+    }
+
     /// Takes out what is in a place.
     pub fn cut(&mut self, place: Range<usize>) {
         self.growth -= place.len() as isize;
         // What is removed behind something removed is one change.
         if let Some(Edit {
-            place: last,
-            by: By::Made(made),
+            end: last_end,
+            by: By::Made { start, end },
+            ..
         }) = self.edits.last_mut()
-            && made.start == made.end
-            && last.end == place.start
+            && start == end
+            && *last_end as usize == place.start
         {
-            last.end = place.end;
+            *last_end = place.end as u32;
             return;
         }
-        let by = By::Made(0..0);
-        self.edits.push(Edit { place, by });
+        self.edits.push(Edit::new(&place, Self::NOTHING));
     }
 
     /// Puts bytes into a place, instead of what is there.
@@ -132,22 +154,19 @@ impl<'a> Edits<'a> {
 
     /// Notes a place for the bytes that were made from `start` on.
     fn note_made(&mut self, place: Range<usize>, start: usize) {
-        let made = start..self.made.len();
-        self.growth += made.len() as isize - place.len() as isize;
-        let by = By::Made(made);
-        self.edits.push(Edit { place, by });
-    }
-
-    /// Puts a message's tag and length into a place where nothing was. The message follows.
-    pub fn insert_head(&mut self, at: usize, number: u32, len: usize) {
-        let head = self.head(at..at, number, len);
-        self.edits.push(head);
+        let end = self.made.len();
+        self.growth += (end - start) as isize - place.len() as isize;
+        let by = By::Made {
+            start: start as u32,
+            end: end as u32,
+        };
+        self.edits.push(Edit::new(&place, by));
     }
 
     fn head(&mut self, place: Range<usize>, number: u32, len: usize) -> Edit {
         self.growth += len_field_head_len(number, len) as isize - place.len() as isize;
-        let by = By::Head { number, len };
-        Edit { place, by }
+        let len = len as u32;
+        Edit::new(&place, By::Head { number, len })
     }
 
     /// Opens a message, so that changes in it change its length.
@@ -170,10 +189,7 @@ impl<'a> Edits<'a> {
         };
         self.open += 1;
         // Keeps a place for the head, which comes before what is in the message.
-        self.edits.push(Edit {
-            place: 0..0,
-            by: By::Made(0..0),
-        });
+        self.edits.push(Edit::new(&(0..0), Self::NOTHING));
         opened
     }
 
@@ -217,13 +233,18 @@ impl<'a> Edits<'a> {
             self.output = buffers::take(len);
         }
         self.output.reserve(len.saturating_sub(self.output.len()));
-        for Edit { place, by } in self.edits.drain(..) {
-            let same = &self.input[self.written..place.start];
+        for Edit { start, end, by } in self.edits.drain(..) {
+            let same = &self.input[self.written..start as usize];
             self.output.extend_from_slice(same);
-            self.written = place.end;
+            self.written = end as usize;
             match by {
-                By::Made(made) => self.output.extend_from_slice(&self.made[made]),
-                By::Head { number, len } => push_len_field_head(&mut self.output, number, len),
+                By::Made { start, end } => {
+                    let made = &self.made[start as usize..end as usize];
+                    self.output.extend_from_slice(made);
+                }
+                By::Head { number, len } => {
+                    push_len_field_head(&mut self.output, number, len as usize);
+                }
             }
         }
         self.made.clear();

@@ -149,6 +149,10 @@ enum Place<'a> {
     Merged(Vec<u8>),
 }
 
+/// A value that is written in several pieces has to be copied, at each level of lists and maps. Nobody writes so; somebody
+/// who does may not write more than this.
+const MAX_MERGED: usize = 1024 * 1024;
+
 impl<'a> AnyValue<'a> {
     /// The value of a `KeyValue`.
     ///
@@ -166,11 +170,19 @@ impl<'a> AnyValue<'a> {
         let mut place = Place::Absent;
         while let Some(field) = key_value.next_of(MessageType::VALUE)? {
             let value = field.message()?;
-            place = match place {
-                Place::Absent => Place::There(value),
-                Place::There(first) => Place::Merged([first.rest(), value.rest()].concat()),
-                Place::Merged(earlier) => Place::Merged([&earlier, value.rest()].concat()),
+            let mut merged = match place {
+                Place::Absent => {
+                    place = Place::There(value);
+                    continue;
+                }
+                Place::There(first) => first.rest().to_vec(),
+                Place::Merged(earlier) => earlier,
             };
+            merged.extend_from_slice(value.rest());
+            if merged.len() > MAX_MERGED {
+                return Err(field.too_long());
+            }
+            place = Place::Merged(merged);
         }
         Ok(Self(place))
     }

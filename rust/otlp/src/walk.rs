@@ -4,146 +4,17 @@
 
 use otapbridge_context::{ProcessingError, Signal};
 
-use crate::attributes::{Attributes, Entries, KeyLengths, MAX_INPUT, Mark};
-use crate::edit::{Edits, Opened};
+use crate::edit::{Edits, MAX_INPUT, Opened};
+use crate::entries::{Entries, Mark};
 use crate::messages::Messages;
 use crate::schema::MessageType;
+use crate::visitor::{Interest, Visit, Visitor};
 use crate::wire::{Field, Malformed, Reader};
 
-/// A changed request may be larger than it was by this many times its size,
+/// By how many times its size a request may grow.
 const MAX_GROWTH: usize = 16;
-/// or by this many bytes, if that is more.
+/// By how many bytes even a small one may.
 const MIN_GROWTH_LIMIT: usize = 64 * 1024 * 1024;
-
-/// What a visitor has to see of a request. What it does not name, and what contains nothing that it names, is passed
-/// over unread.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Interest {
-    /// The messages of which it is asked whether they stay: by [`Visitor::resource`], [`Visitor::scope`],
-    /// [`Visitor::item`] and [`Visitor::part`].
-    pub messages: Messages,
-    /// The messages whose attributes it is given, by [`Visitor::attributes`].
-    pub attributes: Messages,
-    /// The attributes of these that it has to see: by default all. Others may be missing in what it is given, and stay.
-    pub keys: KeyLengths,
-}
-
-/// What a walk does with a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Visit {
-    /// It stays, unless nothing is left in it; the walk goes on with its attributes and with what is in it.
-    Inside,
-    /// It stays as it is, with all that is in it.
-    Keep,
-    /// It is taken out, with all that is in it.
-    Remove,
-}
-
-/// What a walk through a request comes to, from outside inwards: a resource, its attributes, then each of its
-/// scopes, its attributes, then each item, its attributes, then what is in it. An error ends the walk.
-///
-/// A reader that it gets stands for a whole message, which is as it was in the request; changes do not show
-/// in it.
-///
-/// ```
-/// use otapbridge_context::{ProcessingError, Signal};
-/// // In a node: otapbridge::otlp.
-/// use otapbridge_otlp::wire::Reader;
-/// use otapbridge_otlp::{
-///     Attributes, Interest, MessageType, Messages, Outcome, Visit, Visitor, walk,
-/// };
-///
-/// /// Takes out spans without attributes, and of the others an attribute.
-/// struct Tidy;
-///
-/// impl Visitor for Tidy {
-///     fn interest(&self) -> Interest {
-///         Interest { messages: Messages::SPAN, attributes: Messages::SPAN, ..Interest::default() }
-///     }
-///
-///     fn item(&mut self, r#type: MessageType, mut span: Reader<'_>) -> Result<Visit, ProcessingError> {
-///         let attributes = r#type.attributes().expect("spans have some");
-///         let any = span.next_of(attributes)?.is_some();
-///         Ok(if any { Visit::Inside } else { Visit::Remove })
-///     }
-///
-///     fn attributes(&mut self, _: MessageType, attributes: &mut Attributes<'_, '_>) -> Result<(), ProcessingError> {
-///         attributes.remove(b"password");
-///         Ok(())
-///     }
-/// }
-///
-/// // Fields of protobuf: number, length, content.
-/// let field = |number: u8, content: &[u8]| [&[number << 3 | 2, content.len() as u8], content].concat();
-/// let key_value = |key: &[u8]| field(9, &field(1, key)); // of a span
-/// let request = |spans: &[Vec<u8>]| field(1, &field(2, &spans.concat()));
-///
-/// let user = field(2, &key_value(b"user"));
-/// let both = field(2, &[key_value(b"password"), key_value(b"user")].concat());
-/// let bare = field(2, &field(5, b"a name"));
-/// let mut tidied = |spans: &[Vec<u8>]| walk(Signal::Traces, &request(spans), &mut Tidy);
-/// assert_eq!(tidied(&[both, bare.clone()])?, Outcome::Changed(request(&[user.clone()])));
-/// assert_eq!(tidied(&[user])?, Outcome::Unchanged);
-/// assert_eq!(tidied(&[bare])?, Outcome::Nothing);
-/// # Ok::<(), ProcessingError>(())
-/// ```
-pub trait Visitor {
-    /// What it has to see. It is asked once, before the walk.
-    fn interest(&self) -> Interest;
-
-    /// A `ResourceSpans`, or its like: with the resource, before its items. Asked for
-    /// [`Messages::RESOURCE`].
-    ///
-    /// # Errors
-    /// End the walk.
-    fn resource(&mut self, resource_data: Reader<'_>) -> Result<Visit, ProcessingError> {
-        let _ = resource_data;
-        Ok(Visit::Inside)
-    }
-
-    /// A `ScopeSpans`, or its like: with the scope, before its items. Asked for [`Messages::SCOPE`].
-    ///
-    /// # Errors
-    /// End the walk.
-    fn scope(&mut self, scope_data: Reader<'_>) -> Result<Visit, ProcessingError> {
-        let _ = scope_data;
-        Ok(Visit::Inside)
-    }
-
-    /// A span, metric or log record. Asked for [`Messages::SPAN`], [`Messages::METRIC`],
-    /// [`Messages::LOG_RECORD`].
-    ///
-    /// # Errors
-    /// End the walk.
-    fn item(&mut self, r#type: MessageType, item: Reader<'_>) -> Result<Visit, ProcessingError> {
-        let _ = (r#type, item);
-        Ok(Visit::Inside)
-    }
-
-    /// An event or link of a span, a data point of a metric, or an exemplar of a data point. Asked for
-    /// [`Messages::SPAN_EVENT`], [`Messages::SPAN_LINK`], [`Messages::DATA_POINT`], [`Messages::EXEMPLAR`].
-    ///
-    /// # Errors
-    /// End the walk.
-    fn part(&mut self, r#type: MessageType, part: Reader<'_>) -> Result<Visit, ProcessingError> {
-        let _ = (r#type, part);
-        Ok(Visit::Inside)
-    }
-
-    /// The attributes of a message that stays, to be changed. A resource or scope that is not there is
-    /// an empty one, and is made if an attribute is added.
-    ///
-    /// # Errors
-    /// End the walk.
-    fn attributes(
-        &mut self,
-        of: MessageType,
-        attributes: &mut Attributes<'_, '_>,
-    ) -> Result<(), ProcessingError> {
-        let _ = (of, attributes);
-        Ok(())
-    }
-}
 
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,7 +54,7 @@ pub fn walk(
         items_left: 0,
         points: Remains::default(),
         has_lost: false,
-        max_growth: (request.len().saturating_mul(MAX_GROWTH)).max(MIN_GROWTH_LIMIT),
+        max_growth: (request.len() * MAX_GROWTH).clamp(MIN_GROWTH_LIMIT, MAX_INPUT),
     };
     let mut resources = Reader::new(request);
     while let Some(resource) = resources.next_of(MessageType::RESOURCE_DATA)? {
@@ -311,6 +182,7 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
         let mut attributes = self.entries.since(mark);
         self.visitor.attributes(description, &mut attributes)?;
         let changed = attributes.has_changed();
+        self.entries.check()?;
         Ok(changed.then_some(Description { number, end }))
     }
 
@@ -408,6 +280,7 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
             let mut attributes = self.entries.since(mark);
             self.visitor.attributes(r#type, &mut attributes)?;
             has_changed = attributes.has_changed();
+            self.entries.check()?;
         }
         let mut next = mark.first();
         let mut remains = Remains::default();
@@ -516,9 +389,11 @@ impl<'a, V: Visitor> Walk<'_, 'a, V> {
             return Ok(false);
         }
         self.edits.close(opened);
-        if self.edits.growth() > self.max_growth.cast_signed() {
+        // Many small messages take more to note than they grow.
+        let grown = usize::try_from(self.edits.growth()).unwrap_or_default();
+        if grown.max(self.edits.noted() / 4) > self.max_growth {
             return Err(ProcessingError::invalid_argument(format!(
-                "the request would grow by more than {} bytes",
+                "the request would grow by more than {} bytes, or has too many small messages to change",
                 self.max_growth
             )));
         }
@@ -543,33 +418,6 @@ struct Description {
     number: u32,
     /// Where its last occurrence ends; `None` if there is none.
     end: Option<usize>,
-}
-
-/// A request without the resources and scopes that have no items. What has some is copied as it stands.
-///
-/// # Errors
-/// The request is malformed down to its scopes.
-pub fn without_empty(request: &[u8]) -> Result<Vec<u8>, Malformed> {
-    let mut edits = Edits::new(request);
-    let mut resources = Reader::new(request);
-    while let Some(resource) = resources.next_of(MessageType::RESOURCE_DATA)? {
-        let resource = edits.open(&resource)?;
-        let mut any = false;
-        let mut scopes = resource.body.clone();
-        while let Some(scope) = scopes.next_of(MessageType::SCOPE_DATA)? {
-            if scope.message()?.next_of(MessageType::ITEMS)?.is_some() {
-                any = true;
-            } else {
-                edits.cut(scope.place());
-            }
-        }
-        if any {
-            edits.close(resource);
-        } else {
-            edits.remove(resource);
-        }
-    }
-    Ok(edits.write())
 }
 
 #[cfg(test)]

@@ -130,6 +130,11 @@ impl<'a> Field<'a> {
         self.wire_type == GROUP_START
     }
 
+    /// What the field is if the pieces of its value are too long together.
+    pub(crate) fn too_long(&self) -> Malformed {
+        malformed(self.start, "a value in pieces has more than 1 MiB")
+    }
+
     /// What the field is if its wire type is not that of its number.
     pub(crate) fn wrong_type(&self) -> Malformed {
         malformed(self.start, "a field has the wrong wire type")

@@ -4,6 +4,7 @@
 //! stay out of error messages.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
@@ -120,12 +121,10 @@ fn places(urn: &str, config: &Value) -> Vec<Place> {
             let is_secret = |text: &str| read.iter().any(|read| read == text);
             let all = all_in(config).into_iter();
             let secrets = all.filter(|(_, value)| value.as_str().is_some_and(is_secret));
-            for (place, _) in secrets {
-                // A pattern may have led to it.
-                if !found.contains(&place) {
-                    found.push(place);
-                }
-            }
+            // A pattern may have led to them.
+            let known: HashSet<Place> = found.iter().cloned().collect();
+            let others = secrets.map(|(place, _)| place);
+            found.extend(others.filter(|place| !known.contains(place)));
         } else {
             // The check may have stopped before it read all secrets: every text counts as one.
             found.push(Vec::new());

@@ -234,6 +234,12 @@ impl ContextAwareEffectHandler {
         nacked.map_err(error_of_engine)
     }
 
+    /// The node's name in its pipeline.
+    #[must_use]
+    pub fn node_name(&self) -> String {
+        self.inner.processor_id().name.to_string()
+    }
+
     /// The message's data as OTLP protobuf; converted if it is something else. The message has them as such then, so that no
     /// node converts them again.
     ///

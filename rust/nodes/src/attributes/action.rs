@@ -8,6 +8,7 @@ use regex::bytes::Regex;
 
 use super::convert::{self, ConvertedType};
 use super::hash;
+use crate::conditions::is_found;
 use crate::context_source::ContextSource;
 
 /// What is done to attributes.
@@ -107,7 +108,7 @@ impl Keys {
     #[inline]
     fn contain(&self, key: &[u8]) -> bool {
         self.key.as_deref() == Some(key)
-            || (self.pattern.as_ref()).is_some_and(|pattern| pattern.is_match(key))
+            || (self.pattern.as_ref()).is_some_and(|pattern| is_found(pattern, key))
     }
 }
 

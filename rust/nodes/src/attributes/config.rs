@@ -139,6 +139,41 @@ impl Config {
             .collect()
     }
 
+    /// Checks that something that is to be changed can fulfil the conditions.
+    ///
+    /// # Errors
+    /// Configuration, with the path of a condition that is about something else.
+    pub(super) fn check_conditions(&self) -> Result<(), ProcessingError> {
+        let apply_to = self.apply_to();
+        let describes = Messages::RESOURCE | Messages::SCOPE;
+        let of_traces = Messages::SPAN | Messages::SPAN_EVENT | Messages::SPAN_LINK;
+        let of_metrics = Messages::METRIC | Messages::DATA_POINT | Messages::EXEMPLAR;
+        let of_signals = [
+            (of_traces, Of::Traces),
+            (of_metrics, Of::Metrics),
+            (Messages::LOG_RECORD, Of::Logs),
+        ];
+        let reached = of_signals.into_iter();
+        let reached: Vec<Of> = reached
+            .filter(|(messages, _)| !apply_to.and(describes.or(*messages)).is_empty())
+            .map(|(_, of)| of)
+            .collect();
+        for (written, path) in [(&self.include, "include"), (&self.exclude, "exclude")] {
+            let Some(written) = written else {
+                continue;
+            };
+            let foreign = |of: &Of| written.foreign(*of).next();
+            if let Some(field) = reached.iter().map(foreign).collect::<Option<Vec<_>>>()
+                && let Some(field) = field.first()
+            {
+                let message = "nothing to which this node applies can fulfil all of these conditions: \
+                               use a node for each signal";
+                return Err(wrong(message, format!("{path}.{field}")));
+            }
+        }
+        Ok(())
+    }
+
     /// # Errors
     /// Configuration, with the path of what is wrong.
     pub(super) fn selection(&self, of: Of) -> Result<Selection, ProcessingError> {

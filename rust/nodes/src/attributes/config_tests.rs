@@ -257,7 +257,7 @@ fn a_mistake_in_the_conditions_is_named() {
         ),
         (
             json!({"match_type": "regexp", "log_bodies": ["("]}),
-            ".bodies[0]",
+            ".log_bodies[0]",
         ),
         (
             json!({"match_type": "regexp", "attributes": [{"key": "a", "value": "("}]}),

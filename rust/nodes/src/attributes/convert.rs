@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use otapbridge::ProcessingError;
-use otapbridge_otlp::{AnyValue, Content, EncodedValue, MAX_VALUE_DEPTH};
+use otapbridge_otlp::{AnyValue, Content, EncodedValue};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
@@ -114,11 +114,7 @@ fn double_text(number: f64) -> String {
 /// Appends a value as JSON. Keys are in order; numbers are as in [`double_text`]. What JSON cannot say is null, and what is
 /// not UTF-8 is replaced.
 fn push_json(content: Content<'_>, depth: usize, out: &mut String) -> Result<(), ProcessingError> {
-    if depth > MAX_VALUE_DEPTH {
-        return Err(ProcessingError::invalid_argument(format!(
-            "a value is nested deeper than {MAX_VALUE_DEPTH} levels"
-        )));
-    }
+    content.check_depth(depth)?;
     let quoted = |text: &[u8]| Json::String(String::from_utf8_lossy(text).into_owned()).to_string();
     match content {
         Content::None => out.push_str("null"),

@@ -13,7 +13,7 @@
 //!   that maps that say the same have one hash.
 
 use otapbridge::ProcessingError;
-use otapbridge_otlp::{AnyValue, Content, EncodedValue, MAX_VALUE_DEPTH, MessageType};
+use otapbridge_otlp::{AnyValue, Content, EncodedValue, MessageType};
 use sha2::{Digest, Sha256};
 
 /// The hash of a value, as a text of hexadecimal digits; `None` if there is nothing to hash.
@@ -53,11 +53,7 @@ fn canonical(
     depth: usize,
     hasher: &mut Sha256,
 ) -> Result<(), ProcessingError> {
-    if depth > MAX_VALUE_DEPTH {
-        return Err(ProcessingError::invalid_argument(format!(
-            "a value is nested deeper than {MAX_VALUE_DEPTH} levels"
-        )));
-    }
+    content.check_depth(depth)?;
     let length = |length: usize| (length as u64).to_le_bytes();
     match content {
         Content::None => hasher.update([0]),

@@ -89,7 +89,8 @@ fn run(seed: u64, rounds: usize, is_damaged: bool) -> Seen {
     let mut random = Random::new(seed);
     let patterns = Patterns::default();
     let mut seen = Seen::default();
-    for _ in 0..rounds.div_ceil(ROUNDS_OF_ONE) {
+    let mut done = 0;
+    while done < rounds {
         let signal = Signal::ALL[random.below(3)];
         let config = attributes_config(&mut random, signal);
         let node = node(&config);
@@ -97,6 +98,7 @@ fn run(seed: u64, rounds: usize, is_damaged: bool) -> Seen {
         let Some(node) = node else {
             continue;
         };
+        done += ROUNDS_OF_ONE;
         for _ in 0..ROUNDS_OF_ONE {
             let context = NaiveContext::random(&mut random);
             // Sometimes another one than the conditions are on.

@@ -26,8 +26,9 @@ use crate::wrong;
 pub(crate) struct ConditionsConfig {
     match_type: MatchType,
     context: Vec<ContextConfig>,
-    #[serde(alias = "resources")]
     resource_attributes: Vec<AttributeConfig>,
+    /// Go's name.
+    resources: Vec<AttributeConfig>,
     services: Vec<String>,
     scope_names: Vec<String>,
     scope_versions: Vec<String>,
@@ -36,12 +37,13 @@ pub(crate) struct ConditionsConfig {
     /// All of them, of a span, log record or data point.
     attributes: Vec<AttributeConfig>,
     record_attributes: Vec<AttributeConfig>,
-    #[serde(alias = "log_severity_texts")]
     severity_texts: Vec<String>,
-    #[serde(alias = "log_severity_number")]
+    /// Go's name, and so on.
+    log_severity_texts: Vec<String>,
     severity_number: Option<Severity>,
-    #[serde(alias = "log_bodies")]
+    log_severity_number: Option<Severity>,
     bodies: Vec<ValueConfig>,
+    log_bodies: Vec<ValueConfig>,
     span_attributes: Vec<AttributeConfig>,
     span_names: Vec<String>,
     span_kinds: Vec<SpanKind>,
@@ -178,13 +180,14 @@ impl ConditionsConfig {
     pub(crate) fn is_empty(&self) -> bool {
         self.context.is_empty()
             && self.resource_attributes.is_empty()
+            && self.resources.is_empty()
             && self.services.is_empty()
             && self.on_scopes().next().is_none()
             && self.on_items().next().is_none()
     }
 
     /// The conditions that are named, and cannot be asked of these.
-    fn foreign(&self, of: Of) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn foreign(&self, of: Of) -> impl Iterator<Item = &'static str> {
         let named = self.named().into_iter();
         named.filter_map(move |(field, sections, is_named)| {
             (is_named && !sections.contains(&of)).then_some(field)
@@ -192,7 +195,7 @@ impl ConditionsConfig {
     }
 
     /// The conditions on items, what they can be asked of, and whether they are named.
-    fn named(&self) -> [(&'static str, &'static [Of], bool); 15] {
+    fn named(&self) -> [(&'static str, &'static [Of], bool); 18] {
         use Of::{Logs, Metrics, SpanEvents, SpanLinks, Traces};
         [
             (
@@ -206,8 +209,19 @@ impl ConditionsConfig {
                 !self.record_attributes.is_empty(),
             ),
             ("severity_texts", &[Logs], !self.severity_texts.is_empty()),
+            (
+                "log_severity_texts",
+                &[Logs],
+                !self.log_severity_texts.is_empty(),
+            ),
             ("severity_number", &[Logs], self.severity_number.is_some()),
+            (
+                "log_severity_number",
+                &[Logs],
+                self.log_severity_number.is_some(),
+            ),
             ("bodies", &[Logs], !self.bodies.is_empty()),
+            ("log_bodies", &[Logs], !self.log_bodies.is_empty()),
             (
                 "span_attributes",
                 &[Traces],
@@ -263,26 +277,17 @@ impl ConditionsConfig {
             })
         };
         let texts = |texts: &[String], field: &str| how.patterns(texts, path, field);
-        let event = |with_all: bool| {
-            let any = &self.event_attributes;
+        // Those in a span, or, with all attributes that are asked for, by themselves.
+        let event = || {
             Ok::<_, ProcessingError>(Named {
                 names: texts(&self.event_names, "event_names")?,
-                attributes: if with_all {
-                    all(any, "event_attributes")?
-                } else {
-                    attributes(any, "event_attributes")?
-                },
+                attributes: attributes(&self.event_attributes, "event_attributes")?,
             })
         };
-        let link = |with_all: bool| {
-            let any = &self.link_attributes;
+        let link = || {
             Ok::<_, ProcessingError>(Named {
                 names: Vec::new(),
-                attributes: if with_all {
-                    all(any, "link_attributes")?
-                } else {
-                    attributes(any, "link_attributes")?
-                },
+                attributes: attributes(&self.link_attributes, "link_attributes")?,
             })
         };
         let item = match of {
@@ -293,11 +298,17 @@ impl ConditionsConfig {
             }),
             Of::Logs => ItemConditions::Log(LogConditions {
                 attributes: all(&self.record_attributes, "record_attributes")?,
-                severity_texts: texts(&self.severity_texts, "severity_texts")?,
-                severity_number: self.severity_number.clone(),
-                bodies: each(&self.bodies, path, "bodies", |value, path| {
-                    how.value(value, path)
-                })?,
+                severity_texts: [
+                    texts(&self.severity_texts, "severity_texts")?,
+                    texts(&self.log_severity_texts, "log_severity_texts")?,
+                ]
+                .concat(),
+                severity_number: self.one_severity_number(path)?,
+                bodies: [
+                    how.values(&self.bodies, path, "bodies")?,
+                    how.values(&self.log_bodies, path, "log_bodies")?,
+                ]
+                .concat(),
             }),
             Of::Traces => ItemConditions::Span(SpanConditions {
                 own: Named {
@@ -308,11 +319,17 @@ impl ConditionsConfig {
                 status_codes: (self.span_status_codes.iter())
                     .map(|code| *code as i32)
                     .collect(),
-                event: event(false)?,
-                link: link(false)?,
+                event: event()?,
+                link: link()?,
             }),
-            Of::SpanEvents => ItemConditions::Part(event(true)?),
-            Of::SpanLinks => ItemConditions::Part(link(true)?),
+            Of::SpanEvents => ItemConditions::Part(Named {
+                attributes: all(&self.event_attributes, "event_attributes")?,
+                ..event()?
+            }),
+            Of::SpanLinks => ItemConditions::Part(Named {
+                attributes: all(&self.link_attributes, "link_attributes")?,
+                ..link()?
+            }),
         };
         Ok(Conditions {
             context: each(&self.context, path, "context", |written, path| {
@@ -346,9 +363,22 @@ impl ConditionsConfig {
         })
     }
 
+    fn one_severity_number(&self, path: &str) -> Result<Option<Severity>, ProcessingError> {
+        if self.severity_number.is_some() && self.log_severity_number.is_some() {
+            let message = "is another name of severity_number, which is also written";
+            return Err(wrong(message, format!("{path}.log_severity_number")));
+        }
+        let number = self.severity_number.as_ref();
+        Ok(number.or(self.log_severity_number.as_ref()).cloned())
+    }
+
     fn resource(&self, path: &str) -> Result<ResourceConditions, ProcessingError> {
         let how = self.match_type;
-        let all = how.attributes(&self.resource_attributes, path, "resource_attributes")?;
+        let all = [
+            how.attributes(&self.resource_attributes, path, "resource_attributes")?,
+            how.attributes(&self.resources, path, "resources")?,
+        ]
+        .concat();
         at_most(all.len(), path, "resource_attributes")?;
         let any = each(&self.services, path, "services", |service, path| {
             Ok(AttributeCondition {
@@ -412,10 +442,23 @@ impl MatchType {
         })
     }
 
+    fn values(
+        self,
+        written: &[ValueConfig],
+        path: &str,
+        field: &str,
+    ) -> Result<Vec<ValueCondition>, ProcessingError> {
+        each(written, path, field, |value, path| self.value(value, path))
+    }
+
     fn value(self, written: &ValueConfig, path: String) -> Result<ValueCondition, ProcessingError> {
         Ok(match written {
             ValueCondition::Text(text) => ValueCondition::Text(self.pattern(text, path)?),
             ValueCondition::Int(number) => ValueCondition::Int(*number),
+            ValueCondition::TooLarge(number) => {
+                let message = format!("{number} does not fit into 64 bits with a sign");
+                return Err(wrong(message, path));
+            }
             ValueCondition::Double(number) => ValueCondition::Double(*number),
             ValueCondition::Bool(value) => ValueCondition::Bool(*value),
         })

@@ -4,7 +4,8 @@
 
 use otapbridge_otlp::wire::{Malformed, Reader};
 use otapbridge_otlp::{FieldType, MessageType, Value};
-use serde::Deserialize;
+use serde::de::{Error, Unexpected};
+use serde::{Deserialize, Deserializer};
 
 use super::value::{AttributeConditions, Pattern, ValueCondition};
 
@@ -171,9 +172,25 @@ pub(crate) struct LogConditions {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Severity {
+    #[serde(deserialize_with = "whole")]
     pub(super) min: i32,
     /// Whether 0, which says that there is none, is right.
     pub(super) match_undefined: bool,
+}
+
+/// Reads an integer that may be written as 13.0.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
+    let number = f64::deserialize(deserializer)?;
+    let fits =
+        number.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number);
+    if fits {
+        return Ok(number as i32);
+    }
+    let expected = "a whole number of 32 bits";
+    Err(D::Error::invalid_value(
+        Unexpected::Float(number),
+        &expected,
+    ))
 }
 
 impl Severity {

@@ -142,7 +142,7 @@ impl<'a> Levels<'a> {
     ) -> Option<bool> {
         let is_asked = |conditions: &Option<Conditions>| conditions.as_ref().is_some_and(&is_asked);
         let Selection { include, exclude } = self.selection;
-        if !held.included || (held.excluded && !is_asked(exclude) && !is_asked(include)) {
+        if !held.included || (held.excluded && !is_asked(exclude)) {
             Some(false)
         } else if !held.excluded && !is_asked(include) {
             Some(true)

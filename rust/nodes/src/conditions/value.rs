@@ -3,6 +3,8 @@
 //! Compares texts, numbers, values and attributes with what is asked for.
 
 use otapbridge_otlp::Value;
+use std::borrow::Cow;
+
 use otapbridge_otlp::wire::{Field, Malformed, Reader};
 use regex::bytes::Regex;
 use serde::Deserialize;
@@ -15,11 +17,26 @@ pub(crate) enum Pattern {
     Regexp(Regex),
 }
 
+/// Whether a pattern is found in a text. In one that is not UTF-8, what is not stands for the character U+FFFD, as in Go: otherwise
+/// one wrong byte would hide a key from `.*`.
+#[inline]
+pub(crate) fn is_found(pattern: &Regex, text: &[u8]) -> bool {
+    pattern.is_match(text) || is_found_in_replaced(pattern, text)
+}
+
+#[cold]
+fn is_found_in_replaced(pattern: &Regex, text: &[u8]) -> bool {
+    match String::from_utf8_lossy(text) {
+        Cow::Borrowed(_) => false,
+        Cow::Owned(replaced) => pattern.is_match(replaced.as_bytes()),
+    }
+}
+
 impl Pattern {
     pub(super) fn matches(&self, text: &[u8]) -> bool {
         match self {
             Self::Equal(wanted) => text == wanted.as_bytes(),
-            Self::Regexp(regexp) => regexp.is_match(text),
+            Self::Regexp(regexp) => is_found(regexp, text),
         }
     }
 
@@ -36,6 +53,8 @@ impl Pattern {
 pub(crate) enum ValueCondition<Text = Pattern> {
     Text(Text),
     Int(i64),
+    /// Larger than any integer of OTLP: it is refused.
+    TooLarge(u64),
     Double(f64),
     Bool(bool),
 }

@@ -40,15 +40,29 @@ fn applies_to(config: &Value, of: Type) -> bool {
             .any(|named| named == name || named == "signal" && is_signal)
 }
 
-/// Whether a configuration is refused: conditions are on what is in a message whose own attributes are to be changed, or
-/// there are none.
+/// Whether a configuration is refused: conditions are on what is in a message whose own attributes are to be changed, on
+/// nothing that is to be changed, or there are none.
 pub(crate) fn is_refused(config: &Value, patterns: &Patterns) -> bool {
+    let around = [Type::Resource, Type::Scope];
+    let is_reached = |types: &[Type]| {
+        let mut types = around.iter().chain(types);
+        types.any(|of| applies_to(config, *of))
+    };
+    let points = [Type::Metric, Type::NumberDataPoint, Type::Exemplar];
+    let spans = [Type::Span, Type::Event, Type::Link];
+    let sections = [
+        ("traces", is_reached(&spans)),
+        ("metrics", is_reached(&points)),
+        ("logs", is_reached(&[Type::LogRecord])),
+    ];
     ["include", "exclude"].iter().any(|name| {
         config.get(name).is_some_and(|conditions| {
             let written = Written::new(conditions, patterns);
             let on_scopes = ON_SCOPES.iter().any(|field| written.asks_for(field));
             let on_items = SECTIONS.iter().any(|(field, _)| written.asks_for(field));
+            let mut reached = sections.iter().filter(|(_, is_reached)| *is_reached);
             !written.asks()
+                || !reached.any(|(section, _)| written.is_of(section))
                 || applies_to(config, Type::Resource) && (on_scopes || on_items)
                 || applies_to(config, Type::Scope) && on_items
         })

@@ -7,6 +7,7 @@ use otapbridge_test_support::otlp::{
 use prost::Message;
 
 use super::*;
+use crate::entries::MAX_ATTRIBUTES;
 use crate::test_visitors::{assert_unchanged, change, changed};
 use crate::{Messages, Outcome, Value};
 

@@ -103,11 +103,3 @@ fn a_message_that_is_removed_takes_its_changes_with_it() {
     assert_eq!(edits.growth(), -7);
     assert_eq!(edits.write(), field(1, b"keep"));
 }
-
-#[test]
-fn heads_can_be_put_where_none_was() {
-    let input = b"abcd";
-    let mut edits = Edits::new(input);
-    edits.insert_head(1, 3, 2);
-    assert_eq!(edits.write(), [b'a', 0x1a, 2, b'b', b'c', b'd']);
-}

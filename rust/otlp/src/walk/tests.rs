@@ -6,27 +6,6 @@ use super::*;
 use crate::test_visitors::{ask, assert_unchanged, change, changed};
 use crate::{EncodedValue, Visit};
 
-#[test]
-fn what_has_items_stays_as_it_is() {
-    let item = field(2, b"");
-    let scope = field(2, &[field(1, b""), item].concat());
-    let empty = field(2, &field(3, b"schema"));
-    let whole = field(
-        1,
-        &[field(1, b""), scope.clone(), field(3, b"url")].concat(),
-    );
-    let mixed = field(
-        1,
-        &[field(1, b""), empty.clone(), scope, field(3, b"url")].concat(),
-    );
-    let nothing = field(1, &[field(1, b""), empty].concat());
-    let request = [whole.clone(), nothing.clone(), mixed.clone()].concat();
-    let expected = [whole.clone(), whole.clone()].concat();
-    assert_eq!(without_empty(&request), Ok(expected));
-    assert_eq!(without_empty(&whole), Ok(whole.clone()));
-    assert_eq!(without_empty(&nothing), Ok(Vec::new()));
-}
-
 fn below(path: &[u32], content: &[u8]) -> Vec<u8> {
     let fields = path.iter().rev();
     fields.fold(content.to_vec(), |content, number| field(*number, &content))
