@@ -281,6 +281,60 @@ fn a_mistake_in_the_conditions_is_named() {
     }
 }
 
+/// The node would do nothing, and nobody would know.
+#[test]
+fn conditions_that_nothing_can_fulfil_are_refused() {
+    for (apply_to, conditions, field) in [
+        (
+            json!(["signal"]),
+            json!({"span_names": ["a"], "log_bodies": ["a"]}),
+            "span_names",
+        ),
+        (
+            json!(["log"]),
+            json!({"span_kinds": ["server"]}),
+            "span_kinds",
+        ),
+        (json!(["span"]), json!({"log_bodies": ["a"]}), "log_bodies"),
+    ] {
+        for rule in ["include", "exclude"] {
+            let action = json!({"action": "delete", "key": "a"});
+            let found =
+                wrong_field(json!({"actions": [action], "apply_to": apply_to, rule: conditions}));
+            assert!(found.starts_with(rule), "{found}");
+            assert!(
+                found.ends_with(field) || apply_to == json!(["signal"]),
+                "{found}"
+            );
+        }
+    }
+}
+
+/// Both names of a condition count.
+#[test]
+fn go_s_names_may_stand_beside_the_engine_s() {
+    let with = |conditions: Json| {
+        create(json!({"actions": [{"action": "delete", "key": "a"}], "include": conditions}))
+    };
+    let number = json!({"min": 1, "match_undefined": true});
+    assert!(
+        with(json!({"resources": [{"key": "a"}], "resource_attributes": [{"key": "b"}]})).is_ok()
+    );
+    assert!(with(json!({"log_severity_number": number})).is_ok());
+    let error = with(json!({"log_severity_number": number, "severity_number": number}));
+    let error = error.expect_err("two");
+    assert_eq!(error.field(), Some("include.log_severity_number"));
+    let large = with(json!({"log_bodies": [u64::MAX]}))
+        .expect_err("too large");
+    assert_eq!(large.field(), Some("include.log_bodies[0]"));
+    assert!(large.message().contains("64 bits with a sign"), "{large}");
+    // A whole number may be written with a point.
+    assert!(with(json!({"severity_number": {"min": 13.0, "match_undefined": true}})).is_ok());
+    let half = json!({"include": {"severity_number": {"min": 13.5, "match_undefined": true}}});
+    let error = serde_json::from_value::<Config>(half).expect_err("no whole number");
+    assert!(error.to_string().contains("13.5"), "{error}");
+}
+
 /// Of a resource's own attributes it is not clear what a condition on what is in it should mean.
 #[test]
 fn conditions_on_what_is_inside_do_not_go_with_what_is_around() {

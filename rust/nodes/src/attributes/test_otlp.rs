@@ -61,7 +61,7 @@ pub(super) struct LogRecord {
 }
 
 /// Where log records are in a request.
-const RECORD: [u32; 3] = [1, 2, 2];
+pub(super) const RECORD: [u32; 3] = [1, 2, 2];
 
 pub(super) fn create(config: Json) -> Result<Attributes, ProcessingError> {
     Attributes::create(serde_json::from_value::<Config>(config).expect("the right shape"))

@@ -2,7 +2,8 @@
 
 //! What each action does to a list of attributes, alone and behind others.
 
-use otapbridge::{BlockBuilder, RequestContext};
+use otapbridge::{BlockBuilder, RequestContext, Signal};
+use otapbridge_otlp::Outcome;
 use serde_json::json;
 
 use super::test_otlp::*;
@@ -358,4 +359,26 @@ fn keys_and_texts_that_are_not_utf_8() {
     );
     let expected = request(&[b"\xffsecret"]);
     assert_eq!(outcome, otapbridge_otlp::Outcome::Changed(expected));
+}
+
+/// One wrong byte must not hide a key from a pattern.
+#[test]
+fn a_pattern_finds_keys_that_are_not_utf_8() {
+    let key_value = |key: &[u8]| {
+        let value = field(2, &field(1, b"secret"));
+        field(6, &[field(1, key), value].concat())
+    };
+    let request = |keys: &[&[u8]]| {
+        let fields: Vec<_> = keys.iter().map(|key| key_value(key)).collect();
+        below(&RECORD, &fields.concat())
+    };
+    for pattern in ["^.*password$", "^[^x]*password$", "(?-u:\\xff).*password"] {
+        let node = doing(json!([{"action": "delete", "pattern": pattern}]));
+        let outcome = apply(
+            &node,
+            Signal::Logs,
+            &request(&[b"keep", b"my\xff.password"]),
+        );
+        assert_eq!(outcome, Outcome::Changed(request(&[b"keep"])), "{pattern}");
+    }
 }

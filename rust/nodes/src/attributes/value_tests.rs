@@ -203,6 +203,10 @@ fn values_that_are_too_deep_or_too_large_are_refused() {
             assert_eq!(error.grpc_code(), 3, "{error}");
             assert!(error.message().contains(what), "{error}");
         }
+        // A scalar is no further level.
+        let full = (0..100).fold(OneOf::from(7), |inner, _| list([inner]));
+        assert!(of(full.clone()).is_none(), "{action}");
+        assert!(of(list([full])).is_some(), "{action}");
         // Of what is not asked for the depth does not matter.
         assert!(refusal(action.clone(), &attribute("b", nested(101))).is_none());
     }

@@ -327,6 +327,51 @@ fn a_message_has_a_limited_number_of_attributes() {
     assert_unchanged(of_resources(&two, |_| {}));
 }
 
+/// Joining the pieces must not take time in proportion to the square of their number; the limit of their
+/// length bounds what is copied.
+#[test]
+fn a_value_in_very_many_pieces_is_read_once() {
+    let value = field(2, &field(1, b"text"));
+    let request = |pieces: &[u8]| {
+        let key_value = [&field(1, b"a"), &value, pieces].concat();
+        field(1, &field(1, &field(1, &key_value)))
+    };
+    let pieces = field(2, b"").repeat(1_000_000);
+    let changed = changed(of_resources(&request(&pieces), |attributes| {
+        let value = attributes.get(b"a").expect("well-formed").expect("a value");
+        assert_eq!(value.value(), Ok(Value::Text(b"text")));
+        attributes.set(b"a", &text("new"));
+    }));
+    let expected = [field(1, b"a"), field(2, text("new").as_bytes())].concat();
+    assert_eq!(changed, field(1, &field(1, &field(1, &expected))));
+
+    let long = field(2, &field(1, &[b'x'; 1024])).repeat(1024);
+    let refused = of_resources(&request(&long), |attributes| {
+        let error = attributes.get(b"a").map(drop).expect_err("too long");
+        assert!(error.to_string().contains("more than 1 MiB"), "{error}");
+    });
+    assert_unchanged(refused);
+}
+
+#[test]
+fn new_values_of_a_message_have_a_limit() {
+    let large = "x".repeat(1024 * 1024);
+    let grow = |times: usize| {
+        of_resources(&field(1, b""), |attributes| {
+            for _ in 0..times {
+                attributes.set(b"a", &text(&large));
+            }
+        })
+    };
+    assert!(grow(63).is_ok());
+    let error = grow(5000).expect_err("too much");
+    assert_eq!(error.grpc_code(), 3);
+    assert!(
+        error.message().contains("more than 67108864 bytes"),
+        "{error}"
+    );
+}
+
 #[test]
 fn malformed_requests_are_refused() {
     for (bytes, says) in [

@@ -103,3 +103,9 @@ fn a_message_that_is_removed_takes_its_changes_with_it() {
     assert_eq!(edits.growth(), -7);
     assert_eq!(edits.write(), field(1, b"keep"));
 }
+
+/// There can be two for each message of a request.
+#[test]
+fn a_change_is_small() {
+    assert_eq!(size_of::<Edit>(), 20);
+}
