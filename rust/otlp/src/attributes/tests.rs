@@ -358,8 +358,9 @@ fn new_values_of_a_message_have_a_limit() {
     let large = "x".repeat(1024 * 1024);
     let grow = |times: usize| {
         of_resources(&field(1, b""), |attributes| {
-            for _ in 0..times {
-                attributes.set(b"a", &text(&large));
+            for time in 0..times {
+                // Another value each time.
+                attributes.set(b"a", &text(&large[time % 2..]));
             }
         })
     };
