@@ -269,6 +269,8 @@ lint-rust: | build-prerequisites $(CUSTOM)/Cargo.lock
 	cd rust && $(CARGO) fmt --all --check
 	cd rust && $(CARGO) clippy --workspace --release --all-targets --locked -- -D warnings
 	cd rust/engine/loom && $(CARGO) fmt --check && CARGO_TARGET_DIR=$(LOOM_TARGET_DIR) $(CARGO) clippy --release --locked -- -D warnings
+	cd rust/context/fuzz && $(CARGO) fmt --check
+	cd rust/nodes/fuzz && $(CARGO) fmt --check
 	cd $(CUSTOM) && $(CARGO) fmt --check && $(CARGO) clippy $(CUSTOM_CARGO_FLAGS) --all-targets -- -D warnings
 
 lint-generated: $(SYSO) $(XTASK)

@@ -68,7 +68,12 @@ mod nodes {
                 let selection = &self.selections[index.expect("a signal")];
                 let actions = action::Actions::new(&self.actions, context);
                 let levels = Levels::new(selection, context);
-                let mut change = change::Change::new(actions, self.apply_to, action::keys(&self.actions), levels);
+                let mut change = change::Change::new(
+                    actions,
+                    self.apply_to,
+                    action::keys(&self.actions),
+                    levels,
+                );
                 walk(signal, request, &mut change)
             }
         }

@@ -201,7 +201,8 @@ impl Set {
         from_context: Option<&EncodedValue>,
         attributes: &mut Attributes<'_, '_>,
     ) -> Result<(), ProcessingError> {
-        // Most attributes are not there, and most that are to be inserted are.
+        // Most attributes that are to be updated are not there, and most that are to be inserted are: so the value is read only
+        // if it is needed.
         match self.how {
             SetHow::Insert if attributes.contains(&self.key) => return Ok(()),
             SetHow::Update if !attributes.contains(&self.key) => return Ok(()),

@@ -89,7 +89,7 @@ impl Visitor for Change<'_> {
                     unselected
                 }
                 OfMetric::Points { by_include } => {
-                    // It has not what is asked of data points.
+                    // `include` asks something of data points, and the metric itself is none.
                     self.metric_is_selected = !by_include;
                     None
                 }

@@ -16,7 +16,7 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// Of nothing anything is asked.
+    /// Without conditions: everything is selected.
     pub(crate) const EVERYTHING: Self = Self {
         include: None,
         exclude: None,
