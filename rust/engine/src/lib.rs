@@ -43,6 +43,7 @@ mod guard {
     pub(crate) mod durable_buffer;
     pub(crate) mod engine_nodes;
     pub(crate) mod gate;
+    pub(crate) mod joined_context;
     pub(crate) mod retry_gate;
 }
 mod host {

@@ -6,6 +6,8 @@ pub(crate) const ATTRIBUTE: &str = "urn:otel:processor:attribute";
 /// Our own, which works on OTLP as it stands.
 pub(crate) const ATTRIBUTES: &str = "urn:otapbridge:processor:attributes";
 pub(crate) const BATCH: &str = "urn:otel:processor:batch";
+/// Our own.
+pub(crate) const CONTEXT_ATTRIBUTES: &str = "urn:otapbridge:processor:context_attributes";
 pub(crate) const DEBUG: &str = "urn:otel:processor:debug";
 /// Ours; no user can name it.
 pub(crate) const DIVIDER: &str = "urn:otapbridge:processor:divider";
@@ -13,6 +15,8 @@ pub(crate) const DURABLE_BUFFER: &str = "urn:otel:processor:durable_buffer";
 /// Our own node under the engine's name, with the same configuration: the engine's filter drops data
 /// without attributes.
 pub(crate) const FILTER: &str = "urn:otel:processor:filter";
+/// Our own.
+pub(crate) const OWN_BATCH: &str = "urn:otapbridge:processor:batch";
 /// The same node under our own name.
 pub(crate) const OWN_FILTER: &str = "urn:otapbridge:processor:filter";
 pub(crate) const LOG_PARSER: &str = "urn:otel:processor:log_parser";

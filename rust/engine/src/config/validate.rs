@@ -20,7 +20,7 @@ use crate::config::secrets;
 use crate::config::trial;
 use crate::guard::divider;
 use crate::guard::durable_buffer;
-use crate::guard::engine_nodes;
+use crate::guard::{engine_nodes, joined_context};
 use crate::node::factory::NodeType;
 use crate::pipeline::catalogue;
 
@@ -130,6 +130,7 @@ pub(crate) fn topology(spec: &ComponentSpec) -> Result<Topology, Vec<ProcessingE
     topology.warnings = signals
         .into_iter()
         .flat_map(|signal| engine_nodes::warnings(&topology, signal))
+        .chain(joined_context::warnings(&topology))
         .map(|(node, text)| paths[node].error(text))
         .collect();
     divider::insert(&mut topology);

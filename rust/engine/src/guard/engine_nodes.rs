@@ -181,7 +181,7 @@ fn adds(config: &Value) -> bool {
 }
 
 /// The node itself and all behind it.
-fn reachable(topology: &Topology, from: usize) -> BTreeSet<usize> {
+pub(crate) fn reachable(topology: &Topology, from: usize) -> BTreeSet<usize> {
     let mut found = BTreeSet::from([from]);
     let mut next = vec![from];
     while let Some(node) = next.pop() {

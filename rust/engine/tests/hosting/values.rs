@@ -313,3 +313,35 @@ fn users_are_warned_once_for_a_node_and_a_signal() {
     );
     assert_eq!(told(Signal::Logs, sampling).len(), 1);
 }
+
+/// Behind a batch, a filter by tenant would drop everything.
+#[test]
+fn users_are_warned_of_a_context_that_was_joined() {
+    let told = |batch: Value, order: [&str; 2]| -> Vec<String> {
+        let context = json!([{"from_context": "metadata.X-Tenant", "value": "a"}]);
+        let filter = json!({"type": "urn:otapbridge:processor:filter", "config": {"logs": {"include": {"context": context}}}});
+        let spec = ComponentSpec {
+            signal: Some(Signal::Logs),
+            ..spec(json!({
+                "nodes": {"batch": batch, "filter": filter},
+                "connections": [{"from": order[0], "to": order[1]}],
+            }))
+        };
+        let warnings = warnings(&spec);
+        let text = |warning: &otapbridge_context::ProcessingError| warning.to_string();
+        warnings.iter().map(text).collect()
+    };
+    let own = |config: Value| json!({"type": "urn:otapbridge:processor:batch", "config": config});
+    let found = told(own(json!({})), ["batch", "filter"]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].contains("nodes::filter")
+            && found[0].contains("asks for metadata.X-Tenant behind"),
+        "{found:?}"
+    );
+    assert!(told(own(json!({})), ["filter", "batch"]).is_empty());
+    let partitioned = own(json!({"partition": {"metadata_keys": ["x-tenant"]}}));
+    assert!(told(partitioned, ["batch", "filter"]).is_empty());
+    let engines = json!({"type": "processor:batch", "config": {}});
+    assert_eq!(told(engines, ["batch", "filter"]).len(), 1);
+}

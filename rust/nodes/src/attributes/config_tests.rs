@@ -324,8 +324,7 @@ fn go_s_names_may_stand_beside_the_engine_s() {
     let error = with(json!({"log_severity_number": number, "severity_number": number}));
     let error = error.expect_err("two");
     assert_eq!(error.field(), Some("include.log_severity_number"));
-    let large = with(json!({"log_bodies": [u64::MAX]}))
-        .expect_err("too large");
+    let large = with(json!({"log_bodies": [u64::MAX]})).expect_err("too large");
     assert_eq!(large.field(), Some("include.log_bodies[0]"));
     assert!(large.message().contains("64 bits with a sign"), "{large}");
     // A whole number may be written with a point.
