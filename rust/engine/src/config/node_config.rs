@@ -85,16 +85,19 @@ fn each(
         let Some((message, place)) = complaint(&config) else {
             break;
         };
-        // What was removed above has been complained about, whatever is said of its absence; serde names what it was in.
-        let was_removed = |(_, removed): &(String, Place)| {
-            let inside = removed.split_last().map(|(_, inside)| inside);
-            *removed == place || (message.contains("missing field") && inside == Some(&place))
-        };
-        if found.iter().any(was_removed) {
-            break;
-        }
+        // What was removed above has been complained about: now it is missing, or what it was in lacks something.
+        let is_missing = message.contains("missing field") || message.starts_with("is missing");
+        let is_known = found.iter().any(|(_, removed)| {
+            let around = |place: &Place| place.split_last().map(|(_, around)| around.to_vec());
+            let is_beside = || around(removed) == around(&place);
+            *removed == place
+                || around(removed).as_ref() == Some(&place)
+                || is_missing && is_beside()
+        });
         let removed = remove(&mut config, &place);
-        found.push((message, place));
+        if !is_known {
+            found.push((message, place));
+        }
         if !removed {
             break;
         }

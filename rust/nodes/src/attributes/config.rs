@@ -183,7 +183,7 @@ impl Config {
                 return Ok(None);
             };
             if written.is_empty() {
-                return Err(wrong("is missing a condition: name at least one", path));
+                return Err(wrong("must name at least one condition", path));
             }
             let on_items = written.on_items().next();
             let inwards = [
