@@ -3,6 +3,7 @@
 package configpipeline
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,7 +15,7 @@ func TestNumbersWithAPointStaySo(t *testing.T) {
 	written := confmap.NewFromStringMap(map[string]any{
 		"type": "urn:otapbridge:processor:attributes",
 		"config": map[string]any{
-			"numbers": []any{1, 1.0, -2.5, 1e21, 5e-324, -0.0, uint64(1 << 63)},
+			"numbers": []any{1, 1.0, -2.5, 1e21, 5e-324, math.Copysign(0, -1), uint64(1 << 63)},
 			"nested":  map[string]any{"whole": 3.0},
 		},
 	})
@@ -22,7 +23,7 @@ func TestNumbersWithAPointStaySo(t *testing.T) {
 	require.NoError(t, written.Unmarshal(&pipeline))
 	document, err := pipeline.Document()
 	require.NoError(t, err)
-	require.Contains(t, string(document), `"numbers":[1,1.0,-2.5,1e+21,5e-324,0.0,9223372036854775808]`)
+	require.Contains(t, string(document), `"numbers":[1,1.0,-2.5,1e+21,5e-324,-0.0,9223372036854775808]`)
 	require.Contains(t, string(document), `"nested":{"whole":3.0}`)
 }
 
