@@ -90,21 +90,23 @@ fn works(signal: Signal, section: &str) -> Vec<(&'static str, Value, Value)> {
         [ENGINE_FILTER, "urn:otapbridge:processor:filter"].map(|r#type| node(r#type, &config))
     };
     let last = by_attribute.as_ref().unwrap_or(&by_name);
-    let chains = {
-        let [engine, ours] = attributes(all.clone());
+    let chain = |actions: Value| {
+        let [engine, ours] = attributes(actions);
         let [engine_filter, our_filter] = filters(last);
         [both(engine, engine_filter), both(ours, our_filter)]
     };
+    let two = json!([deletes, upserts]);
     let mut works = vec![
         ("delete", attributes(json!([deletes]))),
-        ("delete and upsert", attributes(json!([deletes, upserts]))),
-        ("delete, upsert and hash", attributes(all)),
+        ("delete and upsert", attributes(two.clone())),
+        ("delete, upsert and hash", attributes(all.clone())),
         ("filter by name", filters(&by_name)),
     ];
     if let Some(by_attribute) = &by_attribute {
         works.push(("filter by attribute", filters(by_attribute)));
     }
-    works.push(("attributes and filter", chains));
+    works.push(("delete, upsert, filter", chain(two)));
+    works.push(("delete, upsert, hash, filter", chain(all)));
     let works = works.into_iter();
     works
         .map(|(name, [engine, ours])| (name, engine, ours))
